@@ -1,0 +1,33 @@
+//! `sidehook migrate`.
+
+use clap::Args;
+
+use super::Settings;
+use crate::app::open_store;
+
+/// Creates or upgrades sidehook's own tables. `serve` does so by itself; this is for deployments whose
+/// database user may not create tables.
+#[derive(Args)]
+pub struct Migrate {
+    /// Also create the workflow tables of NocoBase, for a database without NocoBase
+    #[arg(long)]
+    stand_alone: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Migrate {
+    pub async fn run(self) -> anyhow::Result<()> {
+        let config = self.settings.load()?;
+        let store = open_store(&config).await?;
+        if self.stand_alone {
+            migration::stand_alone(&store.db, &store.names).await?;
+            store.use_write_ahead_log().await?;
+            println!("The tables of a stand-alone database are there and up to date.");
+        } else {
+            migration::own_tables(&store.db, &store.names).await?;
+            println!("sidehook's own tables are there and up to date.");
+        }
+        Ok(())
+    }
+}

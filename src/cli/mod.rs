@@ -1,0 +1,141 @@
+//! The command line: one file per command.
+
+mod demo;
+mod migrate;
+mod nodes;
+mod serve;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Sources, sqlite_url};
+use crate::telemetry;
+
+/// A webhook sidecar for NocoBase: answers webhooks, runs their workflows and records them in NocoBase's own
+/// tables.
+#[derive(Parser)]
+#[command(
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  sidehook demo                                  try it without NocoBase
+  sidehook serve --env-file /app/nocobase/.env   serve beside NocoBase
+  sidehook nodes                                 list the node types that sidehook runs"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the webhooks of a NocoBase database
+    Serve(Settings),
+    /// Serve three sample workflows from an SQLite file, and print how to call them
+    Demo(demo::Demo),
+    /// Create sidehook's own tables, or all tables of a stand-alone database
+    Migrate(migrate::Migrate),
+    /// List the node types that sidehook runs, with examples
+    Nodes(nodes::Nodes),
+}
+
+/// Where the settings come from; what is given here wins over the environment and the file.
+#[derive(Args, Default)]
+#[command(after_help = "\
+The database comes from NocoBase's own variables (DB_DIALECT, DB_HOST, DB_PORT, DB_DATABASE, DB_USER,
+DB_PASSWORD, DB_STORAGE, DB_SCHEMA, DB_TABLE_PREFIX, DB_UNDERSCORED); config.example.toml lists all settings.
+
+Examples:
+  sidehook serve --env-file .env
+  sidehook serve --database postgres://nocobase:secret@127.0.0.1/nocobase --listen 127.0.0.1:13080
+  sidehook serve --database storage/db/nocobase.sqlite")]
+pub struct Settings {
+    /// The address to serve on [default: 0.0.0.0:13080]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// The database: a postgres:// or mysql:// URL, or an SQLite file
+    #[arg(long, value_name = "URL|FILE")]
+    pub database: Option<String>,
+    /// A file of settings, see config.example.toml [default: sidehook.toml where it exists]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// A file of environment variables, such as NocoBase's .env
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+}
+
+/// Parses the arguments of this process and runs the command.
+pub async fn run() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Serve(settings) => serve::run(settings.load()?).await,
+        Command::Demo(demo) => demo.run().await,
+        Command::Migrate(migrate) => migrate.run().await,
+        Command::Nodes(nodes) => nodes.run(),
+    }
+}
+
+impl Settings {
+    /// Reads all sources, sets up logging and returns the settings.
+    pub fn load(self) -> anyhow::Result<Config> {
+        let mut environment = BTreeMap::new();
+        if let Some(path) = &self.env_file {
+            let pairs = dotenvy::from_path_iter(path)
+                .with_context(|| format!("{} cannot be read", path.display()))?;
+            for pair in pairs {
+                // The error would repeat the line, which may hold a password.
+                let pair =
+                    pair.map_err(|_| anyhow::anyhow!("{} has a line that is no NAME=value", path.display()));
+                environment.extend([pair?]);
+            }
+        }
+        environment.extend(own_environment());
+        if let Some(listen) = self.listen {
+            environment.insert("SIDEHOOK_LISTEN".to_owned(), listen.to_string());
+        }
+        if let Some(database) = self.database {
+            environment.insert("SIDEHOOK_DATABASE_URL".to_owned(), database_url(&database));
+        }
+        let default_file = || Some(PathBuf::from("sidehook.toml")).filter(|path| path.exists());
+        let config = Config::load(&Sources { file: self.config.or_else(default_file), environment })?;
+        telemetry::start(&config.log, config.log_format)?;
+        Ok(config)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn own_environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)))
+}
+
+/// A URL as it is; anything else is an SQLite file.
+fn database_url(database: &str) -> String {
+    match database.split_once("://") {
+        Some(("mariadb", rest)) => format!("mysql://{rest}"),
+        Some(("postgresql", rest)) => format!("postgres://{rest}"),
+        Some(_) => database.to_owned(),
+        None => sqlite_url(database.as_ref()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_no_url_is_a_file() {
+        assert_eq!(database_url("data/x.sqlite"), "sqlite://data/x.sqlite?mode=rwc");
+        assert_eq!(database_url("postgresql://h/d"), "postgres://h/d");
+    }
+}

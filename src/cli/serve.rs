@@ -1,0 +1,30 @@
+//! `sidehook serve`.
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+
+use crate::app::App;
+use crate::config::Config;
+
+/// Serves until SIGTERM or Ctrl-C.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    // Bound first: a port that is taken is told before an instance number is.
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("{} cannot be listened on; choose another with --listen", config.listen))?;
+    let stop = stop_signal()?;
+    let app = App::start(config).await?;
+    tracing::info!(address = %listener.local_addr()?, "serving");
+    app.serve(listener, stop).await
+}
+
+/// Done on the first SIGTERM or SIGINT.
+pub fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
+    Ok(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        tracing::info!("stopping: no new requests are taken");
+    })
+}

@@ -1,0 +1,104 @@
+//! Takes an event and decides how its execution begins.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use chrono::TimeDelta;
+use entity::status::execution::STARTED;
+
+use super::processor::{Ended, Execution, Processor};
+use super::{Engine, Workflow};
+use crate::expr::{Value, json};
+use crate::store::execution::NewExecution;
+use crate::store::recorder::{LeaseChange, Record, RecordError};
+
+/// Something happened that a workflow is to run for.
+pub struct Event {
+    pub workflow: Arc<Workflow>,
+    /// The execution's context.
+    pub context: Value,
+    /// `executions.eventKey`, which is unique; a random one when there is none.
+    pub event_key: Option<String>,
+}
+
+impl Engine {
+    /// Runs an event for a caller who waits. The run is a task of its own: it goes on when the caller is
+    /// gone. It has been recorded when this returns.
+    pub async fn run(self: &Arc<Self>, event: Event) -> Result<(i64, Ended), RecordError> {
+        let row = self.new_row(&event)?;
+        let id = row.id;
+        let execution = Execution {
+            id,
+            workflow: event.workflow,
+            context: event.context,
+            expires_at: row.expires_at,
+            unrecorded: Some(row),
+            starts_over: false,
+        };
+        let registration = self.running.register(id);
+        let processor = Processor::new(self.clone(), execution, registration.aborted.clone());
+        let task = self.tasks.spawn(async move {
+            let ended = processor.run().await;
+            drop(registration);
+            ended
+        });
+        let ended = task.await.map_err(|err| RecordError::Refused(format!("the run broke off: {err}")))??;
+        Ok((id, ended))
+    }
+
+    /// Records an event for later and returns the execution's id; a worker that is free starts at once.
+    pub async fn enqueue(self: &Arc<Self>, event: Event) -> Result<i64, RecordError> {
+        let mut row = self.new_row(&event)?;
+        let id = row.id;
+        let worker = match self.has_backlog.load(Ordering::Acquire) {
+            true => None,
+            false => self.workers.clone().try_acquire_owned().ok(),
+        };
+        let lease = if worker.is_some() { LeaseChange::Take } else { LeaseChange::Queue };
+        if worker.is_none() {
+            (row.status, row.started_at, row.expires_at) = (None, None, None);
+        }
+        let expires_at = row.expires_at;
+        let record = Record { execution_id: id, create: Some(row), lease, ..Record::default() };
+        self.recorder.write_event(record).await?;
+        match worker {
+            Some(worker) => {
+                let (workflow, context) = (event.workflow, event.context);
+                let execution =
+                    Execution { id, workflow, context, expires_at, unrecorded: None, starts_over: false };
+                self.spawn_run(execution, worker);
+            }
+            None => {
+                self.has_backlog.store(true, Ordering::Release);
+                self.backlog_grew.notify_one();
+            }
+        }
+        Ok(id)
+    }
+
+    fn new_row(&self, event: &Event) -> Result<NewExecution, RecordError> {
+        let id = self.ids.execution_id().map_err(|err| RecordError::Unavailable(err.to_string()))?;
+        let now = self.ids.now();
+        let workflow = &event.workflow;
+        Ok(NewExecution {
+            id,
+            workflow_id: workflow.id,
+            key: workflow.key.clone(),
+            event_key: event.event_key.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+            context: json::stringify_or_null(&event.context),
+            status: Some(STARTED),
+            reason: None,
+            output: None,
+            created_at: now,
+            updated_at: now,
+            started_at: Some(now),
+            expires_at: self.expires_at(workflow),
+        })
+    }
+
+    /// When an execution of this workflow that starts now has to be over.
+    pub(super) fn expires_at(&self, workflow: &Workflow) -> Option<chrono::DateTime<chrono::Utc>> {
+        let timeout = TimeDelta::try_milliseconds(workflow.options.timeout_ms?)?;
+        self.ids.now().checked_add_signed(timeout)
+    }
+}

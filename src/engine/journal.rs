@@ -1,0 +1,308 @@
+//! The jobs of one run: what nodes see of them, and what their rows will be.
+//!
+//! NocoBase writes jobs at certain moments only, and how a null is stored depends on them: SQL NULL in a
+//! row that is inserted, the JSON text `null` in one that is changed later. The journal keeps NocoBase's
+//! moments ([`Journal::flush`]) apart from the moments at which sidehook really writes
+//! ([`Journal::take_rows`]), so that rows are the same however often sidehook writes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::expr::{Object, Value, json};
+use crate::node::{Draft, Job, JobId, NodeIndex};
+use crate::store::job::{JobUpdate, NewJob};
+
+#[derive(Default)]
+pub struct Journal {
+    jobs: HashMap<JobId, Entry>,
+    newest: HashMap<NodeIndex, JobId>,
+    /// Node key → result as templates see it.
+    results: Arc<Object>,
+    /// Jobs saved since the last flush, in the order of their first save.
+    unsaved: Vec<JobId>,
+    /// Jobs whose rows sidehook has yet to write, in the same order.
+    unwritten: Vec<JobId>,
+}
+
+struct Entry {
+    job: Job,
+    node_id: i64,
+    node_key: Arc<str>,
+    upstream: Option<JobId>,
+    log: Option<String>,
+    saved_at: DateTime<Utc>,
+    /// What has changed since the row was last brought up to date.
+    changed: Changed,
+    /// The row as NocoBase would have written it by now.
+    row: Option<Row>,
+    /// Whether the database has the row already.
+    is_stored: bool,
+    is_unsaved: bool,
+    is_unwritten: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Changed {
+    result: bool,
+    meta: bool,
+}
+
+#[derive(Clone)]
+struct Row {
+    status: i32,
+    result: Option<String>,
+    meta: Option<String>,
+}
+
+/// The node that a job belongs to.
+pub struct Owner {
+    pub index: NodeIndex,
+    pub id: i64,
+    pub key: Arc<str>,
+}
+
+impl Journal {
+    /// Adds a new job. Its result is from now on the newest of its node.
+    pub fn save(&mut self, id: JobId, owner: Owner, draft: Draft, now: DateTime<Utc>) {
+        let job = Job { node: owner.index, status: draft.status, result: draft.result, meta: draft.meta };
+        let entry = Entry {
+            job,
+            node_id: owner.id,
+            node_key: owner.key,
+            upstream: draft.upstream,
+            log: draft.log,
+            saved_at: now,
+            changed: Changed::default(),
+            row: None,
+            is_stored: false,
+            is_unsaved: false,
+            is_unwritten: false,
+        };
+        self.jobs.insert(id, entry);
+        self.save_again(id);
+    }
+
+    /// Makes a job the newest of its node and shows its result to templates.
+    pub fn save_again(&mut self, id: JobId) {
+        let Some(entry) = self.jobs.get_mut(&id) else { return };
+        self.newest.insert(entry.job.node, id);
+        Arc::make_mut(&mut self.results).insert(entry.node_key.clone(), entry.job.result.clone());
+        if !std::mem::replace(&mut entry.is_unsaved, true) {
+            self.unsaved.push(id);
+        }
+    }
+
+    pub fn job(&self, id: JobId) -> &Job {
+        &self.jobs[&id].job
+    }
+
+    pub fn set_status(&mut self, id: JobId, status: i32) {
+        if let Some(entry) = self.jobs.get_mut(&id) {
+            entry.job.status = status;
+        }
+    }
+
+    pub fn set_result(&mut self, id: JobId, result: Value) {
+        if let Some(entry) = self.jobs.get_mut(&id) {
+            entry.job.result = result;
+            entry.changed.result = true;
+        }
+    }
+
+    pub fn set_result_in_place(&mut self, id: JobId, result: Value) {
+        if let Some(entry) = self.jobs.get_mut(&id) {
+            entry.job.result = result.clone();
+            Arc::make_mut(&mut self.results).insert(entry.node_key.clone(), result);
+        }
+    }
+
+    pub fn set_meta(&mut self, id: JobId, meta: Value) {
+        if let Some(entry) = self.jobs.get_mut(&id) {
+            entry.job.meta = meta;
+            entry.changed.meta = true;
+        }
+    }
+
+    pub fn newest(&self, node: NodeIndex) -> Option<JobId> {
+        self.newest.get(&node).copied()
+    }
+
+    /// `$jobsMapByNodeKey`.
+    pub fn results(&self) -> &Arc<Object> {
+        &self.results
+    }
+
+    /// The newest job that is still pending, if there is one.
+    pub fn newest_pending(&self) -> Option<JobId> {
+        let pending = self.jobs.iter().filter(|(_, entry)| entry.job.status == entity::status::job::PENDING);
+        pending.map(|(id, _)| *id).max()
+    }
+
+    /// Sets all pending jobs to aborted.
+    pub fn abort_pending(&mut self) {
+        for (id, entry) in &mut self.jobs {
+            if entry.job.status == entity::status::job::PENDING {
+                entry.job.status = entity::status::job::ABORTED;
+                if !std::mem::replace(&mut entry.is_unsaved, true) {
+                    self.unsaved.push(*id);
+                }
+            }
+        }
+        self.unsaved.sort_unstable();
+    }
+
+    /// How many jobs wait to be written.
+    pub fn unwritten(&self) -> usize {
+        self.unsaved.len() + self.unwritten.len()
+    }
+
+    /// Brings the rows up to date: what NocoBase does when a run pauses or ends.
+    pub fn flush(&mut self) {
+        for id in std::mem::take(&mut self.unsaved) {
+            self.bring_up_to_date(id);
+        }
+    }
+
+    /// Brings those rows up to date that cannot change any more, because their node has a newer job. Lets a
+    /// long loop write what it has without changing what its rows will be.
+    pub fn flush_settled(&mut self) {
+        let (newest, jobs) = (&self.newest, &self.jobs);
+        let is_settled =
+            |id: &JobId| jobs.get(id).is_some_and(|entry| newest.get(&entry.job.node) != Some(id));
+        let (settled, open): (Vec<_>, Vec<_>) = self.unsaved.iter().partition(|id| is_settled(id));
+        self.unsaved = open;
+        settled.into_iter().for_each(|id| self.bring_up_to_date(id));
+    }
+
+    fn bring_up_to_date(&mut self, id: JobId) {
+        let Some(entry) = self.jobs.get_mut(&id) else { return };
+        entry.is_unsaved = false;
+        let changed = std::mem::take(&mut entry.changed);
+        let row = match entry.row.take() {
+            None => Row {
+                status: entry.job.status,
+                result: stored(&entry.job.result),
+                meta: stored(&entry.job.meta),
+            },
+            Some(row) => Row {
+                status: entry.job.status,
+                result: if changed.result {
+                    Some(json::stringify_or_null(&entry.job.result))
+                } else {
+                    row.result
+                },
+                meta: if changed.meta { Some(json::stringify_or_null(&entry.job.meta)) } else { row.meta },
+            },
+        };
+        entry.row = Some(row);
+        if !std::mem::replace(&mut entry.is_unwritten, true) {
+            self.unwritten.push(id);
+        }
+    }
+
+    /// Takes the rows that have yet to be written, and forgets the jobs that nothing can refer to any more.
+    pub fn take_rows(&mut self, execution_id: i64) -> (Vec<NewJob>, Vec<JobUpdate>) {
+        let (mut new, mut changed) = (Vec::new(), Vec::new());
+        for id in std::mem::take(&mut self.unwritten) {
+            let Some(entry) = self.jobs.get_mut(&id) else { continue };
+            entry.is_unwritten = false;
+            let Some(row) = entry.row.clone() else { continue };
+            if entry.is_stored {
+                changed.push(JobUpdate { id: id.0, status: row.status, result: row.result, meta: row.meta });
+                continue;
+            }
+            entry.is_stored = true;
+            new.push(NewJob {
+                id: id.0,
+                execution_id,
+                node_id: entry.node_id,
+                node_key: entry.node_key.to_string(),
+                upstream_id: entry.upstream.map(|upstream| upstream.0),
+                status: row.status,
+                result: row.result,
+                meta: row.meta,
+                log: entry.log.clone(),
+                created_at: entry.saved_at,
+                started_at: Some(entry.saved_at),
+            });
+        }
+        let newest = &self.newest;
+        self.jobs.retain(|id, entry| {
+            newest.get(&entry.job.node) == Some(id) || !entry.is_stored || entry.is_unsaved
+        });
+        (new, changed)
+    }
+}
+
+/// A value for a column of a row that is inserted: null and undefined are SQL NULL.
+fn stored(value: &Value) -> Option<String> {
+    if value.is_nullish() { None } else { json::stringify(value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NODE: NodeIndex = NodeIndex(0);
+
+    fn owner() -> Owner {
+        Owner { index: NODE, id: 10, key: "n".into() }
+    }
+
+    fn journal_with(result: Value) -> Journal {
+        let mut journal = Journal::default();
+        journal.save(JobId(1), owner(), Draft { result, ..Draft::default() }, DateTime::UNIX_EPOCH);
+        journal
+    }
+
+    #[test]
+    fn null_is_sql_null_when_inserted_and_json_null_when_changed() {
+        let mut journal = journal_with(Value::Null);
+        journal.flush();
+        let (new, _) = journal.take_rows(5);
+        assert_eq!(new[0].result, None);
+        journal.set_result(JobId(1), Value::Null);
+        journal.save_again(JobId(1));
+        journal.flush();
+        let (new, changed) = journal.take_rows(5);
+        assert!(new.is_empty());
+        assert_eq!(changed[0].result.as_deref(), Some("null"));
+    }
+
+    #[test]
+    fn rows_do_not_depend_on_when_they_are_written() {
+        let mut journal = journal_with(Value::Null);
+        journal.flush();
+        journal.set_result(JobId(1), Value::Null);
+        journal.save_again(JobId(1));
+        journal.flush();
+        let (new, changed) = journal.take_rows(5);
+        assert!(changed.is_empty());
+        assert_eq!(new[0].result.as_deref(), Some("null"));
+    }
+
+    #[test]
+    fn a_change_in_place_reaches_templates_but_not_a_row_that_was_saved() {
+        let mut journal = journal_with(Value::from(1));
+        journal.flush();
+        journal.set_result_in_place(JobId(1), Value::from(2));
+        assert_eq!(journal.results().get("n").and_then(Value::as_number), Some(2.0));
+        journal.set_status(JobId(1), -1);
+        journal.save_again(JobId(1));
+        journal.flush();
+        let (new, _) = journal.take_rows(5);
+        assert_eq!((new[0].status, new[0].result.as_deref()), (-1, Some("1")));
+    }
+
+    #[test]
+    fn only_settled_jobs_leave_early() {
+        let mut journal = journal_with(Value::from(1));
+        journal.save(JobId(2), owner(), Draft::default(), DateTime::UNIX_EPOCH);
+        journal.flush_settled();
+        let (new, _) = journal.take_rows(5);
+        assert_eq!(new.iter().map(|row| row.id).collect::<Vec<_>>(), [1]);
+        assert_eq!(journal.unwritten(), 1);
+    }
+}

@@ -1,0 +1,179 @@
+//! Runs workflows: takes events, gives them to workers or runs them for a caller that waits, and picks up
+//! what another instance has left. It knows neither HTTP nor the trigger's configuration.
+
+mod dispatcher;
+pub mod graph;
+mod journal;
+mod processor;
+mod recovery;
+mod running;
+mod step;
+mod workers;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use entity::workflow;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use dispatcher::Event;
+pub use processor::Ended;
+
+use self::graph::Graph;
+use self::running::Running;
+use crate::clock::Ids;
+use crate::expr::convert::to_number;
+use crate::expr::{Object, Value, json};
+use crate::store::Store;
+use crate::store::catalog::Definition;
+use crate::store::instance::Owner;
+use crate::store::recorder::Recorder;
+
+/// A workflow version, ready to run.
+pub struct Workflow {
+    pub id: i64,
+    pub key: String,
+    pub title: String,
+    /// Whether a caller waits for the end of the execution.
+    pub is_sync: bool,
+    pub options: Options,
+    pub graph: Graph,
+}
+
+/// What sidehook heeds of `workflows.options`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    /// Final statuses whose executions are removed.
+    pub delete_execution_on_status: Vec<i32>,
+    /// How long an execution may take, in milliseconds.
+    pub timeout_ms: Option<i64>,
+}
+
+impl Workflow {
+    pub fn build(definition: &Definition) -> Self {
+        let workflow::Model { id, key, title, sync, options, .. } = &definition.workflow;
+        Self {
+            id: *id,
+            key: key.clone().unwrap_or_default(),
+            title: title.clone().unwrap_or_default(),
+            is_sync: sync.unwrap_or_default(),
+            options: Options::parse(options.as_ref().map_or("{}", |options| &options.0)),
+            graph: Graph::build(&definition.nodes),
+        }
+    }
+}
+
+impl Options {
+    /// Anything that is no object counts as none: a row inserted by SQL on PostgreSQL gets a JSON string
+    /// there, which NocoBase does not heed either.
+    fn parse(text: &str) -> Self {
+        let options = json::parse(text.as_bytes()).unwrap_or_default();
+        let statuses = options.member("deleteExecutionOnStatus");
+        let statuses = statuses.as_array().map(|array| array.items()).unwrap_or_default();
+        let timeout = to_number(&options.member("timeout")).unwrap_or(f64::NAN);
+        Self {
+            delete_execution_on_status: statuses
+                .iter()
+                .filter_map(Value::as_number)
+                .map(|status| status as i32)
+                .filter(|status| *status != 0)
+                .collect(),
+            timeout_ms: (timeout > 0.0 && timeout.is_finite()).then_some(timeout as i64),
+        }
+    }
+}
+
+/// Everything that running workflows needs.
+pub struct Engine {
+    pub store: Store,
+    pub recorder: Recorder,
+    pub ids: Arc<Ids>,
+    pub owner: Owner,
+    /// `WORKFLOW_LOOP_LIMIT`.
+    pub loop_limit: Option<u64>,
+    environment: ArcSwap<Object>,
+    running: Running,
+    /// One permit per asynchronous execution that may run at a time.
+    workers: Arc<Semaphore>,
+    /// Whether executions may be waiting for a worker in the database.
+    has_backlog: AtomicBool,
+    backlog_grew: Notify,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+/// What an engine is made of.
+pub struct Parts {
+    pub store: Store,
+    pub recorder: Recorder,
+    pub ids: Arc<Ids>,
+    pub owner: Owner,
+    pub loop_limit: Option<u64>,
+    pub workers: usize,
+}
+
+impl Engine {
+    /// Starts the background tasks: feeding the workers, noticing aborts.
+    pub fn start(parts: Parts) -> Arc<Self> {
+        let Parts { store, recorder, ids, owner, loop_limit, workers } = parts;
+        let engine = Arc::new(Self {
+            store,
+            recorder,
+            ids,
+            owner,
+            loop_limit,
+            environment: ArcSwap::default(),
+            running: Running::default(),
+            workers: Arc::new(Semaphore::new(workers.max(1))),
+            has_backlog: AtomicBool::new(true),
+            backlog_grew: Notify::new(),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+        });
+        engine.tasks.spawn(engine.clone().feed_workers());
+        engine.tasks.spawn(engine.clone().watch_aborts());
+        engine
+    }
+
+    /// Sets what `$env` holds.
+    pub fn set_environment(&self, variables: Vec<(String, String)>) {
+        let object: Object = variables.into_iter().map(|(name, text)| (name, Value::from(text))).collect();
+        self.environment.store(object.into());
+    }
+
+    /// What `$env` holds.
+    pub fn environment(&self) -> Arc<Object> {
+        self.environment.load_full()
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    /// Takes no more work and waits for what runs, at most `grace`. What is left over then stays leased in
+    /// the database and is picked up by the next instance. Returns how many executions that are.
+    pub async fn drain(&self, grace: Duration) -> usize {
+        self.stopping.cancel();
+        self.tasks.close();
+        let _ = tokio::time::timeout(grace, self.tasks.wait()).await;
+        self.running.count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_tolerate_whatever_a_row_holds() {
+        let parsed = Options::parse(r#"{"timeout":"1500","deleteExecutionOnStatus":[1,-1,null,0]}"#);
+        assert_eq!(parsed, Options { delete_execution_on_status: vec![1, -1], timeout_ms: Some(1500) });
+        for odd in ["null", "5", r#""{\"timeout\":5}""#, r#"{"timeout":-1}"#, "{", r#"{"timeout":{}}"#] {
+            assert_eq!(Options::parse(odd), Options::default(), "{odd}");
+        }
+    }
+}

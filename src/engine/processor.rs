@@ -1,0 +1,461 @@
+//! Runs one execution: a loop over steps, so that a loop of any length needs a constant stack.
+//!
+//! What NocoBase does by nested calls (`Processor.ts`) is a [`Step`] at a time here; of its call stack only
+//! the branches that a parallel node has yet to enter are kept, in `frames`.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use entity::status::execution::{ABORTED as EXECUTION_ABORTED, STARTED};
+use entity::status::job::{ABORTED, ERROR, RESOLVED};
+use entity::status::reason;
+use futures_util::FutureExt;
+use tokio_util::sync::CancellationToken;
+
+use super::journal::{Journal, Owner};
+use super::step::{self, Step};
+use super::{Engine, Workflow};
+use crate::clock::NoIdsLeft;
+use crate::expr::{Object, Scope, Template, Thrown, Value, json};
+use crate::node::{Context, Draft, Job, JobId, NodeIndex, Outcome, Run};
+use crate::store::execution::{ExecutionUpdate, NewExecution};
+use crate::store::recorder::{LeaseChange, Record, RecordError, Written};
+
+/// So many jobs may wait in memory before a run writes those that can change no more.
+const JOBS_IN_MEMORY: usize = 1_000;
+
+/// An execution about to run.
+pub struct Execution {
+    pub id: i64,
+    pub workflow: Arc<Workflow>,
+    pub context: Value,
+    pub expires_at: Option<DateTime<Utc>>,
+    /// The row that has yet to be inserted; `None` when the database has it.
+    pub unrecorded: Option<NewExecution>,
+    /// Whether an earlier run may have left jobs, which this one replaces.
+    pub starts_over: bool,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The final status of the execution; 0 when it waits for something.
+    pub status: i32,
+    /// What a response node answered: `{statusCode, headers, body}`.
+    pub reply: Option<Value>,
+}
+
+pub struct Processor {
+    engine: Arc<Engine>,
+    execution: Execution,
+    journal: Journal,
+    /// Branches that parallel nodes have yet to enter.
+    frames: Vec<Frame>,
+    output: Option<Value>,
+    reply: Option<Value>,
+    /// The final status, once there is one.
+    ended: Option<i32>,
+    reason: Option<&'static str>,
+    /// Set when somebody else ends the execution.
+    aborted: CancellationToken,
+    /// Set when the reserved ids ran out, which ends the run without a trace.
+    out_of_ids: bool,
+}
+
+struct Frame {
+    node: NodeIndex,
+    input: JobId,
+    /// The place of the branch that has been entered last.
+    entered: usize,
+}
+
+impl Processor {
+    pub fn new(engine: Arc<Engine>, execution: Execution, aborted: CancellationToken) -> Self {
+        Self {
+            engine,
+            execution,
+            journal: Journal::default(),
+            frames: Vec::new(),
+            output: None,
+            reply: None,
+            ended: None,
+            reason: None,
+            aborted,
+            out_of_ids: false,
+        }
+    }
+
+    /// Runs until the execution ends or waits, and records it.
+    pub async fn run(mut self) -> Result<Ended, RecordError> {
+        let workflow = self.execution.workflow.clone();
+        let mut step = match workflow.graph.head() {
+            Some(head) => Step::Run { node: head, input: None },
+            None if workflow.graph.is_empty() => Step::Finish { status: RESOLVED },
+            // Nodes without a first one: NocoBase ends such an execution as an error, without a job.
+            None => Step::Finish { status: ERROR },
+        };
+        let mut steps_since_yield = 0_u32;
+        loop {
+            step = match step {
+                Step::Run { node, input } => self.run_node(node, input).await,
+                Step::Resume { node, branch_job } => self.resume_node(node, branch_job),
+                Step::Finish { status } => {
+                    self.journal.flush();
+                    self.ended = Some(step::execution_status(status));
+                    break;
+                }
+                Step::Unwind => match self.unwind() {
+                    Some(step) => step,
+                    None => break,
+                },
+            };
+            if self.out_of_ids {
+                return Err(RecordError::Unavailable(NoIdsLeft.to_string()));
+            }
+            if self.journal.unwritten() > JOBS_IN_MEMORY {
+                self.journal.flush_settled();
+                if self.record().await? == Written::EndedElsewhere {
+                    return Ok(Ended { status: EXECUTION_ABORTED, reply: None });
+                }
+            }
+            steps_since_yield += 1;
+            if steps_since_yield.is_multiple_of(256) {
+                tokio::task::yield_now().await;
+            }
+        }
+        self.end_if_stuck();
+        self.record().await?;
+        Ok(Ended { status: self.ended.unwrap_or(STARTED), reply: self.reply })
+    }
+
+    async fn run_node(&mut self, node: NodeIndex, input: Option<JobId>) -> Step {
+        if let Some(step) = self.stop_before(node) {
+            return step;
+        }
+        let workflow = self.execution.workflow.clone();
+        let runs = workflow.graph.node(node).run.clone();
+        let aborted = self.aborted.clone();
+        let time_left = self.time_left();
+        let mut cx = Context::new(self, node, input);
+        let run = AssertUnwindSafe(runs.run(&mut cx)).catch_unwind();
+        let outcome = tokio::select! {
+            biased;
+            () = aborted.cancelled() => None,
+            () = sleep_or_never(time_left) => None,
+            outcome = run => Some(outcome.unwrap_or_else(|panic| Err(panicked(&*panic)))),
+        };
+        match outcome {
+            Some(outcome) => self.apply(node, outcome),
+            None => self.abort(node),
+        }
+    }
+
+    fn resume_node(&mut self, node: NodeIndex, branch_job: JobId) -> Step {
+        if let Some(step) = self.stop_before(node) {
+            return step;
+        }
+        let workflow = self.execution.workflow.clone();
+        let runs = &workflow.graph.node(node).run;
+        let mut cx = Context::new(self, node, Some(branch_job));
+        let resume = AssertUnwindSafe(|| runs.resume(&mut cx, branch_job));
+        let outcome = std::panic::catch_unwind(resume).unwrap_or_else(|panic| Err(panicked(&*panic)));
+        self.apply(node, outcome)
+    }
+
+    fn apply(&mut self, node: NodeIndex, outcome: Result<Outcome, Thrown>) -> Step {
+        let outcome = outcome.unwrap_or_else(|thrown| {
+            Outcome::Finished(Draft { status: ERROR, result: thrown.to_result(), ..Draft::default() })
+        });
+        let graph = &self.execution.workflow.clone().graph;
+        match outcome {
+            Outcome::Finished(draft) => {
+                let status = draft.status;
+                let job = self.save(node, draft);
+                self.log_job(node, status);
+                step::after(graph, node, job, status)
+            }
+            Outcome::Continue(job) => {
+                self.journal.save_again(job);
+                let status = self.journal.job(job).status;
+                self.log_job(node, status);
+                step::after(graph, node, job, status)
+            }
+            Outcome::Enter { branch, input } => Step::Run { node: branch, input: Some(input) },
+            Outcome::EnterEach { input } => self.enter_next(node, input, 0),
+            Outcome::Wait => {
+                self.journal.flush();
+                Step::Unwind
+            }
+            Outcome::Exit(status) => {
+                self.log_job(node, status);
+                Step::Finish { status }
+            }
+        }
+    }
+
+    /// Enters the branch at a place; the ones after it stay in a frame.
+    fn enter_next(&mut self, node: NodeIndex, input: JobId, place: usize) -> Step {
+        let branches = &self.execution.workflow.graph.node(node).branches;
+        let Some((_, branch)) = branches.get(place) else { return Step::Unwind };
+        if place + 1 < branches.len() {
+            self.frames.push(Frame { node, input, entered: place });
+        }
+        Step::Run { node: *branch, input: Some(input) }
+    }
+
+    /// Goes on with the innermost parallel node that has branches left.
+    fn unwind(&mut self) -> Option<Step> {
+        let Frame { node, input, entered } = self.frames.pop()?;
+        let place = self.execution.workflow.graph.node(node);
+        let last = place.branches.get(entered).and_then(|(_, branch)| self.last_job_of(*branch));
+        let goes_on = last.is_some_and(|status| place.run.enters_next(status));
+        Some(if goes_on { self.enter_next(node, input, entered + 1) } else { Step::Unwind })
+    }
+
+    /// The status of the newest job on the line of a branch, not counting branches within it.
+    fn last_job_of(&self, branch: NodeIndex) -> Option<i32> {
+        let newest =
+            self.execution.workflow.graph.line(branch).filter_map(|node| self.journal.newest(node)).max();
+        newest.map(|job| self.journal.job(job).status)
+    }
+
+    /// What to do instead of running a node when the execution may not go on.
+    fn stop_before(&mut self, node: NodeIndex) -> Option<Step> {
+        let is_late = self.time_left().is_some_and(|left| left.is_zero());
+        (is_late || self.aborted.is_cancelled()).then(|| self.abort(node))
+    }
+
+    /// Ends the run because the execution was cancelled or its time is over.
+    fn abort(&mut self, node: NodeIndex) -> Step {
+        if !self.aborted.is_cancelled() {
+            self.reason = Some(reason::TIMEOUT);
+        }
+        self.journal.abort_pending();
+        let result = Thrown::error("Workflow execution has been aborted").to_result();
+        self.save(node, Draft { status: ABORTED, result, ..Draft::default() });
+        self.log_job(node, ABORTED);
+        Step::Finish { status: ABORTED }
+    }
+
+    fn time_left(&self) -> Option<std::time::Duration> {
+        let left = self.execution.expires_at? - self.engine.ids.now();
+        Some(left.to_std().unwrap_or_default())
+    }
+
+    /// Ends an execution that nothing would ever resume; NocoBase leaves it started for ever.
+    fn end_if_stuck(&mut self) {
+        if self.ended.is_some() {
+            return;
+        }
+        let pending = self.journal.newest_pending().map(|job| self.journal.job(job).node);
+        if let Some(node) = pending.or_else(|| self.execution.workflow.graph.head()) {
+            let result =
+                Thrown::error("No branch is left to run and nothing will resume this node").to_result();
+            self.save(node, Draft { status: ERROR, result, ..Draft::default() });
+            self.log_job(node, ERROR);
+        }
+        self.journal.flush();
+        self.ended = Some(ERROR);
+    }
+
+    /// Writes what has been flushed, and the end of the execution if it has ended.
+    async fn record(&mut self) -> Result<Written, RecordError> {
+        let is_new = self.execution.unrecorded.is_some();
+        let mut record = self.next_record();
+        loop {
+            let written = match is_new {
+                true => self.engine.recorder.write_event(record.clone()).await,
+                false => self.engine.recorder.write(record.clone()).await,
+            };
+            match written {
+                // The execution was acknowledged: it stays ours until the database is back.
+                Err(RecordError::Unavailable(reason)) if !is_new && !self.engine.is_stopping() => {
+                    tracing::warn!(
+                        execution.id = self.execution.id,
+                        reason,
+                        "execution waits for the database"
+                    );
+                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                }
+                Err(RecordError::Refused(reason)) if !is_new && self.ended.is_some() => {
+                    tracing::error!(
+                        execution.id = self.execution.id,
+                        reason,
+                        "jobs were refused by the database"
+                    );
+                    self.ended = Some(ERROR);
+                    record = self.failure_record();
+                    return self.engine.recorder.write(record).await;
+                }
+                written => return written,
+            }
+        }
+    }
+
+    fn next_record(&mut self) -> Record {
+        let (new_jobs, job_updates) = self.journal.take_rows(self.execution.id);
+        let output = self.output.take().map(|output| output_text(&output));
+        let options = &self.execution.workflow.options;
+        let mut record = Record {
+            execution_id: self.execution.id,
+            replaces_jobs: std::mem::take(&mut self.execution.starts_over),
+            new_jobs,
+            job_updates,
+            deletes: self.ended.is_some_and(|status| options.delete_execution_on_status.contains(&status)),
+            ..Record::default()
+        };
+        let is_new = self.execution.unrecorded.is_some();
+        match self.execution.unrecorded.take() {
+            Some(mut row) => {
+                row.status = Some(self.ended.unwrap_or(STARTED));
+                row.reason = self.reason.map(str::to_owned);
+                row.output = output.flatten();
+                row.updated_at = self.engine.ids.now();
+                record.create = Some(row);
+            }
+            None => {
+                let reason = self.reason.map(str::to_owned);
+                record.update = Some(ExecutionUpdate { output, status: self.ended, reason });
+            }
+        }
+        record.lease = match (is_new, self.ended.is_some()) {
+            (true, false) => LeaseChange::Take,
+            (false, true) => LeaseChange::Release,
+            _ => LeaseChange::Keep,
+        };
+        record
+    }
+
+    /// What is left to say when the database refuses the jobs of an execution.
+    fn failure_record(&self) -> Record {
+        let update = ExecutionUpdate { status: self.ended, ..ExecutionUpdate::default() };
+        Record {
+            execution_id: self.execution.id,
+            update: Some(update),
+            lease: LeaseChange::Release,
+            ..Record::default()
+        }
+    }
+
+    fn log_job(&self, node: NodeIndex, status: i32) {
+        let place = self.execution.workflow.graph.node(node);
+        tracing::debug!(
+            execution.id = self.execution.id,
+            node.id = place.id,
+            node.r#type = place.type_name,
+            job.status = status,
+            "node has run"
+        );
+    }
+}
+
+impl Run for Processor {
+    fn save(&mut self, node: NodeIndex, draft: Draft) -> JobId {
+        let place = self.execution.workflow.graph.node(node);
+        let owner = Owner { index: node, id: place.id, key: place.key.as_str().into() };
+        let id = self.engine.ids.job_id().unwrap_or_else(|NoIdsLeft| {
+            self.out_of_ids = true;
+            0
+        });
+        self.journal.save(JobId(id), owner, draft, self.engine.ids.now());
+        JobId(id)
+    }
+
+    fn save_again(&mut self, job: JobId) {
+        self.journal.save_again(job);
+    }
+
+    fn job(&self, job: JobId) -> &Job {
+        self.journal.job(job)
+    }
+
+    fn set_status(&mut self, job: JobId, status: i32) {
+        self.journal.set_status(job, status);
+    }
+
+    fn set_result(&mut self, job: JobId, result: Value) {
+        self.journal.set_result(job, result);
+    }
+
+    fn set_result_in_place(&mut self, job: JobId, result: Value) {
+        self.journal.set_result_in_place(job, result);
+    }
+
+    fn set_meta(&mut self, job: JobId, meta: Value) {
+        self.journal.set_meta(job, meta);
+    }
+
+    fn newest_job(&self, node: NodeIndex) -> Option<JobId> {
+        self.journal.newest(node)
+    }
+
+    fn node_by_key(&self, key: &str) -> Option<NodeIndex> {
+        self.execution.workflow.graph.find(key)
+    }
+
+    fn node_key(&self, node: NodeIndex) -> &str {
+        &self.execution.workflow.graph.node(node).key
+    }
+
+    fn branches(&self, node: NodeIndex) -> &[(i32, NodeIndex)] {
+        &self.execution.workflow.graph.node(node).branches
+    }
+
+    fn branch_of(&self, node: NodeIndex, parent: NodeIndex) -> Option<NodeIndex> {
+        self.execution.workflow.graph.branch_of(node, parent)
+    }
+
+    fn set_output(&mut self, output: Value) {
+        self.output = Some(output);
+    }
+
+    fn reply(&mut self, reply: Value) {
+        self.reply = Some(reply);
+    }
+
+    fn scope(&self, node: NodeIndex, with_own_scope: bool) -> Result<Scope, Thrown> {
+        let graph = &self.execution.workflow.graph;
+        let mut scopes = Object::new();
+        let nearest = if with_own_scope { Some(node) } else { graph.node(node).parent };
+        for index in graph.upwards(nearest) {
+            let place = graph.node(index);
+            let render = |template: &Template| template.render(&self.scope(index, false)?);
+            let result = self.journal.results().get(&place.key).cloned().unwrap_or_default();
+            if let Some(offered) = place.run.scope(&render, &result)? {
+                scopes.insert(place.id.to_string(), offered.clone());
+                scopes.insert(place.key.as_str(), offered);
+            }
+        }
+        Ok(Scope {
+            context: self.execution.context.clone(),
+            results: self.journal.results().clone(),
+            scopes: scopes.into(),
+            env: self.engine.environment(),
+            system: self.engine.ids.clone(),
+        })
+    }
+
+    fn loop_limit(&self) -> Option<u64> {
+        self.engine.loop_limit
+    }
+}
+
+/// `executions.output`: null and undefined are SQL NULL.
+fn output_text(output: &Value) -> Option<String> {
+    if output.is_nullish() { None } else { json::stringify(output) }
+}
+
+async fn sleep_or_never(duration: Option<std::time::Duration>) {
+    match duration {
+        Some(duration) => tokio::time::sleep(duration).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Thrown {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    tracing::error!(reason = text, "a node panicked");
+    Thrown::error(format!("sidehook has a defect in this node type: {text}"))
+}

@@ -1,0 +1,59 @@
+//! The life of this instance among others: its sign of life, and taking over what instances have left that
+//! are gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Engine;
+use crate::store::instance::InstanceError;
+
+/// How often an instance gives a sign of life and looks for the leases of others.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Keeps this instance alive until it stops. Returns an error when another one has taken its number.
+    pub async fn keep_alive(self: Arc<Self>) -> Result<(), InstanceError> {
+        loop {
+            match self.beat().await {
+                Ok(()) => self.take_over().await,
+                Err(InstanceError::Database(err)) => {
+                    tracing::warn!(reason = %err, "no sign of life could be given: the database does not answer");
+                }
+                Err(err) => return Err(err),
+            }
+            if self.stopping.run_until_cancelled(tokio::time::sleep(HEARTBEAT)).await.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Gives a sign of life and reserves ids.
+    pub async fn beat(&self) -> Result<(), InstanceError> {
+        let until = self.ids.next_reservation();
+        self.store.heartbeat(self.owner, until).await?;
+        self.ids.reserve(until);
+        Ok(())
+    }
+
+    async fn take_over(self: &Arc<Self>) {
+        let executions = match self.store.take_over(self.owner).await {
+            Ok(executions) => executions,
+            Err(err) => return tracing::warn!(reason = %err, "leases could not be checked"),
+        };
+        if executions.is_empty() {
+            return;
+        }
+        tracing::info!(executions = executions.len(), "taking over what another instance has left");
+        let engine = self.clone();
+        self.tasks.spawn(async move {
+            for id in executions {
+                let worker =
+                    engine.stopping.run_until_cancelled(engine.workers.clone().acquire_owned()).await;
+                let Some(Ok(worker)) = worker else { return };
+                if let Err(err) = engine.pick_up(id, worker).await {
+                    tracing::error!(execution.id = id, reason = %err, "an execution could not be resumed");
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,86 @@
+//! The executions that run in this process, and the watch for those that somebody else has ended.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Engine;
+
+/// How often the database is asked; an abort is noticed within this time.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Default)]
+pub struct Running(Arc<Mutex<HashMap<i64, Entry>>>);
+
+struct Entry {
+    aborted: CancellationToken,
+    /// Whether the database has a row that somebody could have changed; not looked at before that.
+    is_watched: bool,
+}
+
+/// Takes the execution off the list when dropped.
+pub struct Registration {
+    running: Running,
+    id: i64,
+    pub aborted: CancellationToken,
+}
+
+impl Running {
+    /// Puts an execution on the list.
+    pub fn register(&self, id: i64) -> Registration {
+        let aborted = CancellationToken::new();
+        self.entries().insert(id, Entry { aborted: aborted.clone(), is_watched: false });
+        Registration { running: self.clone(), id, aborted }
+    }
+
+    pub fn count(&self) -> usize {
+        self.entries().len()
+    }
+
+    /// The executions that have been on the list since the last call.
+    fn watched(&self) -> Vec<i64> {
+        let mut entries = self.entries();
+        let watched = entries.iter().filter(|(_, entry)| entry.is_watched).map(|(id, _)| *id).collect();
+        entries.values_mut().for_each(|entry| entry.is_watched = true);
+        watched
+    }
+
+    fn abort(&self, id: i64) {
+        if let Some(entry) = self.entries().get(&id) {
+            entry.aborted.cancel();
+        }
+    }
+
+    fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<i64, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.running.entries().remove(&self.id);
+    }
+}
+
+impl Engine {
+    /// Cancels runs whose executions have been ended by NocoBase: by its screen or its timeout manager.
+    pub(super) async fn watch_aborts(self: Arc<Self>) {
+        while self.stopping.run_until_cancelled(tokio::time::sleep(WATCH_INTERVAL)).await.is_some() {
+            let watched = self.running.watched();
+            if watched.is_empty() {
+                continue;
+            }
+            match self.store.ended_among(&watched).await {
+                Ok(ended) => {
+                    for id in ended {
+                        tracing::info!(execution.id = id, "execution was ended outside sidehook");
+                        self.running.abort(id);
+                    }
+                }
+                Err(err) => tracing::warn!(reason = %err, "running executions could not be checked"),
+            }
+        }
+    }
+}

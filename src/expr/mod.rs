@@ -1,0 +1,20 @@
+//! Values as JavaScript sees them, and what NocoBase's configurations say about them: templates
+//! (`{{$context.body.id}}`), paths into values, the variables of a node, and the basic conditions.
+//! Everything here is pure: no database, no HTTP, no clock of its own.
+
+pub mod compare;
+pub mod convert;
+pub mod evaluator;
+pub mod json;
+pub mod logic;
+mod method;
+pub mod path;
+pub mod scope;
+pub mod system;
+pub mod template;
+mod value;
+
+pub use method::Method;
+pub use scope::Scope;
+pub use template::Template;
+pub use value::{Array, Date, Function, Object, Thrown, Value};

@@ -1,0 +1,332 @@
+//! Templates in node configurations: `{{$context.body.id}}`, with a default after a colon, at any depth of
+//! a JSON value and in its keys (`packages/core/utils/src/json-templates.ts`).
+
+use std::sync::Arc;
+
+use serde::de::{Deserialize, Deserializer};
+
+use super::convert::{is_space, to_text, trim};
+use super::path::{Path, append_array_columns};
+use super::{Object, Scope, Thrown, Value};
+
+/// A JSON value with placeholders in it, parsed once and rendered for every run of its node.
+#[derive(Clone, Debug, Default)]
+pub struct Template {
+    body: Part,
+    /// The paths of all placeholders, each once, in the order in which NocoBase looks at them.
+    paths: Vec<Arc<str>>,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    /// A value without placeholders. Never an array or an object: those are made anew each time, since
+    /// columns read through an array stay on it.
+    Plain(Value),
+    /// A string that is one placeholder and nothing else: the value keeps its type.
+    Whole(Placeholder),
+    Text(Text),
+    Array(Vec<Part>),
+    Object(Vec<(Part, Part)>),
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Part::Plain(Value::Undefined)
+    }
+}
+
+/// Text with placeholders in it.
+#[derive(Clone, Debug)]
+struct Text {
+    source: Arc<str>,
+    placeholders: Vec<Placeholder>,
+}
+
+#[derive(Clone, Debug)]
+struct Placeholder {
+    /// The placeholder as it stands in the text, braces included.
+    source: Arc<str>,
+    path: Path,
+    default: Option<Arc<str>>,
+}
+
+impl Template {
+    pub fn parse(value: &Value) -> Self {
+        let body = parse_part(value);
+        let mut paths = Vec::new();
+        collect_paths(&body, &mut paths);
+        Self { body, paths }
+    }
+
+    /// Whether the configuration had no such member at all.
+    pub fn is_undefined(&self) -> bool {
+        matches!(self.body, Part::Plain(Value::Undefined))
+    }
+
+    /// Whether the configured value, before rendering, is truthy.
+    pub fn is_truthy(&self) -> bool {
+        match &self.body {
+            Part::Plain(value) => value.is_truthy(),
+            _ => true,
+        }
+    }
+
+    /// Fills the placeholders in. Throws what reading a path or calling a function threw.
+    pub fn render(&self, scope: &Scope) -> Result<Value, Thrown> {
+        for path in &self.paths {
+            append_array_columns(|name| scope.root(name), path)?;
+        }
+        render_part(&self.body, scope)
+    }
+}
+
+impl<'de> Deserialize<'de> for Template {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(|value| Template::parse(&value))
+    }
+}
+
+fn parse_part(value: &Value) -> Part {
+    match value {
+        Value::Text(text) => parse_text(text),
+        Value::Array(array) => Part::Array(array.items().iter().map(parse_part).collect()),
+        Value::Object(object) => {
+            Part::Object(object.iter().map(|(key, value)| (parse_text(key), parse_part(value))).collect())
+        }
+        value => Part::Plain(value.clone()),
+    }
+}
+
+fn parse_text(text: &Arc<str>) -> Part {
+    let mut placeholders = Vec::new();
+    let mut rest = &**text;
+    while let Some(start) = rest.find("{{") {
+        match placeholder_length(&rest[start..]) {
+            Some(length) => {
+                placeholders.push(Placeholder::parse(&rest[start..start + length]));
+                rest = &rest[start + length..];
+            }
+            None => rest = &rest[start + 1..],
+        }
+    }
+    if placeholders.is_empty() {
+        return Part::Plain(Value::Text(text.clone()));
+    }
+    if placeholders.len() == 1 && text.starts_with("{{") && text.ends_with("}}") {
+        return Part::Whole(placeholders.remove(0));
+    }
+    Part::Text(Text { source: text.clone(), placeholders })
+}
+
+/// The length of the placeholder at the start of `text`, which begins with `{{`.
+fn placeholder_length(text: &str) -> Option<usize> {
+    let inner = &text[2..];
+    let end = inner.find(|c: char| !is_placeholder_character(c)).unwrap_or(inner.len());
+    (end > 0 && inner[end..].starts_with("}}")).then_some(end + 4)
+}
+
+fn is_placeholder_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_:-+.,@/()?=*$".contains(c) || is_space(c)
+}
+
+impl Placeholder {
+    fn parse(source: &str) -> Self {
+        let inner = trim(&source[2..source.len() - 2]);
+        let (path, default) = match inner.split_once(':') {
+            Some((path, default)) => (path, Some(default.into())),
+            None => (inner, None),
+        };
+        Self { source: source.into(), path: Path::parse(path), default }
+    }
+
+    fn value(&self, scope: &Scope) -> Result<Value, Thrown> {
+        let value = match (scope.get(&self.path), &self.default) {
+            (Value::Undefined, Some(default)) => Value::Text(default.clone()),
+            (value, _) => value,
+        };
+        match value {
+            Value::Function(function) => scope.call(function),
+            value => Ok(value),
+        }
+    }
+}
+
+fn collect_paths(part: &Part, paths: &mut Vec<Arc<str>>) {
+    let mut add = |placeholder: &Placeholder| {
+        if !paths.iter().any(|path| **path == *placeholder.path.text()) {
+            paths.push(placeholder.path.text().into());
+        }
+    };
+    match part {
+        Part::Plain(_) => {}
+        Part::Whole(placeholder) => add(placeholder),
+        Part::Text(text) => text.placeholders.iter().for_each(add),
+        Part::Array(items) => items.iter().for_each(|item| collect_paths(item, paths)),
+        Part::Object(members) => {
+            for (key, value) in members {
+                collect_paths(value, paths);
+                collect_paths(key, paths);
+            }
+        }
+    }
+}
+
+fn render_part(part: &Part, scope: &Scope) -> Result<Value, Thrown> {
+    match part {
+        Part::Plain(value) => Ok(value.clone()),
+        Part::Whole(placeholder) => placeholder.value(scope),
+        Part::Text(text) => text.render(scope).map(Value::from),
+        Part::Array(items) => {
+            let items: Result<_, _> = items.iter().map(|item| render_part(item, scope)).collect();
+            Ok(Value::array(items?))
+        }
+        Part::Object(members) => {
+            let mut object = Object::with_capacity(members.len());
+            for (key, value) in members {
+                let key = match key {
+                    Part::Plain(Value::Text(key)) => key.clone(),
+                    key => to_text(&render_part(key, scope)?)?.into(),
+                };
+                object.insert(key, render_part(value, scope)?);
+            }
+            Ok(Value::Object(object.into()))
+        }
+    }
+}
+
+impl Text {
+    /// Replaces one placeholder after the other, each at the first place where its own text stands in what
+    /// the earlier ones have left, as a chain of JavaScript's `String.prototype.replace` does.
+    fn render(&self, scope: &Scope) -> Result<String, Thrown> {
+        let mut result = self.source.to_string();
+        for placeholder in &self.placeholders {
+            let inserted = match placeholder.value(scope)? {
+                value if value.is_nullish() => String::new(),
+                Value::Date(date) => {
+                    date.to_iso().ok_or_else(|| Thrown::range_error("Invalid time value"))?
+                }
+                value => to_text(&value)?,
+            };
+            result = replace_first(&result, &placeholder.source, &inserted);
+        }
+        Ok(result)
+    }
+}
+
+/// `text.replace(found, replacement)` with the patterns `$$`, `$&`, `` $` `` and `$'` of a replacement.
+fn replace_first(text: &str, found: &str, replacement: &str) -> String {
+    let Some(start) = text.find(found) else { return text.to_owned() };
+    let (before, after) = (&text[..start], &text[start + found.len()..]);
+    let mut out = String::with_capacity(text.len() + replacement.len());
+    out.push_str(before);
+    let mut rest = replacement;
+    while let Some(dollar) = rest.find('$') {
+        out.push_str(&rest[..dollar]);
+        let (pattern, length) = match rest.as_bytes().get(dollar + 1) {
+            Some(b'$') => ("$", 2),
+            Some(b'&') => (found, 2),
+            Some(b'`') => (before, 2),
+            Some(b'\'') => (after, 2),
+            _ => ("$", 1),
+        };
+        out.push_str(pattern);
+        rest = &rest[dollar + length..];
+    }
+    out.push_str(rest);
+    out.push_str(after);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::json;
+    use super::*;
+
+    fn render(template: &str, context: &str) -> Result<Value, Thrown> {
+        let template = json::parse(template.as_bytes()).expect("JSON in a test");
+        let context = json::parse(context.as_bytes()).expect("JSON in a test");
+        Template::parse(&template).render(&Scope::of_context(context))
+    }
+
+    fn rendered(template: &str, context: &str) -> String {
+        let value = render(template, context).expect("nothing throws");
+        json::stringify(&value).unwrap_or_else(|| "undefined".to_owned())
+    }
+
+    #[test]
+    fn placeholders_are_what_the_ascii_pattern_matches() {
+        let context = r#"{"n":7,"a b":1,"数":2,"s":"x"}"#;
+        let cases = [
+            (r#""{{$context.n}}""#, "7"),
+            (r#""{{ $context.n }}""#, "7"),
+            (r#"" {{$context.n}}""#, "\" 7\""),
+            (r#""{{$context.a b}}""#, "1"),
+            (r#""{{$context.数}}""#, "\"{{$context.数}}\""),
+            (r#""{{$context[0]}}""#, "\"{{$context[0]}}\""),
+            (r#""{{}}""#, "\"{{}}\""),
+            (r#""{{{$context.n}}}""#, "7"),
+            (r#""{{$context.n}}{{$context.s}}""#, "\"7x\""),
+            (r#""{{$context.n|upper}}""#, "\"{{$context.n|upper}}\""),
+            (r#"{"k{{$context.n}}":"{{nope}}","l":["{{nope}}"]}"#, r#"{"l":[null]}"#),
+        ];
+        for (template, expected) in cases {
+            assert_eq!(rendered(template, context), expected, "{template}");
+        }
+    }
+
+    #[test]
+    fn defaults_are_texts_and_only_for_undefined() {
+        let context = r#"{"nul":null,"a ":1}"#;
+        let cases = [
+            (r#""{{$context.nope: a b }}""#, "\" a b\""),
+            (r#""{{$context.nope:}}""#, "\"\""),
+            (r#""{{$context.nope:a:b}}""#, "\"a:b\""),
+            (r#""{{$context.nul:x}}""#, "null"),
+            (r#""{{$context.a :d}}""#, "1"),
+        ];
+        for (template, expected) in cases {
+            assert_eq!(rendered(template, context), expected, "{template}");
+        }
+    }
+
+    #[test]
+    fn replacement_patterns_in_values_count() {
+        assert_eq!(
+            rendered(r#""x{{$context.v}}y""#, r#"{"v":"$& $$ $1 $"}"#),
+            r#""x{{$context.v}} $ $1 $y""#
+        );
+        assert_eq!(rendered(r#""a{{$context.v}}b""#, r#"{"v":"[$`|$']"}"#), r#""a[a|b]b""#);
+    }
+
+    #[test]
+    fn methods_are_called_without_a_receiver() {
+        let thrown = render(r#""{{$context.l.map}}""#, r#"{"l":[]}"#).expect_err("map throws");
+        assert_eq!(thrown.message, "Array.prototype.map called on null or undefined");
+    }
+
+    #[test]
+    fn a_column_stays_on_the_shared_array() {
+        let context = json::parse(br#"{"l":[{"v":1},{"v":2}]}"#).expect("JSON in a test");
+        let scope = Scope::of_context(context.clone());
+        Template::parse(&Value::text("{{$context.l.v}}")).render(&scope).expect("no null item");
+        let column = context.member("l").as_array().and_then(|array| array.column("v"));
+        assert_eq!(column.and_then(|c| json::stringify(&c)).as_deref(), Some("[1,2]"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_template_renders_or_throws(template in "[{}$.:a-z\\[\\] \\PC]{0,60}", value in ".{0,20}") {
+            let context = Value::object([("a", Value::from(value))]);
+            let _ = Template::parse(&Value::from(template)).render(&Scope::of_context(context));
+        }
+
+        #[test]
+        fn text_without_braces_is_kept(text in "[^{}]{0,60}") {
+            let scope = Scope::of_context(Value::Null);
+            let value = Template::parse(&Value::from(text.as_str())).render(&scope);
+            prop_assert_eq!(value.ok().and_then(|v| v.as_str().map(str::to_owned)), Some(text));
+        }
+    }
+}

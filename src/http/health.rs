@@ -1,0 +1,26 @@
+//! Whether sidehook lives and whether it can take events.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use poem::handler;
+use poem::http::StatusCode;
+use poem::web::Data;
+
+use crate::app::App;
+
+/// How long the database may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[handler]
+pub fn live() -> &'static str {
+    "ok"
+}
+
+#[handler]
+pub async fn ready(Data(app): Data<&Arc<App>>) -> (StatusCode, &'static str) {
+    match tokio::time::timeout(PATIENCE, app.store.db.ping()).await {
+        Ok(Ok(())) => (StatusCode::OK, "ok"),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer"),
+    }
+}

@@ -1,0 +1,13 @@
+//! sidehook: a webhook sidecar for NocoBase. `ARCHITECTURE.md` is the map of these modules.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod engine;
+pub mod expr;
+pub mod http;
+pub mod node;
+pub mod store;
+pub mod telemetry;
+pub mod webhook;

@@ -1,0 +1,144 @@
+//! What a node may reach while it runs: its own place in the workflow, the jobs of this execution, and the
+//! variables for its templates.
+
+use crate::expr::{Scope, Template, Thrown, Value};
+
+/// A job of the running execution: its `jobs.id`. Later jobs have greater ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub i64);
+
+/// A node of the running workflow: its place in the graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeIndex(pub usize);
+
+/// A job to be recorded.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    /// `jobs.status`; 0 is pending.
+    pub status: i32,
+    pub result: Value,
+    pub meta: Value,
+    pub log: Option<String>,
+    /// The job that `jobs.upstreamId` names. Most node types leave it out.
+    pub upstream: Option<JobId>,
+}
+
+impl PartialEq for Draft {
+    fn eq(&self, other: &Self) -> bool {
+        use crate::expr::json::stringify;
+        (self.status, &self.log, self.upstream) == (other.status, &other.log, other.upstream)
+            && stringify(&self.result) == stringify(&other.result)
+            && stringify(&self.meta) == stringify(&other.meta)
+    }
+}
+
+/// The part of a saved job that nodes look at.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub node: NodeIndex,
+    pub status: i32,
+    pub result: Value,
+    pub meta: Value,
+}
+
+/// The running execution as nodes see it; the engine implements it.
+pub trait Run: Send {
+    /// Saves a new job of a node and returns it. Its result is from now on `$jobsMapByNodeKey.<key>`.
+    fn save(&mut self, node: NodeIndex, draft: Draft) -> JobId;
+    /// Saves a changed job once more, which makes it the newest of its node.
+    fn save_again(&mut self, job: JobId);
+    fn job(&self, job: JobId) -> &Job;
+    fn set_status(&mut self, job: JobId, status: i32);
+    /// Sets a result that is to be recorded. Templates see it only after the job is saved again.
+    fn set_result(&mut self, job: JobId, result: Value);
+    /// Sets a result that templates see at once. When the job's row has been saved already, the row keeps
+    /// its result unless `set_result` follows: NocoBase changes such an object in place, which its ORM
+    /// does not notice.
+    fn set_result_in_place(&mut self, job: JobId, result: Value);
+    fn set_meta(&mut self, job: JobId, meta: Value);
+    fn newest_job(&self, node: NodeIndex) -> Option<JobId>;
+    fn node_by_key(&self, key: &str) -> Option<NodeIndex>;
+    fn node_key(&self, node: NodeIndex) -> &str;
+    /// The first nodes of a node's branches with their `branchIndex`, ascending.
+    fn branches(&self, node: NodeIndex) -> &[(i32, NodeIndex)];
+    /// The branch of `parent` that `node` is in, by its first node.
+    fn branch_of(&self, node: NodeIndex, parent: NodeIndex) -> Option<NodeIndex>;
+    /// Sets `executions.output`.
+    fn set_output(&mut self, output: Value);
+    /// Answers the caller, if one waits: `{statusCode, headers, body}`.
+    fn reply(&mut self, reply: Value);
+    /// The variables of a node; `with_own_scope` includes what it offers to its own branches.
+    fn scope(&self, node: NodeIndex, with_own_scope: bool) -> Result<Scope, Thrown>;
+    /// `WORKFLOW_LOOP_LIMIT`.
+    fn loop_limit(&self) -> Option<u64>;
+}
+
+/// A node's view of the running execution.
+pub struct Context<'a> {
+    run: &'a mut (dyn Run + 'a),
+    node: NodeIndex,
+    input: Option<JobId>,
+}
+
+impl<'a> Context<'a> {
+    pub fn new(run: &'a mut (dyn Run + 'a), node: NodeIndex, input: Option<JobId>) -> Self {
+        Self { run, node, input }
+    }
+
+    /// The key of this node.
+    pub fn key(&self) -> &str {
+        self.run.node_key(self.node)
+    }
+
+    pub fn node(&self) -> NodeIndex {
+        self.node
+    }
+
+    /// The job before this one; none for the first node.
+    pub fn input(&self) -> Option<JobId> {
+        self.input
+    }
+
+    pub fn run(&mut self) -> &mut (dyn Run + 'a) {
+        self.run
+    }
+
+    /// Saves a new job of this node.
+    pub fn save(&mut self, draft: Draft) -> JobId {
+        self.run.save(self.node, draft)
+    }
+
+    /// The newest job of this node.
+    pub fn own_job(&self) -> Result<JobId, Thrown> {
+        self.run.newest_job(self.node).ok_or_else(|| Thrown::error("Parent job not found"))
+    }
+
+    pub fn job(&self, job: JobId) -> &Job {
+        self.run.job(job)
+    }
+
+    pub fn branches(&self) -> &[(i32, NodeIndex)] {
+        self.run.branches(self.node)
+    }
+
+    /// The place among [`Context::branches`] of the branch that ended with this job.
+    pub fn branch_place_of(&self, branch_job: JobId) -> Option<usize> {
+        let start = self.run.branch_of(self.run.job(branch_job).node, self.node)?;
+        self.branches().iter().position(|(_, node)| *node == start)
+    }
+
+    /// The variables of this node.
+    pub fn scope(&self) -> Result<Scope, Thrown> {
+        self.run.scope(self.node, false)
+    }
+
+    /// The variables of this node together with what it offers to its branches.
+    pub fn scope_with_own(&self) -> Result<Scope, Thrown> {
+        self.run.scope(self.node, true)
+    }
+
+    /// A template of the configuration, filled in.
+    pub fn render(&self, template: &Template) -> Result<Value, Thrown> {
+        template.render(&self.scope()?)
+    }
+}

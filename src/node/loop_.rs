@@ -1,0 +1,250 @@
+//! Runs its branch once per item of a list, so many times, or once (`LoopInstruction.ts` of
+//! `plugin-workflow-loop`).
+//!
+//! The result `{looped, done}` counts the rounds that have ended or were skipped, and those that were
+//! accepted; `broken` and `exceeded` tell why a loop ended early.
+
+use async_trait::async_trait;
+use entity::status::job::{ERROR, PENDING, RESOLVED};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::{Context, Draft, Example, JobId, Node, NodeIndex, NodeType, Outcome, Render, object};
+use crate::expr::evaluator::Criterion;
+use crate::expr::{Template, Thrown, Value};
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Loop {
+    /// A list, a number of rounds, or anything else for one round; none for null.
+    target: Template,
+    /// Decides before a round whether it is run; `false` for no condition.
+    condition: Condition,
+    /// What a failing round does: 0 fails the loop, 1 ends it as resolved, 2 goes on.
+    exit: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Condition {
+    Set(Box<RoundCondition>),
+    Other(IgnoredAny),
+}
+
+impl Default for Condition {
+    fn default() -> Self {
+        Condition::Other(IgnoredAny)
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RoundCondition {
+    #[serde(flatten)]
+    criterion: Criterion,
+    /// 1 skips the check before the first round.
+    checkpoint: Value,
+    /// Skips a round whose condition is false instead of ending the loop.
+    continue_on_false: Value,
+}
+
+/// How far a loop has come.
+#[derive(Clone, Copy, Default)]
+struct Progress {
+    looped: f64,
+    done: f64,
+}
+
+/// What the condition says about the coming rounds.
+enum Next {
+    Run,
+    Broken,
+    /// All rounds that were left have been skipped.
+    Over,
+}
+
+#[async_trait]
+impl Node for Loop {
+    async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
+        let branch = first_branch(cx);
+        let length = self.length(cx)?;
+        let progress = Progress::default();
+        let upstream = cx.input();
+        let (Some(branch), true) = (branch, length > 0.0) else {
+            return Ok(super::resolved(progress.result(None)));
+        };
+        let job =
+            cx.save(Draft { status: PENDING, result: progress.result(None), upstream, ..Draft::default() });
+        let checks_first = self.condition().filter(|condition| !condition.checkpoint.is_truthy());
+        if let Some(condition) = checks_first {
+            let mut progress = progress;
+            match self.skip(cx, condition, job, &mut progress, length)? {
+                Next::Run => {}
+                Next::Broken => return Ok(settle(cx, job, RESOLVED, Some(progress.result(Some("broken"))))),
+                Next::Over => return Ok(settle(cx, job, RESOLVED, Some(progress.result(None)))),
+            }
+        }
+        Ok(Outcome::Enter { branch, input: job })
+    }
+
+    fn resume(&self, cx: &mut Context<'_>, branch_job: JobId) -> Result<Outcome, Thrown> {
+        let job = cx.own_job()?;
+        let branch_status = cx.job(branch_job).status;
+        let is_over = cx.job(job).status != PENDING;
+        if is_over || (branch_job != job && branch_status == PENDING) {
+            return Ok(Outcome::Wait);
+        }
+        let mut progress = Progress::of(&cx.job(job).result);
+        progress.looped += 1.0;
+        cx.run().set_result_in_place(job, progress.result(None));
+        let length = self.length(cx)?;
+        if branch_status != RESOLVED && !self.exits_by(2.0) {
+            return Ok(match self.exit.is_truthy() {
+                true => settle(cx, job, RESOLVED, Some(progress.result(Some("broken")))),
+                false => settle(cx, job, branch_status, None),
+            });
+        }
+        progress.done += 1.0;
+        cx.run().set_result_in_place(job, progress.result(None));
+        self.go_on(cx, job, progress, length)
+    }
+
+    fn scope(&self, render: Render<'_>, result: &Value) -> Result<Option<Value>, Thrown> {
+        let target = render(&self.target)?;
+        let length = length_of(&target)?;
+        let index = Progress::of(result).looped;
+        let item = match &target {
+            Value::Number(_) => Value::Number(index),
+            Value::Array(array) => array.present_item(index as usize).cloned().unwrap_or_default(),
+            target if index == 0.0 && !target.is_nullish() => target.clone(),
+            _ => Value::Undefined,
+        };
+        Ok(Some(object([
+            ("item", item),
+            ("index", Value::Number(index)),
+            ("sequence", Value::Number(index + 1.0)),
+            ("length", Value::Number(length)),
+        ])))
+    }
+}
+
+impl Loop {
+    /// The round that comes next, after one that was accepted.
+    fn go_on(
+        &self,
+        cx: &mut Context<'_>,
+        job: JobId,
+        mut progress: Progress,
+        length: f64,
+    ) -> Result<Outcome, Thrown> {
+        if let Some(condition) = self.condition()
+            && let Next::Broken = self.skip(cx, condition, job, &mut progress, length)?
+        {
+            return Ok(settle(cx, job, RESOLVED, Some(progress.result(Some("broken")))));
+        }
+        cx.run().set_result(job, progress.result(None));
+        cx.run().save_again(job);
+        if progress.looped >= length {
+            return Ok(settle(cx, job, RESOLVED, None));
+        }
+        match (cx.run().loop_limit(), first_branch(cx)) {
+            (Some(limit), _) if progress.done >= limit as f64 => {
+                Ok(settle(cx, job, ERROR, Some(progress.result(Some("exceeded")))))
+            }
+            (_, Some(branch)) => Ok(Outcome::Enter { branch, input: job }),
+            (_, None) => Err(Thrown::error("the loop has lost its branch")),
+        }
+    }
+
+    /// Moves past the rounds whose condition is false, as far as the configuration allows.
+    fn skip(
+        &self,
+        cx: &mut Context<'_>,
+        condition: &RoundCondition,
+        job: JobId,
+        progress: &mut Progress,
+        length: f64,
+    ) -> Result<Next, Thrown> {
+        let is_first = progress.done == 0.0 && progress.looped == 0.0;
+        while progress.looped < length {
+            if condition.criterion.evaluate(&cx.scope_with_own()?)?.is_truthy() {
+                return Ok(Next::Run);
+            }
+            let goes_on = condition.continue_on_false.is_truthy();
+            // Before the first round NocoBase counts a round that ends the loop, later it does not.
+            if goes_on || is_first {
+                progress.looped += 1.0;
+                cx.run().set_result_in_place(job, progress.result(None));
+            }
+            if !goes_on {
+                return Ok(Next::Broken);
+            }
+        }
+        Ok(Next::Over)
+    }
+
+    fn condition(&self) -> Option<&RoundCondition> {
+        match &self.condition {
+            Condition::Set(condition) if condition.criterion.is_set() => Some(condition),
+            _ => None,
+        }
+    }
+
+    fn exits_by(&self, exit: f64) -> bool {
+        self.exit.as_number() == Some(exit)
+    }
+
+    fn length(&self, cx: &Context<'_>) -> Result<f64, Thrown> {
+        length_of(&cx.render(&self.target)?)
+    }
+}
+
+impl Progress {
+    fn of(result: &Value) -> Self {
+        let count = |name| result.member(name).as_number().unwrap_or_default();
+        Self { looped: count("looped"), done: count("done") }
+    }
+
+    fn result(self, flag: Option<&str>) -> Value {
+        let counts = [("looped", Value::Number(self.looped)), ("done", Value::Number(self.done))];
+        Value::object(counts.into_iter().chain(flag.map(|flag| (flag, Value::Bool(true)))))
+    }
+}
+
+fn first_branch(cx: &Context<'_>) -> Option<NodeIndex> {
+    cx.branches().first().map(|(_, node)| *node)
+}
+
+fn settle(cx: &mut Context<'_>, job: JobId, status: i32, result: Option<Value>) -> Outcome {
+    cx.run().set_status(job, status);
+    if let Some(result) = result {
+        cx.run().set_result(job, result);
+    }
+    Outcome::Continue(job)
+}
+
+/// How many rounds a target asks for.
+fn length_of(target: &Value) -> Result<f64, Thrown> {
+    match target {
+        Value::Number(number) if *number < 0.0 => {
+            Err(Thrown::error("Loop target in number type must be greater than 0"))
+        }
+        Value::Number(number) => Ok(number.floor()),
+        Value::Array(array) => Ok(array.items().len() as f64),
+        target => Ok(if target.is_nullish() { 0.0 } else { 1.0 }),
+    }
+}
+
+impl NodeType for Loop {
+    const TYPE: &'static str = "loop";
+
+    fn examples() -> Vec<Example> {
+        vec![Example {
+            about: "A loop without a branch has nothing to do",
+            config: r#"{"target": "{{$context.body.items}}"}"#,
+            context: r#"{"body": {"items": [1, 2]}}"#,
+            status: RESOLVED,
+            result: r#"{"looped":0,"done":0}"#,
+        }]
+    }
+}

@@ -1,0 +1,110 @@
+//! What a workflow's nodes do. One file per node type, named like the type; `registry` is the one list of
+//! them. A node sees its configuration and a [`Context`]; it knows neither HTTP nor the engine, and how its
+//! job is recorded, logged, timed and cancelled is not its business.
+
+pub mod condition;
+mod context;
+pub mod end;
+pub mod json_variable_mapping;
+pub mod loop_;
+pub mod multi_conditions;
+pub mod output;
+pub mod parallel;
+mod registry;
+pub mod response;
+pub mod response_message;
+pub mod variable;
+
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+
+pub use context::{Context, Draft, Job, JobId, NodeIndex, Run};
+pub use registry::{Example, Kind, NODES, find};
+
+use crate::expr::{Object, Template, Thrown, Value};
+
+/// A configured node, ready to run any number of times.
+///
+/// What it throws becomes a job of status -2 with the result `{"message": …}`; so does a panic.
+#[async_trait]
+pub trait Node: Send + Sync {
+    /// Runs the node.
+    async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown>;
+
+    /// Takes over when a branch of the node has ended, with the last job of that branch.
+    fn resume(&self, cx: &mut Context<'_>, _branch_job: JobId) -> Result<Outcome, Thrown> {
+        Err(Thrown::error(format!("node \"{}\" has no branches to come back from", cx.key())))
+    }
+
+    /// What the node offers as `$scopes.<key>` to the nodes in its branches; `result` is that of its newest
+    /// job, `render` fills in templates of its configuration.
+    fn scope(&self, _render: Render<'_>, _result: &Value) -> Result<Option<Value>, Thrown> {
+        Ok(None)
+    }
+
+    /// Whether the next branch starts after one whose last job has this status; for nodes that enter
+    /// their branches one after the other.
+    fn enters_next(&self, _last_status: i32) -> bool {
+        false
+    }
+}
+
+/// Fills in a template with the variables of the node.
+pub type Render<'a> = &'a dyn Fn(&Template) -> Result<Value, Thrown>;
+
+/// A node type. The fields of the struct are the node's config; they take whatever JSON a configuration
+/// holds, because a row written by SQL can hold anything.
+pub trait NodeType: Node + DeserializeOwned + 'static {
+    /// `flow_nodes.type`.
+    const TYPE: &'static str;
+
+    /// Whether running the node changes something outside the database.
+    const HAS_OUTSIDE_EFFECTS: bool = false;
+
+    /// Configurations with what they record: checked by a test, printed by `sidehook nodes`.
+    fn examples() -> Vec<Example>;
+}
+
+/// What the engine does after a node has run or resumed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Save a new job of this node; go on downstream when it is resolved, else its line ends with it.
+    Finished(Draft),
+    /// Save this job again and go on like with a new one. It can be the last job of a branch instead of
+    /// the node's own: its status then counts for the line that the node is on.
+    Continue(JobId),
+    /// Run the branch that starts at `branch`, with `input` as the job before it.
+    Enter { branch: NodeIndex, input: JobId },
+    /// Run all branches in order, as long as [`Node::enters_next`] agrees.
+    EnterEach { input: JobId },
+    /// Save what there is and wait: something else will resume the execution, or another branch goes on.
+    Wait,
+    /// End the whole execution with this status, however deep in branches.
+    Exit(i32),
+}
+
+/// Shorthand for the most common outcome: a resolved job with a result.
+pub fn resolved(result: Value) -> Outcome {
+    Outcome::Finished(Draft { status: entity::status::job::RESOLVED, result, ..Draft::default() })
+}
+
+/// A node whose type is not in the registry.
+pub struct Unknown {
+    pub type_name: String,
+}
+
+#[async_trait]
+impl Node for Unknown {
+    async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
+        Err(Thrown::error(format!(
+            "node type \"{}\" of node \"{}\" is not known to sidehook; `sidehook nodes` lists the known ones",
+            self.type_name,
+            cx.key()
+        )))
+    }
+}
+
+/// Members for [`Value::Object`] made from pairs, in their order.
+pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    Value::Object(members.into_iter().collect::<Object>().into())
+}

@@ -1,0 +1,96 @@
+//! The one list of node types. To add a type: write its file, declare the module in `node/mod.rs`, add its
+//! line here.
+
+use std::sync::Arc;
+
+use super::{
+    Node, NodeType, condition, end, json_variable_mapping, loop_, multi_conditions, output, parallel,
+    response, response_message, variable,
+};
+use crate::expr::json;
+
+/// All node types, by name.
+pub const NODES: &[Kind] = &[
+    Kind::of::<condition::Condition>(),
+    Kind::of::<end::End>(),
+    Kind::of::<json_variable_mapping::JsonVariableMapping>(),
+    Kind::of::<loop_::Loop>(),
+    Kind::of::<multi_conditions::MultiConditions>(),
+    Kind::of::<output::Output>(),
+    Kind::of::<parallel::Parallel>(),
+    Kind::of::<response::Response>(),
+    Kind::of::<response_message::ResponseMessage>(),
+    Kind::of::<variable::Variable>(),
+];
+
+/// The kind of node that `flow_nodes.type` names.
+pub fn find(type_name: &str) -> Option<&'static Kind> {
+    NODES.iter().find(|kind| kind.type_name == type_name)
+}
+
+/// A node type with its Rust type erased.
+pub struct Kind {
+    pub type_name: &'static str,
+    pub has_outside_effects: bool,
+    pub examples: fn() -> Vec<Example>,
+    decode: fn(&str) -> Result<Arc<dyn Node>, serde_json::Error>,
+}
+
+impl Kind {
+    const fn of<N: NodeType>() -> Self {
+        Self {
+            type_name: N::TYPE,
+            has_outside_effects: N::HAS_OUTSIDE_EFFECTS,
+            examples: N::examples,
+            decode: |config| Ok(Arc::new(serde_json::from_str::<N>(config)?)),
+        }
+    }
+
+    /// A node from the text of `flow_nodes.config`. A config that is no object counts as an empty one.
+    pub fn configure(&self, config: &str) -> Result<Arc<dyn Node>, serde_json::Error> {
+        let value = json::parse(config.as_bytes())?;
+        match value.as_object() {
+            // Written anew, because of equal keys the last one counts and serde refuses them.
+            Some(_) => (self.decode)(&json::stringify_or_null(&value)),
+            None => (self.decode)("{}"),
+        }
+    }
+}
+
+/// A configuration with what it records, for `sidehook nodes` and its own test: a workflow of just this
+/// node, run with the context `context`, leaves a job with this status and this result.
+pub struct Example {
+    pub about: &'static str,
+    /// JSON.
+    pub config: &'static str,
+    /// JSON.
+    pub context: &'static str,
+    pub status: i32,
+    /// JSON; empty for an undefined result, which is recorded as NULL.
+    pub result: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_sorted_and_every_type_has_an_example() {
+        for pair in NODES.windows(2) {
+            assert!(pair[0].type_name < pair[1].type_name, "{} is out of place", pair[1].type_name);
+        }
+        for kind in NODES {
+            assert!(!(kind.examples)().is_empty(), "{} has no example", kind.type_name);
+        }
+    }
+
+    #[test]
+    fn any_config_makes_a_node() {
+        let odd = ["null", "[]", "5", "\"x\"", "{}", r#"{"conditions":5,"target":{},"value":null}"#];
+        for kind in NODES {
+            for config in odd {
+                assert!(kind.configure(config).is_ok(), "{} refuses {config}", kind.type_name);
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The enabled webhook workflows, held in memory and kept equal to the database.
+//!
+//! Every second the rows' `(id, updatedAt, enabled, current, sync)` are compared one by one; a version is
+//! read again when they differ, and until its `updatedAt` is three seconds old, because a change of its
+//! nodes in the same moment would not show.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use chrono::{DateTime, Utc};
+use entity::{Table, flow_node, workflow};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::Store;
+
+/// A workflow version with its nodes, as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    pub workflow: workflow::Model,
+    /// By id.
+    pub nodes: Vec<flow_node::Model>,
+}
+
+/// After so long an unknown key may ask the database again; all who ask in between share one query.
+const SHARED_REFRESH: Duration = Duration::from_millis(250);
+
+/// A version this young is read again: its nodes may have changed without a new `updatedAt`.
+const SETTLING: chrono::TimeDelta = chrono::TimeDelta::seconds(3);
+
+/// The catalog, with each definition turned into a `T` once.
+pub struct Catalog<T> {
+    store: Store,
+    build: Box<dyn Fn(&Definition) -> T + Send + Sync>,
+    entries: ArcSwap<HashMap<String, Arc<T>>>,
+    state: Mutex<State<T>>,
+}
+
+struct State<T> {
+    known: HashMap<i64, Known<T>>,
+    refreshed_at: Option<Instant>,
+}
+
+struct Known<T> {
+    version: workflow::Model,
+    /// Whether the nodes were read when `updatedAt` was old enough to trust.
+    settled: bool,
+    definition: Definition,
+    entry: Arc<T>,
+}
+
+impl<T> Catalog<T> {
+    pub fn new(store: Store, build: impl Fn(&Definition) -> T + Send + Sync + 'static) -> Self {
+        let state = Mutex::new(State { known: HashMap::new(), refreshed_at: None });
+        Self { store, build: Box::new(build), entries: ArcSwap::default(), state }
+    }
+
+    /// The enabled version of a key. An unknown key looks once into the database, together with all others
+    /// that ask at the same time.
+    pub async fn find(&self, key: &str) -> Result<Option<Arc<T>>, DbErr> {
+        if let Some(entry) = self.entries.load().get(key) {
+            return Ok(Some(entry.clone()));
+        }
+        let mut state = self.state.lock().await;
+        if state.refreshed_at.is_none_or(|at| at.elapsed() >= SHARED_REFRESH) {
+            self.refresh_locked(&mut state).await?;
+        }
+        Ok(self.entries.load().get(key).cloned())
+    }
+
+    /// Reads what has changed. Returns how many versions were read.
+    pub async fn refresh(&self) -> Result<usize, DbErr> {
+        self.refresh_locked(&mut *self.state.lock().await).await
+    }
+
+    /// All entries, for listings.
+    pub fn entries(&self) -> Arc<HashMap<String, Arc<T>>> {
+        self.entries.load_full()
+    }
+
+    async fn refresh_locked(&self, state: &mut State<T>) -> Result<usize, DbErr> {
+        let started_at = Instant::now();
+        let (now, versions) = self.store.enabled_webhook_versions().await?;
+        let mut known = HashMap::with_capacity(versions.len());
+        let mut read = 0;
+        for version in versions {
+            let previous = state.known.remove(&version.id);
+            if let Some(previous) = previous.filter(|known| known.settled && known.version == version) {
+                known.insert(version.id, previous);
+                continue;
+            }
+            if let Some(definition) = self.store.find_definition(version.id).await? {
+                read += 1;
+                known.insert(version.id, self.entry(version, definition, now));
+            }
+        }
+        let is_same = read == 0 && state.known.is_empty() && known.len() == self.entries.load().len();
+        state.known = known;
+        state.refreshed_at = Some(started_at);
+        if !is_same {
+            self.entries.store(Arc::new(by_key(&state.known)));
+        }
+        Ok(read)
+    }
+
+    fn entry(&self, version: workflow::Model, definition: Definition, now: DateTime<Utc>) -> Known<T> {
+        let updated_at = self.store.codec.read_time(version.updated_at);
+        let entry = Arc::new((self.build)(&definition));
+        Known { settled: now - updated_at > SETTLING, version, definition, entry }
+    }
+}
+
+/// One entry per key: should two versions of a key be enabled, the current one, then the newest.
+fn by_key<T>(known: &HashMap<i64, Known<T>>) -> HashMap<String, Arc<T>> {
+    let mut sorted: Vec<&Known<T>> = known.values().collect();
+    sorted.sort_by_key(|known| (known.version.current == Some(true), known.version.id));
+    let keyed = sorted.into_iter().filter_map(|known| {
+        let key = known.definition.workflow.key.clone()?;
+        Some((key, known.entry.clone()))
+    });
+    keyed.collect()
+}
+
+impl Store {
+    /// The enabled versions of webhook workflows without their JSON columns, and the database's clock.
+    async fn enabled_webhook_versions(&self) -> Result<(DateTime<Utc>, Vec<workflow::Model>), DbErr> {
+        let mut clock = Query::select();
+        clock.expr(self.codec.now_ms());
+        let row = self.db.query_one(&clock).await?;
+        let now: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
+        let mut select = self.select_workflow(false);
+        select
+            .and_where(Expr::col(self.column("type")).eq("webhook"))
+            .and_where(Expr::col(self.column("enabled")).eq(true))
+            .order_by(self.column("id"), sea_orm::Order::Asc);
+        let rows = self.db.query_all(&select).await?;
+        let versions: Result<_, DbErr> =
+            rows.iter().map(|row| workflow::Model::from_query_result(row, "")).collect();
+        Ok((DateTime::from_timestamp_millis(now).unwrap_or_default(), versions?))
+    }
+
+    fn select_workflow(&self, with_json: bool) -> SelectStatement {
+        let mut select = Query::select();
+        self.select(&mut select, &["id", "updatedAt", "key", "title", "enabled", "type", "current", "sync"]);
+        if with_json {
+            self.select_json(&mut select, &["config", "options"]);
+        } else {
+            let null = || Expr::cust("CAST(NULL AS char(1))");
+            select.expr_as(null(), "config").expr_as(null(), "options");
+        }
+        select.from(self.table(Table::Workflows));
+        select
+    }
+
+    /// A workflow version, enabled or not, with its nodes.
+    pub async fn find_definition(&self, workflow_id: i64) -> Result<Option<Definition>, DbErr> {
+        let mut select = self.select_workflow(true);
+        select.and_where(Expr::col(self.column("id")).eq(workflow_id));
+        let Some(row) = self.db.query_one(&select).await? else { return Ok(None) };
+        let workflow = workflow::Model::from_query_result(&row, "")?;
+        let mut select = Query::select();
+        self.select(
+            &mut select,
+            &["id", "key", "title", "upstreamId", "branchIndex", "downstreamId", "type", "workflowId"],
+        );
+        self.select_json(&mut select, &["config"]);
+        select
+            .from(self.table(Table::FlowNodes))
+            .and_where(Expr::col(self.column("workflowId")).eq(workflow_id))
+            .order_by(self.column("id"), sea_orm::Order::Asc);
+        let rows = self.db.query_all(&select).await?;
+        let nodes: Result<_, DbErr> =
+            rows.iter().map(|row| flow_node::Model::from_query_result(row, "")).collect();
+        Ok(Some(Definition { workflow, nodes: nodes? }))
+    }
+}

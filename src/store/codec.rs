@@ -1,0 +1,94 @@
+//! How values travel to and from the three databases where they differ: JSON as text, times, the clock.
+
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
+use entity::Timestamp;
+use sea_orm::DbBackend;
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Value};
+
+/// The differences between the databases.
+#[derive(Clone, Copy, Debug)]
+pub struct Codec {
+    backend: DbBackend,
+    /// `DB_TIMEZONE`: the zone in which NocoBase writes MySQL's `datetime` columns.
+    time_offset: FixedOffset,
+}
+
+impl Codec {
+    pub fn new(backend: DbBackend, time_offset: FixedOffset) -> Self {
+        Self { backend, time_offset }
+    }
+
+    pub fn backend(&self) -> DbBackend {
+        self.backend
+    }
+
+    /// A JSON text for a JSON column, `None` for SQL NULL.
+    ///
+    /// It is bound as text: PostgreSQL casts it, so that its `json` columns keep it to the letter; SQLite's
+    /// column affinity makes numbers of texts that look like one, as it does for NocoBase.
+    pub fn json(&self, text: Option<String>) -> Expr {
+        let value = Expr::val(text);
+        match self.backend {
+            DbBackend::Postgres => value.cast_as(Alias::new("json")),
+            _ => value,
+        }
+    }
+
+    /// A JSON column, to be read as [`entity::JsonText`].
+    pub fn json_column(&self, column: Alias) -> Expr {
+        match self.backend {
+            DbBackend::Postgres => Expr::col(column).cast_as(Alias::new("text")),
+            // MySQL's own JSON type does not decode as text; MariaDB's is text already.
+            DbBackend::MySql => Expr::col(column).cast_as(Alias::new("char")),
+            _ => Expr::col(column),
+        }
+    }
+
+    /// A time for a column of one of NocoBase's tables.
+    pub fn time(&self, time: DateTime<Utc>) -> Expr {
+        Expr::val(self.time_value(Some(time)))
+    }
+
+    pub fn optional_time(&self, time: Option<DateTime<Utc>>) -> Expr {
+        Expr::val(self.time_value(time))
+    }
+
+    fn time_value(&self, time: Option<DateTime<Utc>>) -> Value {
+        match self.backend {
+            DbBackend::Postgres => time.into(),
+            DbBackend::MySql => time.map(|time| Timestamp(time + self.shift()).text(self.backend)).into(),
+            _ => time.map(|time| Timestamp(time).text(self.backend)).into(),
+        }
+    }
+
+    /// The point in time that a column of one of NocoBase's tables holds.
+    pub fn read_time(&self, time: Timestamp) -> DateTime<Utc> {
+        match self.backend {
+            DbBackend::MySql => time.0 - self.shift(),
+            _ => time.0,
+        }
+    }
+
+    fn shift(&self) -> TimeDelta {
+        TimeDelta::seconds(self.time_offset.local_minus_utc().into())
+    }
+
+    /// The database's clock in milliseconds since 1970, as a bigint.
+    pub fn now_ms(&self) -> Expr {
+        Expr::cust(match self.backend {
+            DbBackend::Postgres => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS bigint)",
+            DbBackend::MySql => "CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS signed)",
+            _ => "CAST((julianday('now') - 2440587.5) * 86400000 AS integer)",
+        })
+    }
+
+    /// How many values one statement may bind, less a reserve for those that are not rows.
+    pub fn bind_limit(&self) -> usize {
+        match self.backend {
+            // 16-bit counters in both protocols.
+            DbBackend::Postgres | DbBackend::MySql => 65_000,
+            // SQLITE_MAX_VARIABLE_NUMBER since 3.32.
+            _ => 32_000,
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Rows of `executions`.
+
+use chrono::{DateTime, Utc};
+use entity::status::execution::STARTED;
+use entity::{Table, execution};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
+
+use super::Store;
+
+/// A row to be inserted. JSON columns are texts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewExecution {
+    pub id: i64,
+    pub workflow_id: i64,
+    pub key: String,
+    pub event_key: String,
+    pub context: String,
+    /// `None` while queueing.
+    pub status: Option<i32>,
+    pub reason: Option<String>,
+    pub output: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// What changes in a row that exists.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExecutionUpdate {
+    /// The outer option: whether the column is set at all.
+    pub output: Option<Option<String>>,
+    /// The final status.
+    pub status: Option<i32>,
+    pub reason: Option<String>,
+}
+
+const COLUMNS: usize = 13;
+
+impl Store {
+    /// Inserts rows. All are marked as dispatched: NocoBase takes over any that are not.
+    pub(super) async fn insert_executions<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        rows: &[&NewExecution],
+    ) -> Result<(), DbErr> {
+        for rows in rows.chunks(self.codec.bind_limit() / COLUMNS) {
+            let mut insert = Query::insert();
+            insert.into_table(self.table(Table::Executions)).columns(self.columns::<COLUMNS>([
+                "id",
+                "createdAt",
+                "updatedAt",
+                "workflowId",
+                "key",
+                "eventKey",
+                "context",
+                "status",
+                "reason",
+                "output",
+                "startedAt",
+                "expiresAt",
+                "dispatched",
+            ]));
+            for row in rows {
+                insert.values_panic([
+                    row.id.into(),
+                    self.codec.time(row.created_at),
+                    self.codec.time(row.updated_at),
+                    row.workflow_id.into(),
+                    Expr::val(&row.key),
+                    Expr::val(&row.event_key),
+                    self.codec.json(Some(row.context.clone())),
+                    row.status.into(),
+                    Expr::val(row.reason.clone()),
+                    self.codec.json(row.output.clone()),
+                    self.codec.optional_time(row.started_at),
+                    self.codec.optional_time(row.expires_at),
+                    true.into(),
+                ]);
+            }
+            db.execute(&insert).await?;
+        }
+        Ok(())
+    }
+
+    /// Locks rows and returns their ids with their statuses; ids that are missing have been deleted.
+    pub(super) async fn lock_executions<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        ids: &[i64],
+    ) -> Result<Vec<(i64, Option<i32>)>, DbErr> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let id = self.column("id");
+        let mut select = Query::select();
+        select
+            .columns(self.columns(["id", "status"]))
+            .from(self.table(Table::Executions))
+            .and_where(Expr::col(id.clone()).is_in(ids.iter().copied()))
+            .order_by(id, sea_orm::Order::Asc);
+        if self.codec.backend() != DbBackend::Sqlite {
+            select.lock_exclusive();
+        }
+        let rows = db.query_all(&select).await?;
+        rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
+    }
+
+    /// Changes a row that has been locked before and found started.
+    pub(super) async fn update_execution<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        id: i64,
+        change: &ExecutionUpdate,
+        now: DateTime<Utc>,
+    ) -> Result<(), DbErr> {
+        let mut update = Query::update();
+        update.table(self.table(Table::Executions)).value(self.column("updatedAt"), self.codec.time(now));
+        if let Some(output) = &change.output {
+            update.value(self.column("output"), self.codec.json(output.clone()));
+        }
+        if let Some(status) = change.status {
+            update.value(self.column("status"), status);
+        }
+        if let Some(reason) = &change.reason {
+            update.value(self.column("reason"), reason);
+        }
+        update.and_where(Expr::col(self.column("id")).eq(id));
+        db.execute(&update).await.map(drop)
+    }
+
+    pub(super) async fn delete_executions<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        ids: &[i64],
+    ) -> Result<(), DbErr> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut delete = Query::delete();
+        delete
+            .from_table(self.table(Table::Executions))
+            .and_where(Expr::col(self.column("id")).is_in(ids.iter().copied()));
+        db.execute(&delete).await.map(drop)
+    }
+
+    /// The execution with this id, if it is still there.
+    pub async fn find_execution(&self, id: i64) -> Result<Option<execution::Model>, DbErr> {
+        let mut select = Query::select();
+        self.select(
+            &mut select,
+            &["id", "workflowId", "key", "eventKey", "status", "dispatched", "startedAt", "expiresAt"],
+        );
+        self.select_json(&mut select, &["context", "stack", "output"]);
+        select.from(self.table(Table::Executions)).and_where(Expr::col(self.column("id")).eq(id));
+        let row = self.db.query_one(&select).await?;
+        row.map(|row| execution::Model::from_query_result(&row, "")).transpose()
+    }
+
+    /// Starts an execution that sidehook has queued: `true` when this call did it.
+    pub async fn start_execution(
+        &self,
+        id: i64,
+        now: DateTime<Utc>,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<bool, DbErr> {
+        let mut update = Query::update();
+        update
+            .table(self.table(Table::Executions))
+            .value(self.column("status"), STARTED)
+            .value(self.column("startedAt"), self.codec.time(now))
+            .value(self.column("expiresAt"), self.codec.optional_time(expires_at))
+            .value(self.column("updatedAt"), self.codec.time(now))
+            .and_where(Expr::col(self.column("id")).eq(id))
+            .and_where(Expr::col(self.column("status")).is_null())
+            .and_where(Expr::col(self.column("dispatched")).eq(true));
+        Ok(self.db.execute(&update).await?.rows_affected() == 1)
+    }
+
+    /// Those of the given executions that are no longer started: ended or deleted by somebody else.
+    pub async fn ended_among(&self, ids: &[i64]) -> Result<Vec<i64>, DbErr> {
+        let mut ended = Vec::new();
+        for ids in ids.chunks(self.codec.bind_limit()) {
+            let mut select = Query::select();
+            select
+                .column(self.column("id"))
+                .from(self.table(Table::Executions))
+                .and_where(Expr::col(self.column("id")).is_in(ids.iter().copied()))
+                .and_where(Expr::col(self.column("status")).eq(STARTED));
+            let rows = self.db.query_all(&select).await?;
+            let started: Result<Vec<i64>, DbErr> = rows.iter().map(|row| row.try_get_by_index(0)).collect();
+            let started = started?;
+            ended.extend(ids.iter().filter(|id| !started.contains(id)));
+        }
+        Ok(ended)
+    }
+}

@@ -1,0 +1,203 @@
+//! `sidehook_instances`: the running sidehooks of a database. Each has a number from 0 to 31, which its ids
+//! contain, and a generation that grows whenever the number changes hands.
+
+use std::time::Duration;
+
+use entity::{Table, instance};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, SqlErr};
+
+use super::Store;
+
+/// How many instances one database can have: NocoBase's snowflakeId layout has 5 bits for them.
+pub const MAX_INSTANCES: i32 = 32;
+
+/// After so long without a sign of life an instance counts as gone.
+pub const TIME_TO_LIVE: Duration = Duration::from_secs(10);
+
+/// Which instance holds a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    pub number: i32,
+    pub generation: i64,
+}
+
+/// A number that has been taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Registration {
+    pub owner: Owner,
+    /// Ids up to this time, in milliseconds, may have been given out under this number before.
+    pub ids_used_until: i64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum InstanceError {
+    #[error(
+        "all {MAX_INSTANCES} instance numbers are in use: stop one sidehook of this database, or wait {} s \
+         after one was killed",
+        TIME_TO_LIVE.as_secs()
+    )]
+    NoneFree,
+    #[error("another sidehook has taken instance number {0} over; this one has been silent for too long")]
+    Fenced(i32),
+    #[error(transparent)]
+    Database(#[from] DbErr),
+}
+
+fn column(name: &str) -> Alias {
+    Alias::new(name)
+}
+
+impl Store {
+    /// Takes the lowest free number. `token` tells this process from others.
+    pub async fn register_instance(&self, token: &str) -> Result<Registration, InstanceError> {
+        let (now, instances) = self.instances().await?;
+        for number in 0..MAX_INSTANCES {
+            let known = instances.iter().find(|instance| instance.id == number);
+            let registration = match known {
+                None => self.insert_instance(number, token, now).await?,
+                Some(known) if is_gone(known, now) => self.reuse_instance(known, token, now).await?,
+                Some(_) => None,
+            };
+            if let Some(registration) = registration {
+                return Ok(registration);
+            }
+        }
+        Err(InstanceError::NoneFree)
+    }
+
+    async fn insert_instance(
+        &self,
+        number: i32,
+        token: &str,
+        now: i64,
+    ) -> Result<Option<Registration>, InstanceError> {
+        let mut insert = Query::insert();
+        insert
+            .into_table(self.table(Table::Instances))
+            .columns(["id", "generation", "token", "heartbeat_at", "ids_used_until"].map(column))
+            .values_panic([number.into(), 1_i64.into(), Expr::val(token), now.into(), 0_i64.into()]);
+        match self.db.execute(&insert).await {
+            Ok(_) => Ok(Some(Registration { owner: Owner { number, generation: 1 }, ids_used_until: 0 })),
+            Err(err) if matches!(err.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => Ok(None),
+            Err(err) => Err(err.into()),
+        }
+    }
+
+    async fn reuse_instance(
+        &self,
+        known: &instance::Model,
+        token: &str,
+        now: i64,
+    ) -> Result<Option<Registration>, InstanceError> {
+        let generation = known.generation + 1;
+        let mut update = Query::update();
+        update
+            .table(self.table(Table::Instances))
+            .value(column("generation"), generation)
+            .value(column("token"), token)
+            .value(column("heartbeat_at"), now)
+            .and_where(Expr::col(column("id")).eq(known.id))
+            .and_where(Expr::col(column("generation")).eq(known.generation))
+            .and_where(Expr::col(column("heartbeat_at")).eq(known.heartbeat_at));
+        let taken = self.db.execute(&update).await?.rows_affected() == 1;
+        Ok(taken.then_some(Registration {
+            owner: Owner { number: known.id, generation },
+            ids_used_until: known.ids_used_until,
+        }))
+    }
+
+    /// Tells the others that this instance lives, and up to when it will have given out ids.
+    pub async fn heartbeat(&self, owner: Owner, ids_used_until: i64) -> Result<(), InstanceError> {
+        let mut update = Query::update();
+        update
+            .table(self.table(Table::Instances))
+            .value(column("heartbeat_at"), self.codec.now_ms())
+            .value(column("ids_used_until"), ids_used_until)
+            .and_where(Expr::col(column("id")).eq(owner.number))
+            .and_where(Expr::col(column("generation")).eq(owner.generation));
+        match self.db.execute(&update).await?.rows_affected() {
+            0 => Err(InstanceError::Fenced(owner.number)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives the number back, so that the next instance can take it at once.
+    pub async fn release_instance(&self, owner: Owner) -> Result<(), DbErr> {
+        let mut update = Query::update();
+        update
+            .table(self.table(Table::Instances))
+            .value(column("heartbeat_at"), 0_i64)
+            .and_where(Expr::col(column("id")).eq(owner.number))
+            .and_where(Expr::col(column("generation")).eq(owner.generation));
+        self.db.execute(&update).await.map(drop)
+    }
+
+    /// Makes sure inside a transaction that this instance still owns its number. The row stays locked
+    /// until the end of the transaction, so a takeover waits for it.
+    pub(super) async fn fence<C: ConnectionTrait>(&self, db: &C, owner: Owner) -> Result<bool, DbErr> {
+        let mut select = Query::select();
+        select
+            .column(column("generation"))
+            .from(self.table(Table::Instances))
+            .and_where(Expr::col(column("id")).eq(owner.number));
+        if self.codec.backend() != DbBackend::Sqlite {
+            select.lock_shared();
+        }
+        let row = db.query_one(&select).await?;
+        let generation: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
+        Ok(generation == Some(owner.generation))
+    }
+
+    /// Takes over the leases of instances that are gone, and of earlier holders of the own number.
+    /// Returns the executions that now belong to `owner`.
+    pub async fn take_over(&self, owner: Owner) -> Result<Vec<i64>, DbErr> {
+        let (now, instances) = self.instances().await?;
+        let mut executions = Vec::new();
+        for known in instances {
+            if known.id != owner.number && !is_gone(&known, now) {
+                continue;
+            }
+            let tx = self.begin().await?;
+            if known.id == owner.number || self.retire(&tx, &known).await? {
+                executions.extend(self.take_leases_over(&tx, known.id, owner).await?);
+            }
+            tx.commit().await?;
+        }
+        Ok(executions)
+    }
+
+    /// Raises the generation of an instance that is gone, which refuses all its later writes.
+    async fn retire<C: ConnectionTrait>(&self, db: &C, known: &instance::Model) -> Result<bool, DbErr> {
+        let mut update = Query::update();
+        update
+            .table(self.table(Table::Instances))
+            .value(column("generation"), known.generation + 1)
+            .value(column("heartbeat_at"), 0_i64)
+            .and_where(Expr::col(column("id")).eq(known.id))
+            .and_where(Expr::col(column("generation")).eq(known.generation))
+            .and_where(Expr::col(column("heartbeat_at")).eq(known.heartbeat_at));
+        Ok(db.execute(&update).await?.rows_affected() == 1)
+    }
+
+    /// The database's clock and all instances it has ever seen.
+    async fn instances(&self) -> Result<(i64, Vec<instance::Model>), DbErr> {
+        let mut clock = Query::select();
+        clock.expr(self.codec.now_ms());
+        let row = self.db.query_one(&clock).await?;
+        let now = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
+        let mut select = Query::select();
+        select
+            .columns(["id", "generation", "token", "heartbeat_at", "ids_used_until"].map(column))
+            .from(self.table(Table::Instances))
+            .order_by(column("id"), sea_orm::Order::Asc);
+        let rows = self.db.query_all(&select).await?;
+        let instances: Result<_, DbErr> =
+            rows.iter().map(|row| instance::Model::from_query_result(row, "")).collect();
+        Ok((now, instances?))
+    }
+}
+
+fn is_gone(instance: &instance::Model, now: i64) -> bool {
+    now - instance.heartbeat_at > TIME_TO_LIVE.as_millis() as i64
+}

@@ -1,0 +1,71 @@
+//! The only place with SQL on NocoBase's workflow tables and on sidehook's own. Statements are built with
+//! sea-query from run-time names and work on PostgreSQL, MySQL/MariaDB and SQLite.
+
+pub mod catalog;
+mod codec;
+pub mod connection;
+pub mod environment;
+pub mod execution;
+pub mod instance;
+pub mod job;
+pub mod lease;
+pub mod plugin;
+pub mod recorder;
+mod stats;
+pub mod workflow;
+
+use entity::{Names, Table};
+use sea_orm::sea_query::{Alias, Expr, SelectStatement, TableRef};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionOptions, TransactionTrait};
+
+pub use codec::Codec;
+
+/// A database with the names and the codec of this deployment.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub db: DatabaseConnection,
+    pub names: Names,
+    pub codec: Codec,
+}
+
+impl Store {
+    pub fn new(db: DatabaseConnection, names: Names, time_offset: chrono::FixedOffset) -> Self {
+        let codec = Codec::new(db.get_database_backend(), time_offset);
+        Self { db, names, codec }
+    }
+
+    fn table(&self, table: Table) -> TableRef {
+        self.names.table(table)
+    }
+
+    /// A column of one of NocoBase's tables.
+    fn column(&self, field: &str) -> Alias {
+        Alias::new(self.names.column_name(field))
+    }
+
+    fn columns<const N: usize>(&self, fields: [&str; N]) -> [Alias; N] {
+        fields.map(|field| self.column(field))
+    }
+
+    /// Selects columns of one of NocoBase's tables under the snake_case names of the row shapes.
+    fn select(&self, select: &mut SelectStatement, fields: &[&str]) {
+        for field in fields {
+            select.expr_as(Expr::col(self.column(field)), Alias::new(entity::snake_case(field)));
+        }
+    }
+
+    /// Selects JSON columns as the text that is stored.
+    fn select_json(&self, select: &mut SelectStatement, fields: &[&str]) {
+        for field in fields {
+            let column = self.codec.json_column(self.column(field));
+            select.expr_as(column, Alias::new(entity::snake_case(field)));
+        }
+    }
+
+    /// Begins a transaction that is going to write. On SQLite it takes the write lock at once: one that
+    /// starts by reading could fail later, when another has written in between.
+    async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        let sqlite_transaction_mode = Some(sea_orm::SqliteTransactionMode::Immediate);
+        self.db.begin_with_options(TransactionOptions { sqlite_transaction_mode, ..Default::default() }).await
+    }
+}

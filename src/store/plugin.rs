@@ -1,0 +1,22 @@
+//! What sidehook reads of NocoBase's `applicationPlugins`.
+
+use chrono::{DateTime, Utc};
+use entity::{Table, Timestamp};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::Store;
+
+impl Store {
+    /// When the workflow plugin was installed: the epoch of job ids. `None` without such a row.
+    pub async fn workflow_plugin_created_at(&self) -> Result<Option<DateTime<Utc>>, DbErr> {
+        let mut select = Query::select();
+        self.select(&mut select, &["createdAt"]);
+        select
+            .from(self.table(Table::ApplicationPlugins))
+            .and_where(Expr::col(self.column("name")).eq("workflow"));
+        let row = self.db.query_one(&select).await?;
+        let created_at: Option<Timestamp> = row.map(|row| row.try_get_by_index(0)).transpose()?;
+        Ok(created_at.map(|time| self.codec.read_time(time)))
+    }
+}

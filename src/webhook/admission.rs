@@ -1,0 +1,254 @@
+//! Who may start a workflow, and with what a request is refused. Authentication other than basic, limits and
+//! address lists are not here yet.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::config::{BasicAuth, Trigger};
+use crate::expr::{Value, json};
+
+/// The methods that a webhook answers (`workflow/triggers/webhook.md` of NocoBase's documentation).
+const METHODS: [&str; 1] = ["POST"];
+
+/// Some clients leave the padding of base64 away.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// A request that is turned away, as it is told to the sender.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    pub status: u16,
+    /// For the sender: it never repeats what was sent.
+    pub message: String,
+    /// Headers beside those of the body.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl Refusal {
+    /// Any other refusal.
+    pub fn new(status: u16, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), headers: Vec::new() }
+    }
+
+    /// 400, for a body that cannot be read.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(400, message)
+    }
+
+    /// 401, for missing or wrong credentials; it does not tell which.
+    pub fn unauthorized() -> Self {
+        // The parameter asks clients to send UTF-8 (RFC 7617, section 2.1).
+        let challenge = r#"Basic realm="webhook", charset="UTF-8""#.to_owned();
+        let refusal = Self::new(401, "The credentials are missing or wrong.");
+        Self { headers: vec![("WWW-Authenticate", challenge)], ..refusal }
+    }
+
+    /// 404, for a key that no enabled webhook workflow has.
+    pub fn not_found() -> Self {
+        Self::new(404, "No enabled webhook workflow has this key.")
+    }
+
+    /// 405, with the methods that are allowed.
+    pub fn method_not_allowed() -> Self {
+        let methods = METHODS.join(", ");
+        let refusal = Self::new(405, format!("This webhook answers {methods} only."));
+        Self { headers: vec![("Allow", methods)], ..refusal }
+    }
+
+    /// 408, for a body that does not arrive in time.
+    pub fn timed_out() -> Self {
+        Self::new(408, "The request did not arrive in time.")
+    }
+
+    /// 413, for a body of more than `limit` bytes.
+    pub fn too_large(limit: usize) -> Self {
+        Self::new(413, format!("The body is larger than {limit} bytes."))
+    }
+
+    /// 415, for a body of a type that is not read.
+    pub fn unsupported_type(message: impl Into<String>) -> Self {
+        Self::new(415, message)
+    }
+
+    /// 500, for what is wrong with the workflow or with this server.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(500, message)
+    }
+
+    /// 503, for a server that cannot record executions at the moment.
+    pub fn unavailable(retry_after_seconds: u32) -> Self {
+        let refusal = Self::new(503, "Executions cannot be recorded at the moment.");
+        Self { headers: vec![("Retry-After", retry_after_seconds.to_string())], ..refusal }
+    }
+
+    /// The body as JSON: `{"errors":[{"message":"…"}]}`, as NocoBase answers errors.
+    pub fn body(&self) -> String {
+        let error = Value::object([("message", Value::text(self.message.as_str()))]);
+        json::stringify_or_null(&Value::object([("errors", Value::array(vec![error]))]))
+    }
+}
+
+/// Refuses methods that a webhook does not answer.
+pub fn check_method(method: &str) -> Result<(), Refusal> {
+    if METHODS.contains(&method) { Ok(()) } else { Err(Refusal::method_not_allowed()) }
+}
+
+/// Refuses a request without the configured credentials. `authorization` is the value of that header.
+pub fn check_credentials(trigger: &Trigger, authorization: Option<&[u8]>) -> Result<(), Refusal> {
+    let expected = match &trigger.basic_auth {
+        BasicAuth::Off => return Ok(()),
+        BasicAuth::Unusable => return Err(Refusal::unauthorized()),
+        BasicAuth::Credentials(expected) => expected,
+    };
+    let given = authorization.and_then(Credentials::from_header);
+    if given.is_some_and(|given| given.equals(expected)) { Ok(()) } else { Err(Refusal::unauthorized()) }
+}
+
+/// A user name and a password. Only their digests are kept: they have one length, so comparing them takes the
+/// same time whatever was sent.
+#[derive(Clone)]
+pub struct Credentials {
+    username: [u8; 32],
+    password: [u8; 32],
+}
+
+impl Credentials {
+    pub fn new(username: &[u8], password: &[u8]) -> Self {
+        Self { username: Sha256::digest(username).into(), password: Sha256::digest(password).into() }
+    }
+
+    /// Reads `Basic <base64 of username:password>` (RFC 7617).
+    fn from_header(header: &[u8]) -> Option<Self> {
+        let (scheme, encoded) = header.split_at_checked(b"basic ".len())?;
+        if !scheme.eq_ignore_ascii_case(b"basic ") {
+            return None;
+        }
+        let decoded = BASE64.decode(encoded.trim_ascii()).ok()?;
+        // A user name has no colon, a password may have some.
+        let colon = decoded.iter().position(|byte| *byte == b':')?;
+        Some(Self::new(&decoded[..colon], &decoded[colon + 1..]))
+    }
+
+    /// Compares both parts, also when the first already differs.
+    fn equals(&self, other: &Self) -> bool {
+        let username = self.username.ct_eq(&other.username);
+        let password = self.password.ct_eq(&other.password);
+        (username & password).into()
+    }
+}
+
+/// Prints nothing of them: passwords can be guessed from a digest.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn trigger(config: &str) -> Trigger {
+        Trigger::parse(&json::parse(config.as_bytes()).expect("JSON in a test"))
+    }
+
+    fn basic(credentials: &str) -> String {
+        format!("Basic {}", BASE64.encode(credentials))
+    }
+
+    fn status(config: &str, header: Option<&str>) -> u16 {
+        let checked = check_credentials(&trigger(config), header.map(str::as_bytes));
+        checked.map_or_else(|refusal| refusal.status, |()| 200)
+    }
+
+    const ALICE: &str = r#"{"basicAuthentication":{"username":"ålice","password":"a:b"}}"#;
+
+    #[test]
+    fn the_right_credentials_are_let_in() {
+        let encoded = basic("ålice:a:b");
+        assert_eq!(status(ALICE, Some(&encoded)), 200);
+        assert_eq!(status(ALICE, Some(&encoded.replace("Basic ", "bAsIc   "))), 200);
+        assert_eq!(status(ALICE, Some(encoded.trim_end_matches('='))), 200);
+    }
+
+    #[test]
+    fn all_others_are_refused() {
+        for wrong in ["ålice:a", "ålice:", "bob:a:b", "ålice:a:b ", "ålice", ":", "", "ålice:A:b"] {
+            assert_eq!(status(ALICE, Some(&basic(wrong))), 401, "{wrong}");
+        }
+        let digest = basic("ålice:a:b").replace("Basic", "Digest");
+        for header in [None, Some(""), Some("Basic"), Some("Basic "), Some("Basic ???"), Some(&*digest)] {
+            assert_eq!(status(ALICE, header), 401, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn no_authentication_lets_everyone_in() {
+        for config in ["null", "[]", "{}"] {
+            assert_eq!(status(config, None), 200, "{config}");
+        }
+        for off in ["false", "null", "0", "\"\""] {
+            assert_eq!(status(&format!(r#"{{"basicAuthentication":{off}}}"#), None), 200, "{off}");
+        }
+    }
+
+    #[test]
+    fn an_unusable_configuration_lets_nobody_in() {
+        let unusable =
+            ["true", "{}", "\"a:b\"", "[]", r#"{"username":"a"}"#, r#"{"username":"a","password":1}"#];
+        for config in unusable {
+            let config = format!(r#"{{"basicAuthentication":{config}}}"#);
+            for credentials in ["a:b", "a:", ":", "a:1", "a:undefined"] {
+                assert_eq!(status(&config, Some(&basic(credentials))), 401, "{config} {credentials}");
+            }
+        }
+    }
+
+    #[test]
+    fn refusals_tell_what_the_status_asks_for() {
+        let unauthorized = Refusal::unauthorized();
+        assert_eq!(unauthorized.headers[0].0, "WWW-Authenticate");
+        assert_eq!(unauthorized.headers[0].1, r#"Basic realm="webhook", charset="UTF-8""#);
+        let method = check_method("GET").expect_err("GET is refused");
+        assert_eq!((method.status, &*method.headers[0].1), (405, "POST"));
+        assert_eq!(Refusal::unavailable(2).headers, [("Retry-After", "2".to_owned())]);
+        assert!(check_method("POST").is_ok());
+        assert!(check_method("post").is_err(), "methods are case-sensitive");
+    }
+
+    #[test]
+    fn the_body_of_a_refusal_is_json() {
+        let refusal = Refusal::bad_request("a \"b\"");
+        assert_eq!(refusal.body(), r#"{"errors":[{"message":"a \"b\""}]}"#);
+    }
+
+    #[test]
+    fn nothing_secret_is_printed() {
+        let credentials = Credentials::new(b"alice", b"secret");
+        assert_eq!(format!("{credentials:?}"), "Credentials(..)");
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_let_in_or_refused(header in proptest::collection::vec(any::<u8>(), 0..60)) {
+            prop_assert!(check_credentials(&trigger(ALICE), Some(&header)).is_err());
+        }
+
+        #[test]
+        fn only_equal_credentials_are_equal(user in "[^:]{0,8}", password in ".{0,8}", other in ".{0,8}") {
+            let expected = Credentials::new(user.as_bytes(), password.as_bytes());
+            let header = basic(&format!("{user}:{other}"));
+            let given = Credentials::from_header(header.as_bytes()).expect("a basic header");
+            prop_assert_eq!(given.equals(&expected), other == password);
+        }
+    }
+}

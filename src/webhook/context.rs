@@ -1,0 +1,265 @@
+//! The `$context` of an execution: what the trigger picks of a request, or the request as a whole.
+
+use std::cell::OnceCell;
+
+use jsonpath_rust::query::js_path_process;
+use serde::Deserialize;
+
+use super::config::{HeaderItem, Item, Place, Trigger};
+use super::qs;
+use crate::expr::{Object, Value, json};
+
+/// Headers that never enter a context, not even when they are configured.
+const CREDENTIALS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
+/// Headers that prove who the sender is without being named a signature.
+const SECRETS: [&str; 4] =
+    ["x-gitlab-token", "x-goog-channel-token", "x-telegram-bot-api-secret-token", "x-api-key"];
+
+/// A request whose body has been read.
+pub struct Incoming<'a> {
+    /// Names in lower case and values, in the order of the request; a name may be repeated.
+    pub headers: &'a [(String, String)],
+    /// The query string without `?`, still encoded.
+    pub query: &'a str,
+    /// Undefined when there was none.
+    pub body: Value,
+    /// The parameters of a custom path, an object.
+    pub params: Value,
+}
+
+/// The context that is recorded with the execution.
+///
+/// Picked: `{headers, query, body}`, each an object of the configured items under their names. An item that
+/// finds nothing is left out. A JSONPath that can find several values gives an array, empty when it finds
+/// none.
+///
+/// Whole, see [`Trigger::has_full_context`]: `{headers, query, body, data, params}`, where `headers` are all
+/// headers except those with credentials or signatures, `query` is the whole query string and `data` the
+/// whole body. Configured items stand beside them; `body` holds these only, and is absent without a
+/// `request`.
+pub fn build(trigger: &Trigger, incoming: Incoming<'_>) -> Value {
+    let whole = trigger.has_full_context();
+    let query = qs::parse_query(incoming.query);
+    let mut headers = if whole { all_headers(incoming.headers) } else { Object::new() };
+    let mut queries = if whole { query.as_object().cloned().unwrap_or_default() } else { Object::new() };
+    let mut body = None;
+    if let Some(request) = &trigger.request {
+        pick_headers(&mut headers, &request.headers, incoming.headers);
+        pick(&mut queries, &request.query, &query);
+        pick(body.get_or_insert_default(), &request.body, &incoming.body);
+    }
+    let mut context = Object::new();
+    context.insert("headers", Value::Object(headers.into()));
+    context.insert("query", Value::Object(queries.into()));
+    if let Some(body) = body {
+        context.insert("body", Value::Object(Object::into(body)));
+    }
+    if whole {
+        insert_found(&mut context, "data", incoming.body);
+        insert_found(&mut context, "params", incoming.params);
+    }
+    Value::Object(context.into())
+}
+
+fn all_headers(headers: &[(String, String)]) -> Object {
+    let mut all = Object::new();
+    for (name, _) in headers.iter().filter(|(name, _)| !is_withheld(name)) {
+        if all.get(name).is_none() {
+            insert_found(&mut all, name, header(headers, name));
+        }
+    }
+    all
+}
+
+/// Credentials and proofs of who the sender is: executions are shown to people who must not know them.
+fn is_withheld(name: &str) -> bool {
+    let withheld = CREDENTIALS.contains(&name) || SECRETS.contains(&name);
+    withheld || name.contains("signature") || name.contains("hmac")
+}
+
+fn pick_headers(picked: &mut Object, items: &[HeaderItem], headers: &[(String, String)]) {
+    for item in items.iter().filter(|item| !CREDENTIALS.contains(&&*item.header)) {
+        insert_found(picked, &item.name, header(headers, &item.header));
+    }
+}
+
+/// All values of a header as one (RFC 9110, section 5.2).
+fn header(headers: &[(String, String)], name: &str) -> Value {
+    let mut values = headers.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str());
+    let Some(first) = values.next() else { return Value::Undefined };
+    Value::from(values.fold(first.to_owned(), |joined, value| joined + ", " + value))
+}
+
+fn pick(picked: &mut Object, items: &[Item], source: &Value) {
+    // The library reads its own JSON values; they are made for the first JSONPath only.
+    let converted = OnceCell::new();
+    for item in items {
+        let found = match &item.place {
+            Place::Path(path) => path.get(source),
+            Place::JsonPath { .. } if source.is_undefined() => Value::Undefined,
+            Place::JsonPath { query, singular } => {
+                let json = converted.get_or_init(|| to_json(source));
+                let found = js_path_process(query, json).unwrap_or_default();
+                let mut values = found.into_iter().map(|found| from_json(found.val));
+                if *singular { values.next().unwrap_or_default() } else { Value::array(values.collect()) }
+            }
+        };
+        insert_found(picked, &item.name, found);
+    }
+}
+
+/// Sets a member, unless nothing was found: a path can also lead to an inherited method (`list.map`).
+fn insert_found(object: &mut Object, name: &str, found: Value) {
+    if !matches!(found, Value::Undefined | Value::Function(_)) {
+        object.insert(name, found);
+    }
+}
+
+fn to_json(value: &Value) -> serde_json::Value {
+    serde_json::from_str(&json::stringify_or_null(value)).unwrap_or_default()
+}
+
+fn from_json(value: &serde_json::Value) -> Value {
+    Value::deserialize(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn value(text: &str) -> Value {
+        json::parse(text.as_bytes()).expect("JSON in a test")
+    }
+
+    fn context(config: &str, headers: &[(&str, &str)], query: &str, body: &str) -> String {
+        let headers: Vec<_> = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let body = if body.is_empty() { Value::Undefined } else { value(body) };
+        let incoming = Incoming { headers: &headers, query, body, params: value(r#"{"id":"7"}"#) };
+        json::stringify_or_null(&build(&Trigger::parse(&value(config)), incoming))
+    }
+
+    fn body_item(key: &str, body: &str) -> String {
+        let key = json::stringify_or_null(&Value::from(key));
+        let config = format!(r#"{{"request":{{"body":[{{"key":{key},"_var":"v"}}]}}}}"#);
+        let built = value(&context(&config, &[], "", body)).member("body").member("v");
+        json::stringify(&built).unwrap_or_else(|| "absent".to_owned())
+    }
+
+    #[test]
+    fn configured_items_are_picked_and_missing_ones_are_absent() {
+        let config = r#"{"request":{
+            "headers":[{"key":"X-Sign"},{"key":"x-two","_var":"h1"},{"key":"x-none"}],
+            "query":[{"key":"q"},{"key":"list"},{"key":"list[1]"},{"key":"f.a"},{"key":"none"}],
+            "body":[{"key":"a.b.1.c","_var":"body_$0"},{"key":"b.c"},{"key":"n"},{"key":"l.map"},
+                {"key":"nope"}]}}"#;
+        let headers = [("x-sign", "abc"), ("x-two", "2"), ("x-two", "3"), ("x-other", "x")];
+        let built = context(
+            config,
+            &headers,
+            "q=1&list=a&list=b&f[a]=%E2%9C%93",
+            r#"{"a":{"b":[{"c":1},{"c":2}]},"b":{"c":"dot"},"n":null,"l":[]}"#,
+        );
+        let expected = concat!(
+            r#"{"headers":{"X-Sign":"abc","h1":"2, 3"},"#,
+            r#""query":{"q":"1","list":["a","b"],"list[1]":"b","f.a":"✓"},"#,
+            r#""body":{"body_$0":2,"b.c":"dot","n":null}}"#
+        );
+        assert_eq!(built, expected);
+        assert_eq!(context(config, &[], "", ""), r#"{"headers":{},"query":{},"body":{}}"#);
+    }
+
+    #[test]
+    fn json_paths_give_one_value_or_a_list() {
+        let body = r#"{"items":[{"id":1,"tags":["a"]},{"id":9007199254740993}],"none":null,"$filter":"x"}"#;
+        let cases = [
+            ("$.items[0].id", "1"),
+            ("$.items[-1]['id']", "9007199254740992"),
+            ("$.items[*].id", "[1,9007199254740992]"),
+            ("$..tags", r#"[["a"]]"#),
+            ("$.items[?@.id > 1].id", "[9007199254740992]"),
+            ("$.none", "null"),
+            ("$.nope", "absent"),
+            ("$.nope[*]", "[]"),
+            ("$filter", "\"x\""),
+            ("$.items[", "absent"),
+        ];
+        for (key, expected) in cases {
+            assert_eq!(body_item(key, body), expected, "{key}");
+        }
+        assert_eq!(body_item("$", "[1]"), "[1]");
+        assert_eq!(body_item("$", ""), "absent");
+    }
+
+    #[test]
+    fn without_a_request_the_whole_request_is_the_context() {
+        let headers = [("x-a", "1"), ("x-b", "2"), ("x-a", "3")];
+        assert_eq!(
+            context("{}", &headers, "a[b]=c", "[1]"),
+            r#"{"headers":{"x-a":"1, 3","x-b":"2"},"query":{"a":{"b":"c"}},"data":[1],"params":{"id":"7"}}"#
+        );
+        assert_eq!(context("null", &[], "", ""), r#"{"headers":{},"query":{},"params":{"id":"7"}}"#);
+    }
+
+    #[test]
+    fn configured_items_stand_beside_the_whole_request() {
+        let config = r#"{"sidehook":{"context":"full"},"request":{"headers":[{"key":"x-a","_var":"h"}],
+            "query":[{"key":"a.b","_var":"x"}],"body":[{"key":"id"}]}}"#;
+        let expected = concat!(
+            r#"{"headers":{"x-a":"1","h":"1"},"query":{"a":{"b":"c"},"x":"c"},"body":{"id":5},"#,
+            r#""data":{"id":5,"n":1},"params":{"id":"7"}}"#
+        );
+        assert_eq!(context(config, &[("x-a", "1")], "a[b]=c", r#"{"id":5,"n":1}"#), expected);
+    }
+
+    #[test]
+    fn secrets_are_never_part_of_the_whole() {
+        let names = [
+            "authorization",
+            "proxy-authorization",
+            "cookie",
+            "x-hub-signature",
+            "x-hub-signature-256",
+            "stripe-signature",
+            "x-shopify-hmac-sha256",
+            "x-slack-signature",
+            "webhook-signature",
+            "svix-signature",
+            "x-gitlab-token",
+        ];
+        let headers = names.map(|name| (name, "secret"));
+        assert_eq!(context("{}", &headers, "", ""), r#"{"headers":{},"query":{},"params":{"id":"7"}}"#);
+    }
+
+    #[test]
+    fn a_signature_can_be_configured_but_credentials_cannot() {
+        let config = r#"{"request":{"headers":[
+            {"key":"Authorization"},{"key":"Cookie","_var":"c"},{"key":"X-Hub-Signature-256","_var":"s"}]}}"#;
+        let headers =
+            [("authorization", "secret"), ("cookie", "secret"), ("x-hub-signature-256", "sha256=1")];
+        let expected = r#"{"headers":{"s":"sha256=1"},"query":{},"body":{}}"#;
+        assert_eq!(context(config, &headers, "", ""), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn any_request_has_a_context(
+            key in prop_oneof!["\\PC{0,20}", "\\$[\\[\\].*?@$'\":,()<>=a-c0-9 -]{0,20}"],
+            name in "[a-z-]{0,10}",
+            query in "\\PC{0,40}",
+            json in "[\\[\\]{}\":,a-c0-9]{0,30}",
+        ) {
+            let item = || Value::array(vec![Value::object([("key", Value::from(key.as_str()))])]);
+            let request = Value::object([("headers", item()), ("query", item()), ("body", item())]);
+            let headers = [(name.clone(), query.clone()), (name, query.clone())];
+            for config in [Value::object([("request", request)]), Value::Null] {
+                let body = json::parse(json.as_bytes()).unwrap_or_default();
+                let incoming = Incoming { headers: &headers, query: &query, body, params: Value::Null };
+                let built = build(&Trigger::parse(&config), incoming);
+                prop_assert!(built.member("headers").as_object().is_some());
+                prop_assert!(built.member("query").as_object().is_some());
+            }
+        }
+    }
+}
