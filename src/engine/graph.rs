@@ -13,6 +13,7 @@ pub struct Graph {
     nodes: Vec<GraphNode>,
     by_key: HashMap<String, NodeIndex>,
     head: Option<NodeIndex>,
+    has_unknown: bool,
 }
 
 /// A node in its place.
@@ -21,6 +22,8 @@ pub struct GraphNode {
     pub key: String,
     pub type_name: String,
     pub has_outside_effects: bool,
+    /// Whether sidehook knows the node's type.
+    pub is_known: bool,
     pub run: Arc<dyn Node>,
     /// The next node on the same line.
     pub downstream: Option<NodeIndex>,
@@ -48,6 +51,7 @@ impl Graph {
                     id: row.id,
                     key: row.key.clone().unwrap_or_default(),
                     has_outside_effects: kind.is_some_and(|kind| kind.has_outside_effects),
+                    is_known: kind.is_some(),
                     run: configure(row, &type_name),
                     type_name,
                     downstream: find(row.downstream_id),
@@ -68,12 +72,18 @@ impl Graph {
         let head = nodes.iter().position(|node| node.upstream.is_none()).map(NodeIndex);
         let by_key =
             nodes.iter().enumerate().rev().map(|(i, node)| (node.key.clone(), NodeIndex(i))).collect();
-        Self { nodes, by_key, head }
+        let has_unknown = nodes.iter().any(|node| !node.is_known);
+        Self { nodes, by_key, head, has_unknown }
     }
 
     /// The first node of the main line: the first one without an upstream.
     pub fn head(&self) -> Option<NodeIndex> {
         self.head
+    }
+
+    /// Whether the type of any node is unknown.
+    pub fn has_unknown(&self) -> bool {
+        self.has_unknown
     }
 
     pub fn is_empty(&self) -> bool {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::expr::{Object, Value, json};
+use crate::expr::{Live, Object, Value, json};
 use crate::node::{Draft, Job, JobId, NodeIndex};
 use crate::store::job::{JobUpdate, NewJob};
 
@@ -111,10 +111,11 @@ impl Journal {
         }
     }
 
-    pub fn set_result_in_place(&mut self, id: JobId, result: Value) {
+    /// Puts a live object in the place of an equal result.
+    pub fn share_result(&mut self, id: JobId, live: Arc<Live>) {
         if let Some(entry) = self.jobs.get_mut(&id) {
-            entry.job.result = result.clone();
-            Arc::make_mut(&mut self.results).insert(entry.node_key.clone(), result);
+            entry.job.result = Value::Live(live.clone());
+            Arc::make_mut(&mut self.results).insert(entry.node_key.clone(), Value::Live(live));
         }
     }
 
@@ -284,16 +285,18 @@ mod tests {
     }
 
     #[test]
-    fn a_change_in_place_reaches_templates_but_not_a_row_that_was_saved() {
-        let mut journal = journal_with(Value::from(1));
+    fn a_live_result_is_seen_changing_but_a_row_that_was_saved_keeps_it() {
+        let live = Arc::new(Live::new([("n", Value::from(1))].into_iter().collect()));
+        let mut journal = journal_with(Value::Live(live.clone()));
         journal.flush();
-        journal.set_result_in_place(JobId(1), Value::from(2));
-        assert_eq!(journal.results().get("n").and_then(Value::as_number), Some(2.0));
+        live.set([("n", Value::from(2))].into_iter().collect());
+        let seen = journal.results().get("n").map(|result| result.member("n"));
+        assert_eq!(seen.and_then(|n| n.as_number()), Some(2.0));
         journal.set_status(JobId(1), -1);
         journal.save_again(JobId(1));
         journal.flush();
         let (new, _) = journal.take_rows(5);
-        assert_eq!((new[0].status, new[0].result.as_deref()), (-1, Some("1")));
+        assert_eq!((new[0].status, new[0].result.as_deref()), (-1, Some(r#"{"n":1}"#)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Runs one execution: a loop over steps, so that a loop of any length needs a constant stack.
 //!
-//! What NocoBase does by nested calls (`Processor.ts`) is a [`Step`] at a time here; of its call stack only
-//! the branches that a parallel node has yet to enter are kept, in `frames`.
+//! What NocoBase does by nested calls (`Processor.ts`) is a [`Step`] at a time here. Of its call stack only
+//! what matters later is kept, in `calls`.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::journal::{Journal, Owner};
 use super::step::{self, Step};
 use super::{Engine, Workflow};
 use crate::clock::NoIdsLeft;
-use crate::expr::{Object, Scope, Template, Thrown, Value, json};
+use crate::expr::{Live, Object, Scope, Template, Thrown, Value, json};
 use crate::node::{Context, Draft, Job, JobId, NodeIndex, Outcome, Run};
 use crate::store::execution::{ExecutionUpdate, NewExecution};
 use crate::store::recorder::{LeaseChange, Record, RecordError, Written};
@@ -50,8 +50,10 @@ pub struct Processor {
     engine: Arc<Engine>,
     execution: Execution,
     journal: Journal,
-    /// Branches that parallel nodes have yet to enter.
-    frames: Vec<Frame>,
+    /// The nodes that have called into a branch and have something left to do: a parallel node has branches
+    /// to enter. Where a workflow has nodes of unknown type all such nodes are kept, because the innermost
+    /// one is told when an unknown node is reached.
+    calls: Vec<Call>,
     output: Option<Value>,
     reply: Option<Value>,
     /// The final status, once there is one.
@@ -63,11 +65,10 @@ pub struct Processor {
     out_of_ids: bool,
 }
 
-struct Frame {
+struct Call {
     node: NodeIndex,
-    input: JobId,
-    /// The place of the branch that has been entered last.
-    entered: usize,
+    /// The branch to enter next, with the job before it, for a node that enters all of its branches.
+    next: Option<(usize, JobId)>,
 }
 
 impl Processor {
@@ -76,7 +77,7 @@ impl Processor {
             engine,
             execution,
             journal: Journal::default(),
-            frames: Vec::new(),
+            calls: Vec::new(),
             output: None,
             reply: None,
             ended: None,
@@ -134,6 +135,9 @@ impl Processor {
             return step;
         }
         let workflow = self.execution.workflow.clone();
+        if !workflow.graph.node(node).is_known {
+            return self.reject(node);
+        }
         let runs = workflow.graph.node(node).run.clone();
         let aborted = self.aborted.clone();
         let time_left = self.time_left();
@@ -181,7 +185,12 @@ impl Processor {
                 self.log_job(node, status);
                 step::after(graph, node, job, status)
             }
-            Outcome::Enter { branch, input } => Step::Run { node: branch, input: Some(input) },
+            Outcome::Enter { branch, input } => {
+                if graph.has_unknown() {
+                    self.calls.push(Call { node, next: None });
+                }
+                Step::Run { node: branch, input: Some(input) }
+            }
             Outcome::EnterEach { input } => self.enter_next(node, input, 0),
             Outcome::Wait => {
                 self.journal.flush();
@@ -194,23 +203,35 @@ impl Processor {
         }
     }
 
-    /// Enters the branch at a place; the ones after it stay in a frame.
+    /// Enters the branch at a place; the ones after it are left for later.
     fn enter_next(&mut self, node: NodeIndex, input: JobId, place: usize) -> Step {
-        let branches = &self.execution.workflow.graph.node(node).branches;
+        let graph = &self.execution.workflow.graph;
+        let branches = &graph.node(node).branches;
         let Some((_, branch)) = branches.get(place) else { return Step::Unwind };
-        if place + 1 < branches.len() {
-            self.frames.push(Frame { node, input, entered: place });
+        if place + 1 < branches.len() || graph.has_unknown() {
+            self.calls.push(Call { node, next: Some((place + 1, input)) });
         }
         Step::Run { node: *branch, input: Some(input) }
     }
 
     /// Goes on with the innermost parallel node that has branches left.
     fn unwind(&mut self) -> Option<Step> {
-        let Frame { node, input, entered } = self.frames.pop()?;
+        let Call { node, next } = self.calls.pop()?;
+        let Some((next, input)) = next else { return Some(Step::Unwind) };
         let place = self.execution.workflow.graph.node(node);
-        let last = place.branches.get(entered).and_then(|(_, branch)| self.last_job_of(*branch));
+        let entered = place.branches.get(next - 1);
+        let last = entered.and_then(|(_, branch)| self.last_job_of(*branch));
         let goes_on = last.is_some_and(|status| place.run.enters_next(status));
-        Some(if goes_on { self.enter_next(node, input, entered + 1) } else { Step::Unwind })
+        Some(if goes_on { self.enter_next(node, input, next) } else { Step::Unwind })
+    }
+
+    /// Reports a node of an unknown type: to the innermost node that has called into a branch, as in NocoBase,
+    /// or as the job of the node itself, where NocoBase leaves the execution started for ever.
+    fn reject(&mut self, node: NodeIndex) -> Step {
+        let place = self.execution.workflow.graph.node(node);
+        let text = format!("instruction [{}] not found for node (#{})", place.type_name, place.id);
+        let told = self.calls.pop().map_or(node, |call| call.node);
+        self.apply(told, Err(Thrown::error(text)))
     }
 
     /// The status of the newest job on the line of a branch, not counting branches within it.
@@ -378,8 +399,8 @@ impl Run for Processor {
         self.journal.set_result(job, result);
     }
 
-    fn set_result_in_place(&mut self, job: JobId, result: Value) {
-        self.journal.set_result_in_place(job, result);
+    fn share_result(&mut self, job: JobId, live: Arc<Live>) {
+        self.journal.share_result(job, live);
     }
 
     fn set_meta(&mut self, job: JobId, meta: Value) {

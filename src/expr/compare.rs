@@ -15,6 +15,7 @@ pub fn loosely_equal(a: &Value, b: &Value) -> Result<bool, Thrown> {
         (Value::Bool(a), Value::Bool(b)) => a == b,
         (Value::Array(a), Value::Array(b)) => Arc::ptr_eq(a, b),
         (Value::Object(a), Value::Object(b)) => Arc::ptr_eq(a, b),
+        (Value::Live(a), Value::Live(b)) => Arc::ptr_eq(a, b),
         (Value::Function(a), Value::Function(b)) => a == b,
         (Value::Number(number), Value::Text(text)) | (Value::Text(text), Value::Number(number)) => {
             *number == text_to_number(text)
@@ -50,13 +51,14 @@ pub fn same_value_zero(a: &Value, b: &Value) -> bool {
         (Value::Bool(a), Value::Bool(b)) => a == b,
         (Value::Array(a), Value::Array(b)) => Arc::ptr_eq(a, b),
         (Value::Object(a), Value::Object(b)) => Arc::ptr_eq(a, b),
+        (Value::Live(a), Value::Live(b)) => Arc::ptr_eq(a, b),
         (Value::Function(a), Value::Function(b)) => a == b,
         _ => false,
     }
 }
 
 fn is_object(value: &Value) -> bool {
-    matches!(value, Value::Array(_) | Value::Object(_) | Value::Date(_) | Value::Function(_))
+    matches!(value, Value::Array(_) | Value::Object(_) | Value::Live(_) | Value::Date(_) | Value::Function(_))
 }
 
 /// `ToPrimitive` with the hint "number".

@@ -23,7 +23,7 @@ pub fn to_text(value: &Value) -> Result<String, Thrown> {
         Value::Object(object) if object.get("toString").is_some() => {
             return Err(Thrown::type_error("Cannot convert object to primitive value"));
         }
-        Value::Object(_) => "[object Object]".to_owned(),
+        Value::Object(_) | Value::Live(_) => "[object Object]".to_owned(),
         Value::Function(_) => "function () { [native code] }".to_owned(),
     })
 }
@@ -48,7 +48,7 @@ pub fn to_number(value: &Value) -> Result<f64, Thrown> {
         Value::Number(number) => *number,
         Value::Text(text) => text_to_number(text),
         Value::Date(date) => date.0,
-        Value::Array(_) | Value::Object(_) => text_to_number(&to_text(value)?),
+        Value::Array(_) | Value::Object(_) | Value::Live(_) => text_to_number(&to_text(value)?),
     })
 }
 

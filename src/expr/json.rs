@@ -56,6 +56,7 @@ fn write(out: &mut String, value: &Value) {
             out.push(']');
         }
         Value::Object(object) => write_object(out, object),
+        Value::Live(live) => write_object(out, &live.object()),
     }
 }
 

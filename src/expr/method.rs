@@ -140,7 +140,7 @@ impl Method {
             Value::Text(_) => find(Owner::String, &STRING),
             Value::Number(_) => find(Owner::Number, &NUMBER),
             Value::Bool(_) => find(Owner::Boolean, &BOOLEAN),
-            Value::Object(_) | Value::Date(_) | Value::Function(_) => None,
+            Value::Object(_) | Value::Live(_) | Value::Date(_) | Value::Function(_) => None,
         };
         own.or_else(|| find(Owner::Object, &OBJECT))
     }

@@ -49,6 +49,7 @@ impl Path {
 pub fn property(value: &Value, key: &str) -> Value {
     let own = match value {
         Value::Object(object) => object.get(key).cloned(),
+        Value::Live(live) => live.object().get(key).cloned(),
         Value::Array(array) => match array_index(key) {
             Some(index) => array.items().get(index as usize).cloned(),
             None if key == "length" => Some(Value::Number(array.items().len() as f64)),

@@ -24,6 +24,8 @@ pub enum Value {
     Date(Date),
     Array(Arc<Array>),
     Object(Arc<Object>),
+    /// An object that its owner still changes: the counters of a running loop.
+    Live(Arc<Live>),
     Function(Function),
 }
 
@@ -144,6 +146,26 @@ impl Object {
     }
 }
 
+/// An object that everybody who holds it sees change. NocoBase shares such objects between nodes until they
+/// are saved: a variable that has taken over the result of a running loop is saved with its later counters.
+#[derive(Debug, Default)]
+pub struct Live(Mutex<Arc<Object>>);
+
+impl Live {
+    pub fn new(object: Object) -> Self {
+        Self(Mutex::new(object.into()))
+    }
+
+    /// The object as it is now.
+    pub fn object(&self) -> Arc<Object> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set(&self, object: Object) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = object.into();
+    }
+}
+
 impl<K: Into<Arc<str>>> FromIterator<(K, Value)> for Object {
     fn from_iter<I: IntoIterator<Item = (K, Value)>>(members: I) -> Self {
         let mut object = Object::new();
@@ -193,7 +215,7 @@ impl Value {
             Value::Bool(flag) => *flag,
             Value::Number(number) => *number != 0.0 && !number.is_nan(),
             Value::Text(text) => !text.is_empty(),
-            Value::Date(_) | Value::Array(_) | Value::Object(_) | Value::Function(_) => true,
+            Value::Date(_) | Value::Array(_) | Value::Object(_) | Value::Live(_) | Value::Function(_) => true,
         }
     }
 
@@ -227,6 +249,9 @@ impl Value {
 
     /// The own member of an object; undefined for a missing one and for every other kind of value.
     pub fn member(&self, key: &str) -> Value {
+        if let Value::Live(live) = self {
+            return live.object().get(key).cloned().unwrap_or_default();
+        }
         self.as_object().and_then(|object| object.get(key)).cloned().unwrap_or_default()
     }
 }

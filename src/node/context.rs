@@ -1,7 +1,9 @@
 //! What a node may reach while it runs: its own place in the workflow, the jobs of this execution, and the
 //! variables for its templates.
 
-use crate::expr::{Scope, Template, Thrown, Value};
+use std::sync::Arc;
+
+use crate::expr::{Live, Scope, Template, Thrown, Value};
 
 /// A job of the running execution: its `jobs.id`. Later jobs have greater ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,10 +53,8 @@ pub trait Run: Send {
     fn set_status(&mut self, job: JobId, status: i32);
     /// Sets a result that is to be recorded. Templates see it only after the job is saved again.
     fn set_result(&mut self, job: JobId, result: Value);
-    /// Sets a result that templates see at once. When the job's row has been saved already, the row keeps
-    /// its result unless `set_result` follows: NocoBase changes such an object in place, which its ORM
-    /// does not notice.
-    fn set_result_in_place(&mut self, job: JobId, result: Value);
+    /// Puts a live object in the place of an equal result, for templates too. Nothing is to be recorded.
+    fn share_result(&mut self, job: JobId, live: Arc<Live>);
     fn set_meta(&mut self, job: JobId, meta: Value);
     fn newest_job(&self, node: NodeIndex) -> Option<JobId>;
     fn node_by_key(&self, key: &str) -> Option<NodeIndex>;

@@ -28,7 +28,7 @@ const EVERY_ITEM: &str = "___arr$___";
 impl Node for JsonVariableMapping {
     async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
         let source = cx.render(&self.data_source)?;
-        if !matches!(source, Value::Object(_) | Value::Array(_) | Value::Date(_)) {
+        if !matches!(source, Value::Object(_) | Value::Live(_) | Value::Array(_) | Value::Date(_)) {
             let result = Value::from("The input data is not an object nor an array");
             return Ok(Outcome::Finished(Draft { status: FAILED, result, ..Draft::default() }));
         }

@@ -4,6 +4,8 @@
 //! The result `{looped, done}` counts the rounds that have ended or were skipped, and those that were
 //! accepted; `broken` and `exceeded` tell why a loop ended early.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use entity::status::job::{ERROR, PENDING, RESOLVED};
 use serde::Deserialize;
@@ -11,7 +13,7 @@ use serde::de::IgnoredAny;
 
 use super::{Context, Draft, Example, JobId, Node, NodeIndex, NodeType, Outcome, Render, object};
 use crate::expr::evaluator::Criterion;
-use crate::expr::{Template, Thrown, Value};
+use crate::expr::{Live, Object, Template, Thrown, Value};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -73,15 +75,16 @@ impl Node for Loop {
         let (Some(branch), true) = (branch, length > 0.0) else {
             return Ok(super::resolved(progress.result(None)));
         };
-        let job =
-            cx.save(Draft { status: PENDING, result: progress.result(None), upstream, ..Draft::default() });
+        let live = Arc::new(Live::new(progress.counts()));
+        let result = Value::Live(live.clone());
+        let job = cx.save(Draft { status: PENDING, result, upstream, ..Draft::default() });
         let checks_first = self.condition().filter(|condition| !condition.checkpoint.is_truthy());
         if let Some(condition) = checks_first {
             let mut progress = progress;
-            match self.skip(cx, condition, job, &mut progress, length)? {
+            match self.skip(cx, condition, &live, &mut progress, length)? {
                 Next::Run => {}
                 Next::Broken => return Ok(settle(cx, job, RESOLVED, Some(progress.result(Some("broken"))))),
-                Next::Over => return Ok(settle(cx, job, RESOLVED, Some(progress.result(None)))),
+                Next::Over => return Ok(settle(cx, job, RESOLVED, None)),
             }
         }
         Ok(Outcome::Enter { branch, input: job })
@@ -94,9 +97,10 @@ impl Node for Loop {
         if is_over || (branch_job != job && branch_status == PENDING) {
             return Ok(Outcome::Wait);
         }
+        let live = live_result(cx, job);
         let mut progress = Progress::of(&cx.job(job).result);
         progress.looped += 1.0;
-        cx.run().set_result_in_place(job, progress.result(None));
+        live.set(progress.counts());
         let length = self.length(cx)?;
         if branch_status != RESOLVED && !self.exits_by(2.0) {
             return Ok(match self.exit.is_truthy() {
@@ -105,8 +109,8 @@ impl Node for Loop {
             });
         }
         progress.done += 1.0;
-        cx.run().set_result_in_place(job, progress.result(None));
-        self.go_on(cx, job, progress, length)
+        live.set(progress.counts());
+        self.go_on(cx, job, &live, progress, length)
     }
 
     fn scope(&self, render: Render<'_>, result: &Value) -> Result<Option<Value>, Thrown> {
@@ -134,15 +138,16 @@ impl Loop {
         &self,
         cx: &mut Context<'_>,
         job: JobId,
+        live: &Arc<Live>,
         mut progress: Progress,
         length: f64,
     ) -> Result<Outcome, Thrown> {
         if let Some(condition) = self.condition()
-            && let Next::Broken = self.skip(cx, condition, job, &mut progress, length)?
+            && let Next::Broken = self.skip(cx, condition, live, &mut progress, length)?
         {
             return Ok(settle(cx, job, RESOLVED, Some(progress.result(Some("broken")))));
         }
-        cx.run().set_result(job, progress.result(None));
+        cx.run().set_result(job, Value::Live(live.clone()));
         cx.run().save_again(job);
         if progress.looped >= length {
             return Ok(settle(cx, job, RESOLVED, None));
@@ -159,9 +164,9 @@ impl Loop {
     /// Moves past the rounds whose condition is false, as far as the configuration allows.
     fn skip(
         &self,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
         condition: &RoundCondition,
-        job: JobId,
+        live: &Live,
         progress: &mut Progress,
         length: f64,
     ) -> Result<Next, Thrown> {
@@ -174,7 +179,7 @@ impl Loop {
             // Before the first round NocoBase counts a round that ends the loop, later it does not.
             if goes_on || is_first {
                 progress.looped += 1.0;
-                cx.run().set_result_in_place(job, progress.result(None));
+                live.set(progress.counts());
             }
             if !goes_on {
                 return Ok(Next::Broken);
@@ -205,14 +210,32 @@ impl Progress {
         Self { looped: count("looped"), done: count("done") }
     }
 
+    fn counts(self) -> Object {
+        [("looped", Value::Number(self.looped)), ("done", Value::Number(self.done))].into_iter().collect()
+    }
+
     fn result(self, flag: Option<&str>) -> Value {
-        let counts = [("looped", Value::Number(self.looped)), ("done", Value::Number(self.done))];
-        Value::object(counts.into_iter().chain(flag.map(|flag| (flag, Value::Bool(true)))))
+        let mut object = self.counts();
+        if let Some(flag) = flag {
+            object.insert(flag, Value::Bool(true));
+        }
+        Value::Object(object.into())
     }
 }
 
 fn first_branch(cx: &Context<'_>) -> Option<NodeIndex> {
     cx.branches().first().map(|(_, node)| *node)
+}
+
+/// The counters of the loop's job, which the variables of other nodes may share.
+fn live_result(cx: &mut Context<'_>, job: JobId) -> Arc<Live> {
+    if let Value::Live(live) = &cx.job(job).result {
+        return live.clone();
+    }
+    // The job was read back from the database: from now on its counters are shared again.
+    let live = Arc::new(Live::new(Progress::of(&cx.job(job).result).counts()));
+    cx.run().share_result(job, live.clone());
+    live
 }
 
 fn settle(cx: &mut Context<'_>, job: JobId, status: i32, result: Option<Value>) -> Outcome {

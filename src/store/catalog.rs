@@ -26,7 +26,7 @@ pub struct Definition {
     pub nodes: Vec<flow_node::Model>,
 }
 
-/// After so long an unknown key may ask the database again; all who ask in between share one query.
+/// How often unknown keys may make the database be asked.
 const SHARED_REFRESH: Duration = Duration::from_millis(250);
 
 /// A version this young is read again: its nodes may have changed without a new `updatedAt`.
@@ -59,14 +59,18 @@ impl<T> Catalog<T> {
         Self { store, build: Box::new(build), entries: ArcSwap::default(), state }
     }
 
-    /// The enabled version of a key. An unknown key looks once into the database, together with all others
-    /// that ask at the same time.
+    /// The enabled version of a key. For an unknown key the database is asked, but at most once in
+    /// [`SHARED_REFRESH`]: all who ask in between wait for the same answer.
     pub async fn find(&self, key: &str) -> Result<Option<Arc<T>>, DbErr> {
         if let Some(entry) = self.entries.load().get(key) {
             return Ok(Some(entry.clone()));
         }
+        let asked_at = Instant::now();
         let mut state = self.state.lock().await;
-        if state.refreshed_at.is_none_or(|at| at.elapsed() >= SHARED_REFRESH) {
+        if state.refreshed_at.is_none_or(|at| at < asked_at) {
+            if let Some(at) = state.refreshed_at {
+                tokio::time::sleep_until(at + SHARED_REFRESH).await;
+            }
             self.refresh_locked(&mut state).await?;
         }
         Ok(self.entries.load().get(key).cloned())
@@ -83,7 +87,7 @@ impl<T> Catalog<T> {
     }
 
     async fn refresh_locked(&self, state: &mut State<T>) -> Result<usize, DbErr> {
-        let started_at = Instant::now();
+        state.refreshed_at = Some(Instant::now());
         let (now, versions) = self.store.enabled_webhook_versions().await?;
         let mut known = HashMap::with_capacity(versions.len());
         let mut read = 0;
@@ -100,7 +104,6 @@ impl<T> Catalog<T> {
         }
         let is_same = read == 0 && state.known.is_empty() && known.len() == self.entries.load().len();
         state.known = known;
-        state.refreshed_at = Some(started_at);
         if !is_same {
             self.entries.store(Arc::new(by_key(&state.known)));
         }

@@ -1,5 +1,7 @@
 //! The body of a request as a value, by its content type.
 
+use std::borrow::Cow;
+
 use super::admission::Refusal;
 use super::qs;
 use crate::expr::{Value, json};
@@ -24,7 +26,7 @@ pub fn parse(content_type: Option<&str>, bytes: &[u8]) -> Result<Value, Refusal>
     }
     let media_type = MediaType::parse(content_type.unwrap_or_default());
     match media_type.kind() {
-        Kind::Unnamed => Ok(json::parse(bytes).unwrap_or_else(|_| Value::from(utf8(bytes)))),
+        Kind::Unnamed => Ok(parse_json(&utf8(bytes)).unwrap_or_else(|_| Value::text(utf8(bytes)))),
         Kind::Json => parse_json(&utf8(bytes)),
         Kind::Form => Ok(qs::parse_form(&utf8(bytes))),
         Kind::Text => decode(bytes, media_type.charset.as_deref()).map(Value::from),
@@ -88,7 +90,7 @@ fn parse_json(text: &str) -> Result<Value, Refusal> {
 fn decode(bytes: &[u8], charset: Option<&str>) -> Result<String, Refusal> {
     let characters = bytes.iter().copied().map(char::from);
     match charset.unwrap_or("utf-8") {
-        "utf-8" | "utf8" => Ok(utf8(bytes)),
+        "utf-8" | "utf8" => Ok(utf8(bytes).into_owned()),
         // The first 256 characters of Unicode are those of ISO 8859-1.
         "iso-8859-1" | "latin1" => Ok(characters.collect()),
         "us-ascii" | "ascii" => {
@@ -99,8 +101,8 @@ fn decode(bytes: &[u8], charset: Option<&str>) -> Result<String, Refusal> {
 }
 
 /// UTF-8 without its byte order mark, invalid bytes replaced.
-fn utf8(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).into_owned()
+fn utf8(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
 }
 
 #[cfg(test)]

@@ -3,12 +3,15 @@
 //! Nothing here fails. What has another shape than expected counts as not configured, except for basic
 //! authentication, which then lets nobody in.
 
+use std::fmt;
+
 use jsonpath_rust::parser::model::{JpQuery, Segment, Selector};
 use jsonpath_rust::parser::parse_json_path;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
-use super::admission::Credentials;
 use crate::expr::path::Path;
-use crate::expr::{Template, Value};
+use crate::expr::{Array, Template, Value};
 
 /// The trigger of one version of a workflow.
 #[derive(Clone, Debug)]
@@ -32,6 +35,14 @@ pub enum BasicAuth {
     Credentials(Credentials),
     /// Switched on without a user name and a password that could be compared.
     Unusable,
+}
+
+/// A user name and a password. Only their digests are kept: they have one length, so comparing them takes the
+/// same time whatever was sent.
+#[derive(Clone)]
+pub struct Credentials {
+    username: [u8; 32],
+    password: [u8; 32],
 }
 
 /// The parts of a request that go into the context.
@@ -78,6 +89,7 @@ pub struct Response {
 }
 
 impl Trigger {
+    /// Reads `workflows.config`, whatever it is.
     pub fn parse(config: &Value) -> Self {
         let request = config.member("request");
         let response = config.member("response");
@@ -115,16 +127,36 @@ impl BasicAuth {
     }
 }
 
+impl Credentials {
+    /// A user name and a password as bytes, in UTF-8 by RFC 7617.
+    pub fn new(username: &[u8], password: &[u8]) -> Self {
+        Self { username: Sha256::digest(username).into(), password: Sha256::digest(password).into() }
+    }
+
+    /// Compares both parts, also when the first already differs.
+    pub fn equals(&self, other: &Self) -> bool {
+        let username = self.username.ct_eq(&other.username);
+        let password = self.password.ct_eq(&other.password);
+        (username & password).into()
+    }
+}
+
+/// Prints nothing of them: passwords can be guessed from a digest.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(..)")
+    }
+}
+
 impl Request {
     fn parse(config: &Value) -> Self {
-        let items = |part: &str| -> Vec<Item> {
-            let keys = named_keys(config.member(part));
-            keys.map(|(key, name)| Item { place: Place::parse(&key), name }).collect()
-        };
-        let headers = named_keys(config.member("headers"))
-            .map(|(key, name)| HeaderItem { header: key.to_ascii_lowercase(), name })
-            .collect();
-        Self { headers, query: items("query"), body: items("body") }
+        let header = |(key, name): (String, String)| HeaderItem { header: key.to_ascii_lowercase(), name };
+        let item = |(key, name): (String, String)| Item { place: Place::parse(&key), name };
+        Self {
+            headers: named_keys(&config.member("headers")).map(header).collect(),
+            query: named_keys(&config.member("query")).map(item).collect(),
+            body: named_keys(&config.member("body")).map(item).collect(),
+        }
     }
 }
 
@@ -147,9 +179,9 @@ fn is_singular(segment: &Segment) -> bool {
 }
 
 /// The keys of a list of `{key, alias, _var}` with their names in the context. (`alias` is for people only.)
-fn named_keys(list: Value) -> impl Iterator<Item = (String, String)> {
-    let items = list.as_array().map(|list| list.items().to_vec()).unwrap_or_default();
-    items.into_iter().filter_map(|item| {
+fn named_keys(list: &Value) -> impl Iterator<Item = (String, String)> {
+    let items = list.as_array().map(Array::items).unwrap_or_default();
+    items.iter().filter_map(|item| {
         let text = |member| item.member(member).as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         let key = text("key")?;
         let name = text("_var").unwrap_or_else(|| key.clone());
@@ -234,6 +266,16 @@ mod tests {
         let request = trigger.request.expect("a request is configured");
         assert!(request.headers.is_empty() && request.query.is_empty());
         assert_eq!(request.body.iter().map(|item| &*item.name).collect::<Vec<_>>(), ["b"]);
+    }
+
+    #[test]
+    fn credentials_are_equal_in_both_parts_and_are_not_printed() {
+        let credentials = Credentials::new(b"alice", b"secret");
+        assert!(credentials.equals(&Credentials::new(b"alice", b"secret")));
+        for (username, password) in [("alice", "Secret"), ("bob", "secret"), ("", ""), ("alicesecret", "")] {
+            assert!(!credentials.equals(&Credentials::new(username.as_bytes(), password.as_bytes())));
+        }
+        assert_eq!(format!("{credentials:?}"), "Credentials(..)");
     }
 
     proptest! {

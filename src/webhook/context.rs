@@ -11,13 +11,14 @@ use crate::expr::{Object, Value, json};
 
 /// Headers that never enter a context, not even when they are configured.
 const CREDENTIALS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
-/// Headers that prove who the sender is without being named a signature.
+/// Headers that prove who the sender is without being named a signature. They enter a context only when they
+/// are configured, as signatures do.
 const SECRETS: [&str; 4] =
     ["x-gitlab-token", "x-goog-channel-token", "x-telegram-bot-api-secret-token", "x-api-key"];
 
 /// A request whose body has been read.
 pub struct Incoming<'a> {
-    /// Names in lower case and values, in the order of the request; a name may be repeated.
+    /// Names in lower case and values as text, in the order of the request; a name may be repeated.
     pub headers: &'a [(String, String)],
     /// The query string without `?`, still encoded.
     pub query: &'a str,
@@ -48,12 +49,9 @@ pub fn build(trigger: &Trigger, incoming: Incoming<'_>) -> Value {
         pick(&mut queries, &request.query, &query);
         pick(body.get_or_insert_default(), &request.body, &incoming.body);
     }
-    let mut context = Object::new();
-    context.insert("headers", Value::Object(headers.into()));
-    context.insert("query", Value::Object(queries.into()));
-    if let Some(body) = body {
-        context.insert("body", Value::Object(Object::into(body)));
-    }
+    let parts = [("headers", Some(headers)), ("query", Some(queries)), ("body", body)];
+    let mut context: Object =
+        parts.into_iter().filter_map(|(name, part)| Some((name, Value::Object(part?.into())))).collect();
     if whole {
         insert_found(&mut context, "data", incoming.body);
         insert_found(&mut context, "params", incoming.params);

@@ -95,7 +95,7 @@ fn decode(text: &str) -> String {
     }
 }
 
-/// `a.b.c` as `a[b][c]`, but only outside brackets.
+/// `a.b.c` as `a[b][c]`. A dot stays inside brackets, at the end, and before another dot or a bracket.
 fn dots_to_brackets(name: &str) -> String {
     let mut out = String::with_capacity(name.len() + 1);
     let mut depth = 0usize;
@@ -174,8 +174,9 @@ fn group_end(text: &str) -> Option<usize> {
 
 /// A key that is a whole number as JavaScript would write it.
 fn index(key: &str) -> Option<f64> {
-    let digits = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
-    let number: f64 = if digits { key.parse().ok()? } else { return None };
+    // Texts such as `inf`, which Rust takes for numbers, have no place here.
+    let digits = key.bytes().all(|byte| byte.is_ascii_digit());
+    let number: f64 = key.parse().ok().filter(|_| digits)?;
     (number_to_text(number) == key).then_some(number)
 }
 

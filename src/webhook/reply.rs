@@ -33,11 +33,14 @@ pub struct Reply {
     /// Without the content type. The names are valid; the values are ISO 8859-1 without control characters,
     /// to be sent as one byte per character.
     pub headers: Vec<(String, String)>,
+    /// `None` for an answer that has neither a body nor a content type.
     pub body: Option<ReplyBody>,
 }
 
+/// The body of an answer, which may have no bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReplyBody {
+    /// The value of the `content-type` header, as valid as those of [`Reply::headers`].
     pub content_type: Cow<'static, str>,
     pub bytes: Vec<u8>,
 }

@@ -1,0 +1,71 @@
+//! Creates tables: sidehook's own (`sidehook_…`) anywhere, NocoBase-style ones in a stand-alone database
+//! only. NocoBase's own tables are never altered, added to or indexed; where they are found and sidehook
+//! did not create them, [`stand_alone`] refuses.
+//!
+//! What has been applied is recorded beside the tables in `sidehook_migrations`
+//! (`sidehook_<prefix>migrations` under a table prefix). A migration that has been released is never
+//! changed: another one follows it.
+
+mod applied;
+mod column;
+mod definition;
+mod error;
+mod m20261122_000001_stand_alone;
+mod m20261122_000002_nocobase_tables;
+mod m20261122_000003_own_tables;
+mod migrator;
+mod nocobase;
+mod schema;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use entity::Names;
+use sea_orm_migration::{MigratorTraitSelf, sea_orm::DatabaseConnection};
+
+pub use error::MigrationError;
+
+use applied::Applied;
+use migrator::{Migrator, Scope};
+use session::Session;
+
+/// Creates or upgrades sidehook's own tables, beside NocoBase's or in a stand-alone database.
+///
+/// Where they are up to date it does nothing and needs no right to create tables. Processes that start at
+/// the same time wait for each other.
+pub async fn own_tables(db: &DatabaseConnection, names: &Names) -> Result<(), MigrationError> {
+    migrate(db, names, Scope::Own).await
+}
+
+/// Makes a database that NocoBase does not use ready for sidehook: the workflow tables as NocoBase 2.2.15
+/// creates them, the row of its `workflow` plugin, and sidehook's own tables.
+///
+/// Refuses with [`MigrationError::NocoBaseFound`] where one of those workflow tables exists and sidehook did
+/// not create it. Does nothing where all is there from an earlier call. Creates the PostgreSQL schema when
+/// it does not exist.
+pub async fn stand_alone(db: &DatabaseConnection, names: &Names) -> Result<(), MigrationError> {
+    migrate(db, names, Scope::StandAlone).await
+}
+
+async fn migrate(db: &DatabaseConnection, names: &Names, scope: Scope) -> Result<(), MigrationError> {
+    let session = Session::begin(db).await?;
+    let outcome = migrate_within(&session, names, scope).await;
+    session.end(outcome).await
+}
+
+async fn migrate_within(session: &Session, names: &Names, scope: Scope) -> Result<(), MigrationError> {
+    let connection = session.connection();
+    schema::enter(connection, names, scope).await?;
+
+    let applied = Applied::read(connection, names).await?;
+    if scope == Scope::StandAlone && !applied.stand_alone() {
+        nocobase::refuse_if_present(connection, names).await?;
+    }
+    // Own tables of a stand-alone database: its NocoBase-style tables are upgraded with them.
+    let scope = if applied.stand_alone() { Scope::StandAlone } else { scope };
+    let migrator = Migrator::new(names, scope);
+    if migrator.has_pending(&applied) {
+        migrator.up(connection, None).await?;
+    }
+    Ok(())
+}

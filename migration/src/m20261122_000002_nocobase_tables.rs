@@ -1,0 +1,69 @@
+//! The tables of NocoBase 2.2.15 that sidehook reads or writes, for a stand-alone database, and the row of
+//! the `workflow` plugin: its creation time is the epoch of job ids.
+
+use entity::{Names, Table};
+use sea_orm_migration::{
+    DbErr, MigrationTrait, SchemaManager,
+    prelude::DeriveMigrationName,
+    sea_orm::{
+        DbBackend,
+        sea_query::{Expr, InsertStatement, OnConflict, Query},
+    },
+};
+
+use crate::nocobase;
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration {
+    names: Names,
+}
+
+impl Migration {
+    pub(crate) fn new(names: Names) -> Self {
+        Self { names }
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for definition in nocobase::TABLES {
+            definition.create(manager, &self.names).await?;
+        }
+        manager.execute(workflow_plugin(&self.names, manager.get_database_backend())?).await
+    }
+}
+
+/// Does nothing where the row is there, so that MySQL can begin again after a migration cut short.
+fn workflow_plugin(names: &Names, backend: DbBackend) -> Result<InsertStatement, DbErr> {
+    let now = Expr::cust(now(backend));
+    let row = [
+        ("createdAt", now.clone()),
+        ("updatedAt", now),
+        ("name", "workflow".into()),
+        ("packageName", "@nocobase/plugin-workflow".into()),
+        ("version", "2.2.15".into()),
+        ("enabled", true.into()),
+        ("installed", true.into()),
+    ];
+    let present = OnConflict::column(names.column("name")).do_nothing_on([names.column("id")]).to_owned();
+    let (fields, values): (Vec<_>, Vec<_>) = row.into_iter().unzip();
+    let mut insert = Query::insert();
+    insert
+        .into_table(names.table(Table::ApplicationPlugins))
+        .columns(fields.into_iter().map(|field| names.column(field)))
+        .values(values)
+        .map_err(|err| DbErr::Migration(err.to_string()))?
+        .on_conflict(present);
+    Ok(insert)
+}
+
+/// The present in the precision and form of a `createdAt` column, cut rather than rounded up: an epoch of
+/// ids must not lie in the future.
+fn now(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Postgres => "date_trunc('milliseconds', CURRENT_TIMESTAMP)",
+        DbBackend::Sqlite => "strftime('%Y-%m-%d %H:%M:%f +00:00', 'now')",
+        _ => "CURRENT_TIMESTAMP",
+    }
+}
