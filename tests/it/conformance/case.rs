@@ -39,12 +39,15 @@ pub struct Case {
     pub ignore: Vec<String>,
     /// Payloads of NocoBase's `collections:create`, in order.
     #[serde(default)]
+    #[expect(dead_code, reason = "waits for the data nodes")]
     pub collections: Vec<Value>,
     /// SQL to run once the collections exist, written for PostgreSQL.
     #[serde(default)]
+    #[expect(dead_code, reason = "waits for the data nodes")]
     pub seed: Vec<String>,
     /// SELECT statements whose rows are recorded after the last execution, written for PostgreSQL.
     #[serde(default)]
+    #[expect(dead_code, reason = "waits for the data nodes")]
     pub inspect: Vec<String>,
     /// `workflows.config`.
     pub trigger: Value,
@@ -52,10 +55,12 @@ pub struct Case {
     pub nodes: Vec<Node>,
     pub requests: Vec<Request>,
     /// What NocoBase made of the collections: `{"collections", "fields", "tables"}`.
+    #[expect(dead_code, reason = "waits for the data nodes")]
     pub metadata: Option<Value>,
     /// Why other rows are recorded on purpose; they are not compared.
     pub differs: Option<String>,
     /// Why only the answer differs on purpose.
+    #[expect(dead_code, reason = "tells people; the runner goes by `ignore`")]
     pub differs_in_reply: Option<String>,
     /// `{"responses", "rows", "stats"}`.
     pub expected: Value,
@@ -69,6 +74,7 @@ pub struct Node {
     #[serde(rename = "type")]
     pub kind: String,
     pub config: Value,
+    #[expect(dead_code, reason = "has no effect on a run")]
     pub title: Option<String>,
     #[serde(default, deserialize_with = "branches_in_order")]
     pub branches: Vec<Branch>,
