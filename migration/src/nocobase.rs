@@ -123,7 +123,7 @@ const WORKFLOW_STATS: Definition = Definition {
     columns: &[
         CREATED_AT,
         UPDATED_AT,
-        column("key", STRING).not_null().primary_key(),
+        column("key", STRING).primary_key(),
         column("executed", Kind::BigInt).default(DefaultValue::Zero),
     ],
     indexes: &[],
@@ -158,7 +158,7 @@ const ENVIRONMENT_VARIABLES: Definition = Definition {
     columns: &[
         CREATED_AT,
         UPDATED_AT,
-        column("name", STRING).not_null().primary_key(),
+        column("name", STRING).primary_key(),
         column("type", STRING),
         column("value", Kind::Text),
     ],

@@ -175,14 +175,15 @@ async fn a_database_of_a_newer_version_is_refused() {
 async fn processes_that_start_at_once_wait_for_each_other() {
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("sqlite://{}?mode=rwc", folder.path().join("db.sqlite").display());
-    let starts = (0..4).map(|_| {
+    let mut starts = tokio::task::JoinSet::new();
+    for _ in 0..4 {
         let url = url.clone();
-        tokio::spawn(async move {
+        starts.spawn(async move {
             let db = Database::connect(url).await.expect("a database file");
             stand_alone(&db, &Names::default()).await
-        })
-    });
-    for start in starts.collect::<Vec<_>>() {
-        start.await.expect("no panic").expect("created or nothing to do");
+        });
+    }
+    for outcome in starts.join_all().await {
+        outcome.expect("created or nothing to do");
     }
 }
