@@ -132,7 +132,7 @@ impl Config {
             },
             log: reader
                 .text("SIDEHOOK_LOG")
-                .unwrap_or_else(|| "info,sea_orm_migration=warn,poem=warn".to_owned()),
+                .unwrap_or_else(|| "info,sea_orm_migration=warn,sqlx=warn,poem=warn".to_owned()),
             log_format: reader
                 .with("SIDEHOOK_LOG_FORMAT", "auto, text or json", |text| match text {
                     "auto" => Some(LogFormat::Auto),

@@ -23,7 +23,7 @@ pub fn start(filter: &str, format: LogFormat) -> anyhow::Result<()> {
         log.with_target(false).with_ansi(std::io::stderr().is_terminal()).finish().try_init()
     } else {
         use tracing_subscriber::util::SubscriberInitExt;
-        log.json().flatten_event(true).finish().try_init()
+        log.json().flatten_event(true).with_span_list(false).finish().try_init()
     };
     started.map_err(|err| anyhow::anyhow!("logging is set up already: {err}"))
 }

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod demo;
+mod env_file;
 mod migrate;
 mod nodes;
 mod serve;
@@ -84,14 +85,9 @@ impl Settings {
     pub fn load(self) -> anyhow::Result<Config> {
         let mut environment = BTreeMap::new();
         if let Some(path) = &self.env_file {
-            let pairs = dotenvy::from_path_iter(path)
+            let text = std::fs::read_to_string(path)
                 .with_context(|| format!("{} cannot be read", path.display()))?;
-            for pair in pairs {
-                // The error would repeat the line, which may hold a password.
-                let pair =
-                    pair.map_err(|_| anyhow::anyhow!("{} has a line that is no NAME=value", path.display()));
-                environment.extend([pair?]);
-            }
+            environment.extend(env_file::parse(&text));
         }
         environment.extend(own_environment());
         if let Some(listen) = self.listen {

@@ -77,7 +77,7 @@ async fn run(app: &Arc<App>, event: Event) -> Result<Reply, Refusal> {
         return Ok(Reply::timeout());
     };
     let (id, ended) = ended.map_err(refusal)?;
-    tracing::info!(execution.id = id, execution.status = ended.status, "execution has run");
+    tracing::debug!(execution.id = id, execution.status = ended.status, "execution has run");
     match ended.reply {
         Some(reply) => Reply::of_response_job(&reply),
         None => Ok(Reply::of_status(ended.status == RESOLVED)),
@@ -90,7 +90,7 @@ async fn enqueue(app: &Arc<App>, hook: &Hook, event: Event) -> Result<Reply, Ref
     let scope = Scope { system: app.engine.ids.clone(), ..scope };
     let reply = Reply::of_config(&hook.trigger.response, &scope)?;
     let id = app.engine.enqueue(event).await.map_err(refusal)?;
-    tracing::info!(execution.id = id, "execution is recorded");
+    tracing::debug!(execution.id = id, "execution is recorded");
     Ok(reply)
 }
 
