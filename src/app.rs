@@ -1,11 +1,12 @@
 //! Puts everything together: configuration, database, names, clock, ids, engine, catalog; starts the
 //! background tasks, and ends them in order.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseConnection, DbErr};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -13,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{Clock, Ids, SystemClock};
 use crate::config::Config;
 use crate::engine::{Engine, Parts, Workflow};
-use crate::expr::json;
+use crate::expr::{Value, json};
 use crate::http;
 use crate::store::catalog::{Catalog, Definition};
 use crate::store::connection::{self, Address};
@@ -22,6 +23,7 @@ use crate::store::recorder::Recorder;
 use crate::store::{Store, instance::Registration};
 use crate::webhook::admission::Refusal;
 use crate::webhook::config::Trigger;
+use crate::webhook::path::{self, Claim, Unserved};
 
 /// How often the workflows and the environment variables are compared with the database.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
@@ -40,15 +42,48 @@ pub struct App {
     pub store: Store,
     pub engine: Arc<Engine>,
     pub hooks: Catalog<Hook>,
+    paths: Mutex<Arc<Paths>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
+/// A webhook that was asked for, with the parameters of its path: an object.
+pub struct Called {
+    pub hook: Arc<Hook>,
+    pub params: Value,
+}
+
+/// The custom paths of the workflows, as those were at one time.
+struct Paths {
+    hooks: Arc<HashMap<String, Arc<Hook>>>,
+    table: path::Table,
+    unserved: Vec<Unserved>,
+}
+
+impl Paths {
+    fn build(api_base_path: &str, hooks: Arc<HashMap<String, Arc<Hook>>>) -> Self {
+        let (table, unserved) =
+            path::Table::build(api_base_path, hooks.values().filter_map(|hook| hook.claim()));
+        Self { hooks, table, unserved }
+    }
+
+    fn find(&self, path: &str) -> Option<Called> {
+        let path::Found { key, params } = self.table.find(path)?;
+        Some(Called { hook: self.hooks.get(key)?.clone(), params })
+    }
+}
+
 impl Hook {
-    fn build(definition: &Definition) -> Self {
+    pub fn build(definition: &Definition) -> Self {
         let config = definition.workflow.config.as_ref().map_or("{}", |config| &config.0);
         let config = json::parse(config.as_bytes()).unwrap_or_default();
         Self { trigger: Trigger::parse(&config), workflow: Arc::new(Workflow::build(definition)) }
+    }
+
+    /// The path that the workflow is to be served at beside its own URLs.
+    pub fn claim(&self) -> Option<Claim<'_>> {
+        let path = self.trigger.path.as_ref()?;
+        Some(Claim { id: self.workflow.id, key: &self.workflow.key, path })
     }
 }
 
@@ -70,9 +105,12 @@ impl App {
         let engine = Engine::start(parts);
         engine.beat().await?;
         let hooks = Catalog::new(store.clone(), Hook::build);
-        let app = Arc::new(Self { config, store, engine, hooks, tasks, stop: CancellationToken::new() });
+        let paths = Mutex::new(Arc::new(Paths::build(&config.api_base_path, Arc::default())));
+        let stop = CancellationToken::new();
+        let app = Arc::new(Self { config, store, engine, hooks, paths, tasks, stop });
         app.refresh_environment(&mut Vec::new()).await;
         app.hooks.refresh().await.context("the workflows cannot be read; is this NocoBase's database?")?;
+        app.paths();
         app.tasks.spawn(app.clone().follow_changes());
         app.tasks.spawn(app.clone().keep_alive());
         tracing::info!(
@@ -111,12 +149,38 @@ impl App {
         tracing::info!("sidehook has stopped");
     }
 
-    /// The webhook of a workflow key.
-    pub async fn find(&self, key: &str) -> Result<Option<Arc<Hook>>, Refusal> {
-        self.hooks.find(key).await.map_err(|err| {
-            tracing::warn!(reason = %err, "the workflows cannot be read");
-            Refusal::unavailable(http::RETRY_AFTER_SECONDS)
-        })
+    /// The webhook of a workflow key; refuses keys that no workflow has.
+    pub async fn find(&self, key: &str) -> Result<Called, Refusal> {
+        let hook = self.hooks.find(key).await.map_err(|err| unreadable(&err))?;
+        let hook = hook.ok_or_else(Refusal::not_found)?;
+        Ok(Called { hook, params: Value::Object(Arc::default()) })
+    }
+
+    /// The webhook of a custom path, which is still encoded; refuses paths that no workflow has.
+    pub async fn find_by_path(&self, path: &str) -> Result<Called, Refusal> {
+        let paths = self.paths();
+        if let Some(called) = paths.find(path) {
+            return Ok(called);
+        }
+        if !paths.table.is_own(path) {
+            self.hooks.refresh_shared().await.map_err(|err| unreadable(&err))?;
+        }
+        self.paths().find(path).ok_or_else(Refusal::nothing_here)
+    }
+
+    /// The table of custom paths, made anew when the workflows have changed. Warns of each path that is not
+    /// served when it was not known before.
+    fn paths(&self) -> Arc<Paths> {
+        let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        let hooks = self.hooks.entries();
+        if !Arc::ptr_eq(&hooks, &paths.hooks) {
+            let new = Paths::build(&self.config.api_base_path, hooks);
+            for Unserved { key, reason } in new.unserved.iter().filter(|one| !paths.unserved.contains(one)) {
+                tracing::warn!(workflow.key = key, %reason, "a webhook is not served at its custom path");
+            }
+            *paths = Arc::new(new);
+        }
+        paths.clone()
     }
 
     async fn follow_changes(self: Arc<Self>) {
@@ -127,14 +191,17 @@ impl App {
                 Ok(read) => tracing::debug!(workflows = read, "workflows were read"),
                 Err(err) => tracing::warn!(reason = %err, "the workflows cannot be read"),
             }
+            self.paths();
             self.refresh_environment(&mut environment).await;
         }
     }
 
     /// Reads the environment variables and secrets again when a row of them has changed.
     async fn refresh_environment(&self, known: &mut Vec<entity::environment_variable::Model>) {
-        // Without the plugin there is no such table, and no variable either.
-        let rows = self.store.environment_rows().await.unwrap_or_default();
+        let rows = match self.store.environment_rows().await {
+            Ok(rows) => rows,
+            Err(err) => return tracing::warn!(reason = %err, "the environment variables cannot be read"),
+        };
         if rows != *known {
             let key = SecretKey {
                 hex: self.config.aes_secret_key.as_ref().map(|key| key.reveal().to_owned()),
@@ -151,6 +218,11 @@ impl App {
             self.stop.cancel();
         }
     }
+}
+
+fn unreadable(err: &DbErr) -> Refusal {
+    tracing::warn!(reason = %err, "the workflows cannot be read");
+    Refusal::unavailable(http::RETRY_AFTER_SECONDS)
 }
 
 /// Opens the database of a configuration; waits for one that is still starting.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, FixedOffset, Utc};
+use chrono::{DateTime, FixedOffset, SubsecRound, Utc};
 
 use crate::expr::system::{SNOWFLAKE_EPOCH_SECONDS, System};
 
@@ -24,7 +24,8 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
     fn now(&self) -> DateTime<Utc> {
-        Utc::now()
+        // JavaScript's dates, and so NocoBase's columns, know no more than milliseconds.
+        Utc::now().trunc_subsecs(3)
     }
 }
 

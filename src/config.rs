@@ -159,7 +159,11 @@ fn database(reader: &mut Reader) -> Database {
         "false" | "0" | "" => Some(false),
         _ => None,
     };
-    let url = reader.text("SIDEHOOK_DATABASE_URL").or_else(|| url_of_parts(reader)).unwrap_or_default();
+    let parts = Parts::read(reader);
+    let url = reader.text("SIDEHOOK_DATABASE_URL").map_or_else(|| parts.url(), Ok).unwrap_or_else(|fault| {
+        reader.faults.push(fault.to_owned());
+        String::new()
+    });
     let is_postgres = url.starts_with("postgres");
     Database {
         url: Secret::new(url),
@@ -173,37 +177,54 @@ fn database(reader: &mut Reader) -> Database {
     }
 }
 
-/// A URL from the parts that NocoBase knows. SQLite's file may be given without anything else.
-fn url_of_parts(reader: &mut Reader) -> Option<String> {
-    let dialect = reader.text("DB_DIALECT").unwrap_or_else(|| "sqlite".to_owned());
-    if dialect == "sqlite" {
-        let file = reader.text("DB_STORAGE");
-        if file.is_none() {
-            reader.fault(
-                "DB_DIALECT",
-                "set together with the database it belongs to; see `sidehook serve --help`",
-            );
-        }
-        return file.map(|file| sqlite_url(Path::new(&file)));
-    }
-    let (scheme, port) = match &*dialect {
-        "postgres" => ("postgres", "5432"),
-        "mysql" | "mariadb" => ("mysql", "3306"),
-        _ => {
-            reader.fault("DB_DIALECT", "postgres, mysql, mariadb or sqlite");
-            return None;
-        }
-    };
-    let part = |reader: &mut Reader, name: &str, default: &str| {
-        let text = reader.text(name).unwrap_or_else(|| default.to_owned());
-        percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC).to_string()
-    };
-    let host = reader.text("DB_HOST").unwrap_or_else(|| "localhost".to_owned());
-    let port = reader.text("DB_PORT").unwrap_or_else(|| port.to_owned());
-    let (user, password) = (part(reader, "DB_USER", "nocobase"), part(reader, "DB_PASSWORD", ""));
-    let name = part(reader, "DB_DATABASE", "nocobase");
-    Some(format!("{scheme}://{user}:{password}@{host}:{port}/{name}"))
+/// NocoBase's own settings of the database.
+struct Parts {
+    dialect: Option<String>,
+    host: Option<String>,
+    port: Option<String>,
+    user: Option<String>,
+    password: Option<String>,
+    name: Option<String>,
+    storage: Option<String>,
 }
+
+impl Parts {
+    fn read(reader: &mut Reader) -> Self {
+        Self {
+            dialect: reader.text("DB_DIALECT"),
+            host: reader.text("DB_HOST"),
+            port: reader.text("DB_PORT"),
+            user: reader.text("DB_USER"),
+            password: reader.text("DB_PASSWORD"),
+            name: reader.text("DB_DATABASE"),
+            storage: reader.text("DB_STORAGE"),
+        }
+    }
+
+    /// The URL they make, or what is wrong with them. NocoBase's default is SQLite.
+    fn url(self) -> Result<String, &'static str> {
+        let (scheme, port) = match self.dialect.as_deref() {
+            None | Some("sqlite") => {
+                let file = self.storage.ok_or(NO_DATABASE)?;
+                return Ok(sqlite_url(Path::new(&file)));
+            }
+            Some("postgres") => ("postgres", "5432"),
+            Some("mysql" | "mariadb") => ("mysql", "3306"),
+            Some(_) => return Err("DB_DIALECT must be postgres, mysql, mariadb or sqlite"),
+        };
+        let encoded = |text: Option<String>, default: &str| {
+            let text = text.unwrap_or_else(|| default.to_owned());
+            percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC).to_string()
+        };
+        let (user, password) = (encoded(self.user, "nocobase"), encoded(self.password, ""));
+        let (host, name) = (self.host.as_deref().unwrap_or("localhost"), encoded(self.name, "nocobase"));
+        let port = self.port.as_deref().unwrap_or(port);
+        Ok(format!("{scheme}://{user}:{password}@{host}:{port}/{name}"))
+    }
+}
+
+const NO_DATABASE: &str = "no database is named: set NocoBase's DB_DIALECT and DB_ settings (or --env-file), \
+                           SIDEHOOK_DATABASE_URL, or --database";
 
 /// The URL of an SQLite file, which is created when it does not exist.
 pub fn sqlite_url(file: &Path) -> String {

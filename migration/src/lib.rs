@@ -47,6 +47,13 @@ pub async fn stand_alone(db: &DatabaseConnection, names: &Names) -> Result<(), M
     migrate(db, names, Scope::StandAlone).await
 }
 
+/// Whether [`own_tables`] would create or upgrade anything. Changes nothing.
+pub async fn has_pending(db: &DatabaseConnection, names: &Names) -> Result<bool, MigrationError> {
+    let session = Session::begin(db).await?;
+    let outcome = pending(&session, names, Scope::Own).await;
+    session.end(outcome.map(|migrator| migrator.is_some())).await
+}
+
 async fn migrate(db: &DatabaseConnection, names: &Names, scope: Scope) -> Result<(), MigrationError> {
     let session = Session::begin(db).await?;
     let outcome = migrate_within(&session, names, scope).await;
@@ -54,6 +61,14 @@ async fn migrate(db: &DatabaseConnection, names: &Names, scope: Scope) -> Result
 }
 
 async fn migrate_within(session: &Session, names: &Names, scope: Scope) -> Result<(), MigrationError> {
+    if let Some(migrator) = pending(session, names, scope).await? {
+        migrator.up(session.connection(), None).await?;
+    }
+    Ok(())
+}
+
+/// The migrations to run, where the database lacks any.
+async fn pending(session: &Session, names: &Names, scope: Scope) -> Result<Option<Migrator>, MigrationError> {
     let connection = session.connection();
     schema::enter(connection, names, scope).await?;
 
@@ -64,8 +79,5 @@ async fn migrate_within(session: &Session, names: &Names, scope: Scope) -> Resul
     // Own tables of a stand-alone database: its NocoBase-style tables are upgraded with them.
     let scope = if applied.stand_alone() { Scope::StandAlone } else { scope };
     let migrator = Migrator::new(names, scope);
-    if migrator.has_pending(&applied) {
-        migrator.up(connection, None).await?;
-    }
-    Ok(())
+    Ok(migrator.has_pending(&applied).then_some(migrator))
 }

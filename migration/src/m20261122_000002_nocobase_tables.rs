@@ -64,6 +64,7 @@ fn now(backend: DbBackend) -> &'static str {
     match backend {
         DbBackend::Postgres => "date_trunc('milliseconds', CURRENT_TIMESTAMP)",
         DbBackend::Sqlite => "strftime('%Y-%m-%d %H:%M:%f +00:00', 'now')",
-        _ => "CURRENT_TIMESTAMP",
+        // Read in `DB_TIMEZONE`, which this crate does not know: a day back it is past in every zone.
+        _ => "UTC_TIMESTAMP() - INTERVAL 1 DAY",
     }
 }

@@ -48,12 +48,13 @@ impl Session {
     }
 
     /// Commits or rolls back, and lets the next process in.
-    pub(crate) async fn end(self, outcome: Result<(), MigrationError>) -> Result<(), MigrationError> {
+    pub(crate) async fn end<T>(self, outcome: Result<T, MigrationError>) -> Result<T, MigrationError> {
         let unlocked = self.unlock().await;
         match outcome {
-            Ok(()) => {
+            Ok(outcome) => {
                 self.transaction.commit().await?;
-                Ok(unlocked?)
+                unlocked?;
+                Ok(outcome)
             }
             Err(err) => {
                 // A rollback that fails has lost its connection, which rolls back too: `err` says more.

@@ -35,7 +35,7 @@ impl Engine {
             unrecorded: Some(row),
             starts_over: false,
         };
-        let registration = self.running.register(id);
+        let registration = self.running.register(id, false);
         let processor = Processor::new(self.clone(), execution, registration.aborted.clone());
         let task = self.tasks.spawn(async move {
             let ended = processor.run().await;
@@ -46,9 +46,20 @@ impl Engine {
         Ok((id, ended))
     }
 
-    /// Records an event for later and returns the execution's id; a worker that is free starts at once.
+    /// Records an event for later and returns the execution's id; a worker that is free starts at once. A task
+    /// of its own as well: what has been recorded is run, whether or not the caller is still there.
     pub async fn enqueue(self: &Arc<Self>, event: Event) -> Result<i64, RecordError> {
-        let mut row = self.new_row(&event)?;
+        let row = self.new_row(&event)?;
+        let engine = self.clone();
+        let task = self.tasks.spawn(async move { engine.record_and_start(row, event).await });
+        task.await.map_err(|err| RecordError::Unavailable(err.to_string()))?
+    }
+
+    async fn record_and_start(
+        self: Arc<Self>,
+        mut row: NewExecution,
+        event: Event,
+    ) -> Result<i64, RecordError> {
         let id = row.id;
         let worker = match self.has_backlog.load(Ordering::Acquire) {
             true => None,

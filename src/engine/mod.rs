@@ -10,8 +10,8 @@ mod running;
 mod step;
 mod workers;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -102,8 +102,13 @@ pub struct Engine {
     /// Whether executions may be waiting for a worker in the database.
     has_backlog: AtomicBool,
     backlog_grew: Notify,
+    /// Executions that belong to this instance and could not be picked up; tried again with each heartbeat.
+    stranded: Mutex<Vec<i64>>,
     tasks: TaskTracker,
+    /// No more work is taken.
     stopping: CancellationToken,
+    /// Nothing runs any more.
+    stopped: CancellationToken,
 }
 
 /// What an engine is made of.
@@ -133,6 +138,8 @@ impl Engine {
             backlog_grew: Notify::new(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+            stranded: Mutex::default(),
         });
         engine.tasks.spawn(engine.clone().feed_workers());
         engine.tasks.spawn(engine.clone().watch_aborts());
@@ -160,6 +167,7 @@ impl Engine {
         self.stopping.cancel();
         self.tasks.close();
         let _ = tokio::time::timeout(grace, self.tasks.wait()).await;
+        self.stopped.cancel();
         self.running.count()
     }
 }

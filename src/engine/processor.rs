@@ -117,6 +117,9 @@ impl Processor {
             if self.journal.unwritten() > JOBS_IN_MEMORY {
                 self.journal.flush_settled();
                 if self.record().await? == Written::EndedElsewhere {
+                    let lease = LeaseChange::Release;
+                    let record = Record { execution_id: self.execution.id, lease, ..Record::default() };
+                    self.engine.recorder.write(record).await?;
                     return Ok(Ended { status: EXECUTION_ABORTED, reply: None });
                 }
             }
@@ -309,7 +312,11 @@ impl Processor {
                     record = self.failure_record();
                     return self.engine.recorder.write(record).await;
                 }
-                written => return written,
+                Ok(written) => {
+                    self.engine.running.recorded(self.execution.id);
+                    return Ok(written);
+                }
+                err => return err,
             }
         }
     }

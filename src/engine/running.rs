@@ -16,7 +16,9 @@ pub struct Running(Arc<Mutex<HashMap<i64, Entry>>>);
 
 struct Entry {
     aborted: CancellationToken,
-    /// Whether the database has a row that somebody could have changed; not looked at before that.
+    /// Whether the database has a row that somebody could have changed.
+    has_row: bool,
+    /// Whether it had one at the last look.
     is_watched: bool,
 }
 
@@ -28,22 +30,29 @@ pub struct Registration {
 }
 
 impl Running {
-    /// Puts an execution on the list.
-    pub fn register(&self, id: i64) -> Registration {
+    /// Puts an execution on the list. `has_row` tells whether it has been recorded.
+    pub fn register(&self, id: i64, has_row: bool) -> Registration {
         let aborted = CancellationToken::new();
-        self.entries().insert(id, Entry { aborted: aborted.clone(), is_watched: false });
+        self.entries().insert(id, Entry { aborted: aborted.clone(), has_row, is_watched: false });
         Registration { running: self.clone(), id, aborted }
+    }
+
+    /// The execution has been recorded.
+    pub fn recorded(&self, id: i64) {
+        if let Some(entry) = self.entries().get_mut(&id) {
+            entry.has_row = true;
+        }
     }
 
     pub fn count(&self) -> usize {
         self.entries().len()
     }
 
-    /// The executions that have been on the list since the last call.
+    /// The executions that had a row already at the last call.
     fn watched(&self) -> Vec<i64> {
         let mut entries = self.entries();
         let watched = entries.iter().filter(|(_, entry)| entry.is_watched).map(|(id, _)| *id).collect();
-        entries.values_mut().for_each(|entry| entry.is_watched = true);
+        entries.values_mut().for_each(|entry| entry.is_watched = entry.has_row);
         watched
     }
 

@@ -1,10 +1,13 @@
 //! Runs asynchronous executions, so many at a time. What finds no free worker waits in the database and is
 //! taken from there, oldest first.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use entity::execution;
 use entity::status::execution::STARTED;
 use sea_orm::DbErr;
 use tokio::sync::OwnedSemaphorePermit;
@@ -18,11 +21,11 @@ use crate::expr::json;
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// At most so many waiting executions are fetched at a time.
-const BATCH: u64 = 64;
+const BATCH: usize = 64;
 
 impl Engine {
     pub(super) fn spawn_run(self: &Arc<Self>, execution: Execution, worker: OwnedSemaphorePermit) {
-        let registration = self.running.register(execution.id);
+        let registration = self.running.register(execution.id, true);
         let id = execution.id;
         let processor = Processor::new(self.clone(), execution, registration.aborted.clone());
         self.tasks.spawn(async move {
@@ -41,7 +44,6 @@ impl Engine {
     /// Gives waiting executions to workers as those become free.
     pub(super) async fn feed_workers(self: Arc<Self>) {
         while !self.is_stopping() {
-            self.has_backlog.store(false, Ordering::Release);
             match self.take_waiting().await {
                 Ok(true) => continue,
                 Ok(false) => {}
@@ -55,54 +57,78 @@ impl Engine {
         }
     }
 
-    /// Takes a batch of waiting executions; `false` when there were none.
+    /// Takes as many waiting executions as there are free workers; `false` when no more are waiting.
     async fn take_waiting(self: &Arc<Self>) -> Result<bool, DbErr> {
-        let waiting = self.store.waiting_executions(BATCH).await?;
-        if waiting.is_empty() {
-            return Ok(false);
+        let first = self.stopping.run_until_cancelled(self.workers.clone().acquire_owned()).await;
+        let Some(Ok(first)) = first else { return Ok(false) };
+        let others = std::iter::repeat_with(|| self.workers.clone().try_acquire_owned().ok());
+        let workers: Vec<OwnedSemaphorePermit> =
+            std::iter::once(first).chain(others.take(BATCH - 1).map_while(|worker| worker)).collect();
+        self.has_backlog.store(false, Ordering::Release);
+        let claimed = self.store.claim_waiting(self.owner, workers.len() as u64, self.ids.now()).await?;
+        if claimed.has_more {
+            self.has_backlog.store(true, Ordering::Release);
         }
-        self.has_backlog.store(true, Ordering::Release);
-        for id in waiting {
-            let worker = self.stopping.run_until_cancelled(self.workers.clone().acquire_owned()).await;
-            let Some(Ok(worker)) = worker else { return Ok(false) };
-            if self.store.claim_lease(id, self.owner).await? {
-                self.pick_up(id, worker).await?;
-            }
+        if let Err(err) = self.pick_up(&claimed.executions, workers, false).await {
+            self.strand(claimed.executions);
+            return Err(err);
         }
-        Ok(true)
+        Ok(claimed.has_more)
     }
 
-    /// Runs an execution whose lease is ours: from its start, in place of whatever an earlier run recorded.
+    /// Runs executions whose leases are ours, each from its start. `starts_over` says that earlier runs may
+    /// have recorded jobs, which these runs replace. Needs a worker for each of them.
     pub(super) async fn pick_up(
         self: &Arc<Self>,
-        id: i64,
-        worker: OwnedSemaphorePermit,
+        ids: &[i64],
+        workers: Vec<OwnedSemaphorePermit>,
+        starts_over: bool,
     ) -> Result<(), DbErr> {
-        let row = self.store.find_execution(id).await?;
-        let row = row.filter(|row| row.status.is_none_or(|status| status == STARTED));
-        let Some(row) = row else { return self.store.drop_lease_unless_open(id).await };
-        let definition = match row.workflow_id {
-            Some(workflow) => self.store.find_definition(workflow).await?,
-            None => None,
-        };
-        let Some(definition) = definition else {
-            tracing::warn!(execution.id = id, "the workflow of a waiting execution has been deleted");
-            return self.store.drop_lease_unless_open(id).await;
-        };
-        let workflow = Arc::new(Workflow::build(&definition));
-        let is_started = row.status == Some(STARTED);
-        let expires_at = match is_started {
-            true => row.expires_at.map(|time| self.store.codec.read_time(time)),
-            false => self.expires_at(&workflow),
-        };
-        if !is_started && !self.store.start_execution(id, self.ids.now(), expires_at).await? {
-            return self.store.drop_lease_unless_open(id).await;
+        let rows = self.store.find_executions(ids).await?;
+        let mut workflows: HashMap<i64, Option<Arc<Workflow>>> = HashMap::new();
+        let mut runnable = Vec::new();
+        for row in rows.into_iter().filter(|row| row.status == Some(STARTED)) {
+            let workflow_id = row.workflow_id.unwrap_or_default();
+            if !workflows.contains_key(&workflow_id) {
+                workflows.insert(workflow_id, self.workflow(workflow_id).await?);
+            }
+            if let Some(Some(workflow)) = workflows.get(&workflow_id) {
+                runnable.push((row, workflow.clone()));
+            }
         }
-        let context = row.context.as_ref().map_or("null", |text| &text.0);
-        let context = json::parse(context.as_bytes()).unwrap_or_default();
-        let execution =
-            Execution { id, workflow, context, expires_at, unrecorded: None, starts_over: is_started };
-        self.spawn_run(execution, worker);
+        let runs = |id: &i64| runnable.iter().any(|(row, _)| row.id == *id);
+        let idle: Vec<i64> = ids.iter().copied().filter(|id| !runs(id)).collect();
+        self.store.drop_leases(&idle).await?;
+        for ((row, workflow), worker) in runnable.into_iter().zip(workers) {
+            let expires_at = self.expiry_of(&row, &workflow).await?;
+            let context = row.context.as_ref().map_or("null", |text| &text.0);
+            let context = json::parse(context.as_bytes()).unwrap_or_default();
+            let execution =
+                Execution { id: row.id, workflow, context, expires_at, unrecorded: None, starts_over };
+            self.spawn_run(execution, worker);
+        }
         Ok(())
+    }
+
+    async fn workflow(&self, id: i64) -> Result<Option<Arc<Workflow>>, DbErr> {
+        let definition = self.store.find_definition(id).await?;
+        if definition.is_none() {
+            tracing::warn!(workflow.id = id, "the workflow of waiting executions has been deleted");
+        }
+        Ok(definition.map(|definition| Arc::new(Workflow::build(&definition))))
+    }
+
+    /// When an execution has to be over; recorded now, where it has only just been started.
+    async fn expiry_of(
+        &self,
+        row: &execution::Model,
+        workflow: &Workflow,
+    ) -> Result<Option<DateTime<Utc>>, DbErr> {
+        if let Some(recorded) = row.expires_at {
+            return Ok(Some(self.store.codec.read_time(recorded)));
+        }
+        let Some(expires_at) = self.expires_at(workflow) else { return Ok(None) };
+        self.store.set_expiry(row.id, expires_at).await?;
+        Ok(Some(expires_at))
     }
 }

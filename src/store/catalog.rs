@@ -59,12 +59,19 @@ impl<T> Catalog<T> {
         Self { store, build: Box::new(build), entries: ArcSwap::default(), state }
     }
 
-    /// The enabled version of a key. For an unknown key the database is asked, but at most once in
-    /// [`SHARED_REFRESH`]: all who ask in between wait for the same answer.
+    /// The enabled version of a key. For an unknown key the database is asked, see
+    /// [`Catalog::refresh_shared`].
     pub async fn find(&self, key: &str) -> Result<Option<Arc<T>>, DbErr> {
         if let Some(entry) = self.entries.load().get(key) {
             return Ok(Some(entry.clone()));
         }
+        self.refresh_shared().await?;
+        Ok(self.entries.load().get(key).cloned())
+    }
+
+    /// Reads what has changed for somebody who misses an entry, but at most once in [`SHARED_REFRESH`]: all
+    /// who ask in between wait for the same answer.
+    pub async fn refresh_shared(&self) -> Result<(), DbErr> {
         let asked_at = Instant::now();
         let mut state = self.state.lock().await;
         if state.refreshed_at.is_none_or(|at| at < asked_at) {
@@ -73,7 +80,7 @@ impl<T> Catalog<T> {
             }
             self.refresh_locked(&mut state).await?;
         }
-        Ok(self.entries.load().get(key).cloned())
+        Ok(())
     }
 
     /// Reads what has changed. Returns how many versions were read.
@@ -81,7 +88,7 @@ impl<T> Catalog<T> {
         self.refresh_locked(&mut *self.state.lock().await).await
     }
 
-    /// All entries, for listings.
+    /// All entries by key. The `Arc` stays the same one while nothing has changed.
     pub fn entries(&self) -> Arc<HashMap<String, Arc<T>>> {
         self.entries.load_full()
     }

@@ -145,37 +145,53 @@ impl Store {
         db.execute(&delete).await.map(drop)
     }
 
-    /// The execution with this id, if it is still there.
-    pub async fn find_execution(&self, id: i64) -> Result<Option<execution::Model>, DbErr> {
+    /// Executions by their ids, oldest first; those that are gone are missing.
+    pub async fn find_executions(&self, ids: &[i64]) -> Result<Vec<execution::Model>, DbErr> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut select = Query::select();
         self.select(
             &mut select,
             &["id", "workflowId", "key", "eventKey", "status", "dispatched", "startedAt", "expiresAt"],
         );
         self.select_json(&mut select, &["context", "stack", "output"]);
-        select.from(self.table(Table::Executions)).and_where(Expr::col(self.column("id")).eq(id));
-        let row = self.db.query_one(&select).await?;
-        row.map(|row| execution::Model::from_query_result(&row, "")).transpose()
+        select
+            .from(self.table(Table::Executions))
+            .and_where(Expr::col(self.column("id")).is_in(ids.iter().copied()))
+            .order_by(self.column("id"), sea_orm::Order::Asc);
+        let rows = self.db.query_all(&select).await?;
+        rows.iter().map(|row| execution::Model::from_query_result(row, "")).collect()
     }
 
-    /// Starts an execution that sidehook has queued: `true` when this call did it.
-    pub async fn start_execution(
+    /// Marks executions as started that have been locked before and found queueing.
+    pub(super) async fn start_executions<C: ConnectionTrait>(
         &self,
-        id: i64,
+        db: &C,
+        ids: &[i64],
         now: DateTime<Utc>,
-        expires_at: Option<DateTime<Utc>>,
-    ) -> Result<bool, DbErr> {
+    ) -> Result<(), DbErr> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         let mut update = Query::update();
         update
             .table(self.table(Table::Executions))
             .value(self.column("status"), STARTED)
             .value(self.column("startedAt"), self.codec.time(now))
-            .value(self.column("expiresAt"), self.codec.optional_time(expires_at))
             .value(self.column("updatedAt"), self.codec.time(now))
-            .and_where(Expr::col(self.column("id")).eq(id))
-            .and_where(Expr::col(self.column("status")).is_null())
-            .and_where(Expr::col(self.column("dispatched")).eq(true));
-        Ok(self.db.execute(&update).await?.rows_affected() == 1)
+            .and_where(Expr::col(self.column("id")).is_in(ids.iter().copied()));
+        db.execute(&update).await.map(drop)
+    }
+
+    /// Sets when an execution has to be over.
+    pub async fn set_expiry(&self, id: i64, expires_at: DateTime<Utc>) -> Result<(), DbErr> {
+        let mut update = Query::update();
+        update
+            .table(self.table(Table::Executions))
+            .value(self.column("expiresAt"), self.codec.time(expires_at))
+            .and_where(Expr::col(self.column("id")).eq(id));
+        self.db.execute(&update).await.map(drop)
     }
 
     /// Those of the given executions that are no longer started: ended or deleted by somebody else.

@@ -152,14 +152,21 @@ impl Store {
     /// Takes over the leases of instances that are gone, and of earlier holders of the own number.
     /// Returns the executions that now belong to `owner`.
     pub async fn take_over(&self, owner: Owner) -> Result<Vec<i64>, DbErr> {
+        let holders = self.lease_holders().await?;
+        let is_foreign = |holder: &&Owner| **holder != owner;
+        if !holders.iter().any(|holder| is_foreign(&holder)) {
+            return Ok(Vec::new());
+        }
         let (now, instances) = self.instances().await?;
         let mut executions = Vec::new();
         for known in instances {
-            if known.id != owner.number && !is_gone(&known, now) {
+            let holds = |holder: &&Owner| holder.number == known.id && is_foreign(holder);
+            let is_own_number = known.id == owner.number;
+            if !holders.iter().any(|holder| holds(&holder)) || !(is_own_number || is_gone(&known, now)) {
                 continue;
             }
             let tx = self.begin().await?;
-            if known.id == owner.number || self.retire(&tx, &known).await? {
+            if is_own_number || self.retire(&tx, &known).await? {
                 executions.extend(self.take_leases_over(&tx, known.id, owner).await?);
             }
             tx.commit().await?;
@@ -181,7 +188,7 @@ impl Store {
     }
 
     /// The database's clock and all instances it has ever seen.
-    async fn instances(&self) -> Result<(i64, Vec<instance::Model>), DbErr> {
+    pub(super) async fn instances(&self) -> Result<(i64, Vec<instance::Model>), DbErr> {
         let mut clock = Query::select();
         clock.expr(self.codec.now_ms());
         let row = self.db.query_one(&clock).await?;
@@ -198,6 +205,7 @@ impl Store {
     }
 }
 
-fn is_gone(instance: &instance::Model, now: i64) -> bool {
+/// Whether an instance has been silent for too long.
+pub(super) fn is_gone(instance: &instance::Model, now: i64) -> bool {
     now - instance.heartbeat_at > TIME_TO_LIVE.as_millis() as i64
 }

@@ -1,6 +1,7 @@
 //! `sidehook_leases`: which execution belongs to which instance. A lease without an instance waits for a
 //! worker.
 
+use chrono::{DateTime, Utc};
 use entity::status::execution::STARTED;
 use entity::{Table, lease};
 use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, OnConflict, Query};
@@ -8,6 +9,15 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use super::Store;
 use super::instance::Owner;
+
+/// Executions that were taken from those that wait.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// Oldest first.
+    pub executions: Vec<i64>,
+    /// Whether more may be waiting.
+    pub has_more: bool,
+}
 
 fn column(name: &str) -> Alias {
     Alias::new(name)
@@ -57,8 +67,37 @@ impl Store {
         Ok(())
     }
 
-    /// The oldest executions that wait for a worker, at most `limit`.
-    pub async fn waiting_executions(&self, limit: u64) -> Result<Vec<i64>, DbErr> {
+    /// Takes the oldest executions that wait for a worker, at most `limit`, and starts them. Returns their
+    /// ids; empty as well when another instance was faster with all of them.
+    pub async fn claim_waiting(
+        &self,
+        owner: Owner,
+        limit: u64,
+        now: DateTime<Utc>,
+    ) -> Result<Claimed, DbErr> {
+        let waiting = self.waiting_executions(limit).await?;
+        if waiting.is_empty() {
+            return Ok(Claimed::default());
+        }
+        let tx = self.begin().await?;
+        if !self.fence(&tx, owner).await? {
+            return Ok(Claimed::default());
+        }
+        let found = self.lock_executions(&tx, &waiting).await?;
+        let queueing: Vec<i64> =
+            found.iter().filter(|(_, status)| status.is_none()).map(|(id, _)| *id).collect();
+        self.start_executions(&tx, &queueing, now).await?;
+        self.insert_leases(&tx, &queueing, Some(owner)).await?;
+        // What has ended in the meantime, or was deleted, waits for nobody.
+        let is_open =
+            |id: &i64| found.iter().any(|(found, status)| found == id && status.is_none_or(|s| s == STARTED));
+        let gone: Vec<i64> = waiting.iter().copied().filter(|id| !is_open(id)).collect();
+        self.delete_leases(&tx, &gone).await?;
+        tx.commit().await?;
+        Ok(Claimed { executions: queueing, has_more: waiting.len() as u64 == limit })
+    }
+
+    async fn waiting_executions(&self, limit: u64) -> Result<Vec<i64>, DbErr> {
         let mut select = Query::select();
         select
             .column(column("execution_id"))
@@ -70,16 +109,20 @@ impl Store {
         rows.iter().map(|row| row.try_get_by_index(0)).collect()
     }
 
-    /// Takes a waiting execution: `true` when this owner got it.
-    pub async fn claim_lease(&self, execution: i64, owner: Owner) -> Result<bool, DbErr> {
-        let mut update = Query::update();
-        update
-            .table(self.table(Table::Leases))
-            .value(column("instance_id"), owner.number)
-            .value(column("generation"), owner.generation)
-            .and_where(Expr::col(column("execution_id")).eq(execution))
-            .and_where(Expr::col(column("instance_id")).is_null());
-        Ok(self.db.execute(&update).await?.rows_affected() == 1)
+    /// The instances that hold leases, each with its generation.
+    pub(super) async fn lease_holders(&self) -> Result<Vec<Owner>, DbErr> {
+        let mut select = Query::select();
+        select
+            .distinct()
+            .columns(["instance_id", "generation"].map(column))
+            .from(self.table(Table::Leases))
+            .and_where(Expr::col(column("instance_id")).is_not_null());
+        let rows = self.db.query_all(&select).await?;
+        let holder = |row: &sea_orm::QueryResult| {
+            let generation: Option<i64> = row.try_get_by_index(1)?;
+            Ok(Owner { number: row.try_get_by_index(0)?, generation: generation.unwrap_or_default() })
+        };
+        rows.iter().map(holder).collect()
     }
 
     /// Takes over what belongs to an instance that is gone: all leases of another number, or those of an
@@ -113,12 +156,8 @@ impl Store {
         Ok(leases?.into_iter().map(|lease| lease.execution_id).collect())
     }
 
-    /// Removes leases of executions that have ended or been deleted in the meantime.
-    pub async fn drop_lease_unless_open(&self, execution: i64) -> Result<(), DbErr> {
-        let found = self.find_execution(execution).await?;
-        if found.is_some_and(|row| row.status.is_none_or(|status| status == STARTED)) {
-            return Ok(());
-        }
-        self.delete_leases(&self.db, &[execution]).await
+    /// Removes the leases of executions that need no worker any more.
+    pub async fn drop_leases(&self, executions: &[i64]) -> Result<(), DbErr> {
+        self.delete_leases(&self.db, executions).await
     }
 }

@@ -6,6 +6,7 @@ mod codec;
 pub mod connection;
 pub mod environment;
 pub mod execution;
+pub mod inspect;
 pub mod instance;
 pub mod job;
 pub mod lease;

@@ -260,7 +260,7 @@ impl Writer {
         }
         if let [record] = records
             && record.create.is_some()
-            && matches!(self.store.find_execution(record.execution_id).await, Ok(Some(_)))
+            && self.store.find_executions(&[record.execution_id]).await.is_ok_and(|found| !found.is_empty())
         {
             return Ok(vec![Written::Committed]);
         }

@@ -105,9 +105,16 @@ pub struct Request {
     pub wait: Option<u64>,
 }
 
-/// All cases of the folder by name, with `echo_url` (no slash at its end) in place of `$ECHO`.
-pub fn load(echo_url: &str) -> Result<Vec<Case>> {
-    let folder = folder();
+/// All cases, by name, with the echo server's URL put in. `None` where the default folder does not exist, as in
+/// a checkout without the recorded cases; a folder that is named has to exist.
+pub fn load(echo_url: &str) -> Result<Option<Vec<Case>>> {
+    let named = env::var_os(FOLDER_VARIABLE).filter(|folder| !folder.is_empty());
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join(DEFAULT_FOLDER);
+    if named.is_none() && !default.exists() {
+        eprintln!("no recorded cases are run: {FOLDER_VARIABLE} does not name their folder");
+        return Ok(None);
+    }
+    let folder = named.map_or(default, PathBuf::from);
     let entries = fs::read_dir(&folder).with_context(|| {
         format!(
             "cannot read the conformance cases in {}; {FOLDER_VARIABLE} names the folder that holds them",
@@ -123,13 +130,7 @@ pub fn load(echo_url: &str) -> Result<Vec<Case>> {
     }
     ensure!(!cases.is_empty(), "there are no conformance cases in {}", folder.display());
     cases.sort_by(|left, right| left.name.cmp(&right.name));
-    Ok(cases)
-}
-
-fn folder() -> PathBuf {
-    env::var_os(FOLDER_VARIABLE)
-        .filter(|folder| !folder.is_empty())
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(DEFAULT_FOLDER), PathBuf::from)
+    Ok(Some(cases))
 }
 
 impl Case {

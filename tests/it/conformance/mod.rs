@@ -62,7 +62,7 @@ async fn cases_leave_what_nocobase_left_on_mysql() {
 async fn run_all(kind: Kind) {
     let Some(database) = TestDatabase::create(kind).await else { return };
     let echo = echo::start().await.expect("the echo server starts");
-    let cases = case::load(&echo.base_url).expect("the cases load");
+    let Some(cases) = case::load(&echo.base_url).expect("the cases load") else { return };
     let server = TestServer::start(&database).await;
     let mut left_out: BTreeMap<String, usize> = BTreeMap::new();
     let (mut passed, mut failures) = (0, Vec::new());

@@ -1,0 +1,151 @@
+//! Throughput over HTTP beside pgbench writing the same rows on the same server in the same run. Machines
+//! are noisy: read the ratios, not the rates.
+//!
+//! `cargo bench --bench throughput`; `BENCH_SECONDS` sets how long each measurement takes (default 5).
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    reason = "a bench fails by panicking, and measures with clocks and tasks of its own"
+)]
+
+#[expect(dead_code, unused_imports, reason = "shared with the tests, which use more of it")]
+#[path = "../../tests/it/databases/mod.rs"]
+mod databases;
+#[expect(dead_code, reason = "shared with the tests, which use more of it")]
+#[path = "../../tests/it/fixture.rs"]
+mod fixture;
+mod load;
+mod pgbench;
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use serde_json::json;
+use sidehook::store::Store;
+use tokio::process::{Child, Command};
+
+use databases::{Kind, Server, TestDatabase};
+
+const CONNECTIONS: [usize; 4] = [1, 16, 64, 250];
+
+#[tokio::main]
+async fn main() {
+    let seconds = std::env::var("BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
+    let span = Duration::from_secs(seconds);
+    let server = Server::start(Kind::Postgres, true).await.expect("PostgreSQL starts; install it first");
+    let database = server.create_database().await.expect("a database");
+    let store = prepare(&database).await;
+    let (mut sidehook, url) = start_sidehook(&database).await;
+
+    println!("sidehook and pgbench on one PostgreSQL, {seconds} s each; fsync and synchronous_commit on");
+    let single = pgbench::run(&database, 1, 64, span).await;
+    let grouped = pgbench::run(&database, 64, 16, span).await;
+    println!("pgbench   1 execution  per transaction, 64 clients   {single:>9.0} executions/s");
+    println!("pgbench  64 executions per transaction, 16 clients   {grouped:>9.0} executions/s");
+    println!(
+        "                              executions/s   x single   x grouped   p50 ms   p99 ms   executions/tx"
+    );
+    for key in ["bench-sync", "bench-async"] {
+        for connections in CONNECTIONS {
+            let before = Progress::read(&store.db).await;
+            let outcome = load::run(&url, key, connections, span).await;
+            let after = drained(&store.db).await;
+            assert_eq!(outcome.failures, 0, "requests failed");
+            let rate = (after.executions - before.executions) as f64 / outcome.elapsed.as_secs_f64();
+            let per_transaction = (after.executions - before.executions) as f64
+                / (after.transactions - before.transactions).max(1) as f64;
+            println!(
+                "{key:<12} {connections:>4} connections {rate:>12.0} {:>10.2} {:>11.2} {:>8.2} {:>8.2} {per_transaction:>15.1}",
+                rate / single,
+                rate / grouped,
+                outcome.percentile(0.5),
+                outcome.percentile(0.99),
+            );
+        }
+    }
+    stop(&mut sidehook).await;
+}
+
+/// Creates the tables and two workflows of two nodes each.
+async fn prepare(database: &TestDatabase) -> Store {
+    let db = sea_orm::Database::connect(&database.url).await.expect("the database opens");
+    let names = entity::Names::default();
+    migration::stand_alone(&db, &names).await.expect("the tables are created");
+    let utc = chrono::FixedOffset::east_opt(0).expect("an offset");
+    let store = Store::new(db, names, utc);
+    let trigger = json!({"request": {"body": [{"key": "amount"}]}});
+    let value = fixture::node("v", "variable", json!({"value": {"amount": "{{$context.body.amount}}"}}));
+    let answer = fixture::node("r", "response", json!({"statusCode": 200, "body": {"ok": true}}));
+    let output = fixture::node("o", "output", json!({"value": "{{$context.body.amount}}"}));
+    let workflows = [
+        fixture::workflow("bench-sync", true, &trigger, &[value.clone(), answer]),
+        fixture::workflow("bench-async", false, &trigger, &[value, output]),
+    ];
+    for workflow in workflows {
+        store.insert_workflow(&workflow, chrono::DateTime::UNIX_EPOCH).await.expect("a workflow");
+    }
+    store
+}
+
+async fn start_sidehook(database: &TestDatabase) -> (Child, String) {
+    let port =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+    let child = Command::new(env!("CARGO_BIN_EXE_sidehook"))
+        .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
+        .env_clear()
+        .envs(database.env())
+        .env("SIDEHOOK_LOG", "warn")
+        .env("SIDEHOOK_WORKERS", "64")
+        .kill_on_drop(true)
+        .spawn()
+        .expect("sidehook starts");
+    let address = format!("127.0.0.1:{port}");
+    for _ in 0..200 {
+        if tokio::net::TcpStream::connect(&address).await.is_ok() {
+            return (child, address);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("sidehook does not listen");
+}
+
+async fn stop(child: &mut Child) {
+    if let Some(id) = child.id() {
+        let _ = Command::new("kill").arg(id.to_string()).status().await;
+    }
+    let _ = child.wait().await;
+}
+
+struct Progress {
+    executions: i64,
+    open: i64,
+    transactions: i64,
+}
+
+impl Progress {
+    async fn read(db: &DatabaseConnection) -> Self {
+        let sql = "SELECT pg_stat_clear_snapshot(), \
+                   (SELECT count(*) FROM executions WHERE status = 1), \
+                   (SELECT count(*) FROM executions WHERE status IS NULL OR status = 0), \
+                   (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database())";
+        let row =
+            db.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await.expect("the statistics");
+        let row = row.expect("a row");
+        let number = |index| row.try_get_by_index::<i64>(index).expect("a number");
+        Self { executions: number(1), open: number(2), transactions: number(3) }
+    }
+}
+
+/// Waits until every execution has ended. Rates of asynchronous runs count completions.
+async fn drained(db: &DatabaseConnection) -> Progress {
+    loop {
+        let progress = Progress::read(db).await;
+        if progress.open == 0 {
+            // The statistics of other sessions arrive about a second late.
+            tokio::time::sleep(Duration::from_millis(1_200)).await;
+            return Progress::read(db).await;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
