@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sea_orm::{DatabaseConnection, DbErr};
+use sea_orm::DbErr;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -225,25 +225,33 @@ fn unreadable(err: &DbErr) -> Refusal {
     Refusal::unavailable(http::RETRY_AFTER_SECONDS)
 }
 
+/// What is said when the database does not open.
+pub const UNOPENED: &str = "the database cannot be opened; check the DB_ settings";
+
 /// Opens the database of a configuration; waits for one that is still starting.
 pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    let started = tokio::time::Instant::now();
+    loop {
+        match connect(config).await {
+            Ok(store) => return Ok(store),
+            Err(err) if started.elapsed() < START_PATIENCE && connection::may_be_starting(&err) => {
+                tracing::warn!(reason = %err, "the database does not answer yet");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(err) => return Err(err).context(UNOPENED),
+        }
+    }
+}
+
+/// Opens the database of a configuration, now or not at all.
+pub async fn connect(config: &Config) -> Result<Store, DbErr> {
     let database = &config.database;
     let address = Address {
         url: database.url.reveal().to_owned(),
         schema: database.schema.clone(),
         max_connections: database.pool_max,
     };
-    let started = tokio::time::Instant::now();
-    let db: DatabaseConnection = loop {
-        match connection::open(&address).await {
-            Ok(db) => break db,
-            Err(err) if started.elapsed() < START_PATIENCE && connection::may_be_starting(&err) => {
-                tracing::warn!(reason = %err, "the database does not answer yet");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            Err(err) => return Err(err).context("the database cannot be opened; check the DB_ settings"),
-        }
-    };
+    let db = connection::open(&address).await?;
     Ok(Store::new(db, database.names(), database.time_zone))
 }
 

@@ -8,6 +8,10 @@ use crate::app::open_store;
 /// Creates or upgrades sidehook's own tables. `serve` does so by itself; this is for deployments whose
 /// database user may not create tables.
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  sidehook migrate --env-file .env
+  sidehook migrate --stand-alone --database sidehook.sqlite")]
 pub struct Migrate {
     /// Also create the workflow tables of NocoBase, for a database without NocoBase
     #[arg(long)]

@@ -1,7 +1,9 @@
 //! The command line: one file per command.
 
+mod check;
 mod demo;
 mod env_file;
+mod healthcheck;
 mod migrate;
 mod nodes;
 mod serve;
@@ -26,6 +28,7 @@ use crate::telemetry;
 Examples:
   sidehook demo                                  try it without NocoBase
   sidehook serve --env-file /app/nocobase/.env   serve beside NocoBase
+  sidehook check --env-file /app/nocobase/.env   say what serving that NocoBase would need
   sidehook nodes                                 list the node types that sidehook runs"
 )]
 struct Cli {
@@ -36,7 +39,12 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Serve the webhooks of a NocoBase database
+    #[command(after_help = SERVE_HELP)]
     Serve(Settings),
+    /// Say what is wrong with a NocoBase database and its webhook workflows
+    Check(check::Check),
+    /// Ask a running sidehook whether it can take events
+    Healthcheck(healthcheck::Healthcheck),
     /// Serve three sample workflows from an SQLite file, and print how to call them
     Demo(demo::Demo),
     /// Create sidehook's own tables, or all tables of a stand-alone database
@@ -45,16 +53,18 @@ enum Command {
     Nodes(nodes::Nodes),
 }
 
-/// Where the settings come from; what is given here wins over the environment and the file.
-#[derive(Args, Default)]
-#[command(after_help = "\
-The database comes from NocoBase's own variables (DB_DIALECT, DB_HOST, DB_PORT, DB_DATABASE, DB_USER,
-DB_PASSWORD, DB_STORAGE, DB_SCHEMA, DB_TABLE_PREFIX, DB_UNDERSCORED); config.example.toml lists all settings.
+const SERVE_HELP: &str = "\
+The database comes from NocoBase's own variables (DB_DIALECT, DB_HOST, DB_PORT, DB_DATABASE,
+DB_USER, DB_PASSWORD, DB_STORAGE, DB_SCHEMA, DB_TABLE_PREFIX, DB_UNDERSCORED);
+config.example.toml lists all settings.
 
 Examples:
   sidehook serve --env-file .env
   sidehook serve --database postgres://nocobase:secret@127.0.0.1/nocobase --listen 127.0.0.1:13080
-  sidehook serve --database storage/db/nocobase.sqlite")]
+  sidehook serve --database storage/db/nocobase.sqlite";
+
+/// Where the settings come from; what is given here wins over the environment and the file.
+#[derive(Args, Default)]
 pub struct Settings {
     /// The address to serve on [default: 0.0.0.0:13080]
     #[arg(long, value_name = "ADDR")]
@@ -74,6 +84,8 @@ pub struct Settings {
 pub async fn run() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Serve(settings) => serve::run(settings.load()?).await,
+        Command::Check(check) => check.run().await,
+        Command::Healthcheck(healthcheck) => healthcheck.run().await,
         Command::Demo(demo) => demo.run().await,
         Command::Migrate(migrate) => migrate.run().await,
         Command::Nodes(nodes) => nodes.run(),

@@ -17,6 +17,11 @@ pub struct Criterion {
 /// The evaluators of NocoBase that take an expression (`packages/core/evaluators`).
 const EVALUATORS: [&str; 3] = ["formula.js", "math.js", "string"];
 
+/// Whether NocoBase has an evaluator of this name and sidehook has none.
+pub fn is_missing(engine: &str) -> bool {
+    EVALUATORS.contains(&engine)
+}
+
 impl Criterion {
     /// Whether there is anything to decide by.
     pub fn is_set(&self) -> bool {
@@ -25,7 +30,7 @@ impl Criterion {
 
     /// The value of the condition, a boolean for the tree. Throws what the evaluator throws.
     pub fn evaluate(&self, scope: &Scope) -> Result<Value, Thrown> {
-        if let Some(engine) = self.engine.as_str().filter(|engine| EVALUATORS.contains(engine)) {
+        if let Some(engine) = self.engine.as_str().filter(|engine| is_missing(engine)) {
             return Err(Thrown::error(format!(
                 "this sidehook has no evaluator for {engine} expressions yet"
             )));

@@ -23,6 +23,7 @@ use crate::webhook::admission::Refusal;
 /// | --- | --- |
 /// | `POST {api}webhook:trigger/<workflow key>` | triggers a workflow; NocoBase's own URL |
 /// | `POST {api}webhooks/<workflow key>` | the same |
+/// | `POST /<custom path>` | the same, where a workflow's trigger has a `sidehook.path`, see [`App::find_by_path`] |
 /// | `GET /health/live` | 200 while the process serves |
 /// | `GET /health/ready` | 200 while the database answers, else 503 |
 fn routes(app: Arc<App>) -> BoxEndpoint<'static, Response> {
@@ -33,6 +34,8 @@ fn routes(app: Arc<App>) -> BoxEndpoint<'static, Response> {
         .at(format!("{api}webhooks/:key"), webhook::by_key)
         .at("/health/live", health::live)
         .at("/health/ready", health::ready)
+        // Comes last in poem's order whatever the others are.
+        .at("/*path", webhook::by_path)
         .with(AddData::new(app))
         .around(answer)
         .boxed()
@@ -63,7 +66,7 @@ async fn answer<E: Endpoint<Output = Response>>(
     let span = tracing::info_span!("request", request.id = id);
     let outcome = endpoint.call(request).instrument(span).await;
     let mut response = outcome.unwrap_or_else(|err| match err.status().as_u16() {
-        404 => reply::refused(Refusal::new(404, "Nothing is served at this URL.")),
+        404 => reply::refused(Refusal::nothing_here()),
         status => reply::refused(Refusal::new(status, err.to_string())),
     });
     if let (false, Ok(id)) = (response.headers().contains_key(REQUEST_ID), id.parse()) {

@@ -9,9 +9,9 @@ use poem::web::{Data, Path};
 use poem::{Body, Request, Response, handler};
 
 use super::reply::{refused, replied};
-use crate::app::{App, Hook};
+use crate::app::{App, Called, Hook};
 use crate::engine::Event;
-use crate::expr::{Scope, Value};
+use crate::expr::Scope;
 use crate::store::recorder::RecordError;
 use crate::webhook::admission::{Refusal, check_credentials, check_method};
 use crate::webhook::body;
@@ -32,7 +32,7 @@ pub async fn by_action(
     if action != "webhook:trigger" {
         return refused(Refusal::not_found());
     }
-    trigger(app, &key, request, body).await.unwrap_or_else(refused)
+    trigger(app, app.find(&key).await, request, body).await.unwrap_or_else(refused)
 }
 
 /// `{api}webhooks/<key>`.
@@ -43,11 +43,23 @@ pub async fn by_key(
     request: &Request,
     body: Body,
 ) -> Response {
-    trigger(app, &key, request, body).await.unwrap_or_else(refused)
+    trigger(app, app.find(&key).await, request, body).await.unwrap_or_else(refused)
 }
 
-async fn trigger(app: &Arc<App>, key: &str, request: &Request, body: Body) -> Result<Response, Refusal> {
-    let hook = app.find(key).await?.ok_or_else(Refusal::not_found)?;
+/// A custom path: `sidehook.path` of a trigger.
+#[handler]
+pub async fn by_path(Data(app): Data<&Arc<App>>, request: &Request, body: Body) -> Response {
+    let called = app.find_by_path(request.uri().path()).await;
+    trigger(app, called, request, body).await.unwrap_or_else(refused)
+}
+
+async fn trigger(
+    app: &Arc<App>,
+    called: Result<Called, Refusal>,
+    request: &Request,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let Called { hook, params } = called?;
     check_method(request.method().as_str())?;
     let headers = headers(request);
     check_credentials(
@@ -61,7 +73,7 @@ async fn trigger(app: &Arc<App>, key: &str, request: &Request, body: Body) -> Re
     }
     let body = body::parse(single(&headers, "content-type"), &bytes)?;
     let query = request.uri().query().unwrap_or_default();
-    let incoming = Incoming { headers: &headers, query, body, params: Value::Object(Arc::default()) };
+    let incoming = Incoming { headers: &headers, query, body, params };
     let context = context::build(&hook.trigger, incoming);
     let event = Event { workflow: hook.workflow.clone(), context, event_key: None };
     let reply = match hook.workflow.is_sync {

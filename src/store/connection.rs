@@ -22,7 +22,7 @@ pub async fn open(address: &Address) -> Result<DatabaseConnection, DbErr> {
     options
         .max_connections(address.max_connections)
         .min_connections(1)
-        .acquire_timeout(Duration::from_secs(5))
+        .acquire_timeout(Duration::from_secs(2))
         .connect_timeout(Duration::from_secs(5))
         .idle_timeout(Duration::from_secs(600))
         .test_before_acquire(false)

@@ -45,6 +45,12 @@ impl Store {
         db: &C,
         rows: &[&NewExecution],
     ) -> Result<(), DbErr> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        if self.codec.backend() == DbBackend::Postgres {
+            return self.unnest_executions(db, rows).await;
+        }
         for rows in rows.chunks(self.codec.bind_limit() / COLUMNS) {
             let mut insert = Query::insert();
             insert.into_table(self.table(Table::Executions)).columns(self.columns::<COLUMNS>([

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use entity::Table;
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 
 use super::Store;
 
@@ -40,6 +40,12 @@ impl Store {
         db: &C,
         rows: &[&NewJob],
     ) -> Result<(), DbErr> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        if self.codec.backend() == DbBackend::Postgres {
+            return self.unnest_jobs(db, rows).await;
+        }
         for rows in rows.chunks(self.codec.bind_limit() / COLUMNS) {
             let mut insert = Query::insert();
             insert.into_table(self.table(Table::Jobs)).columns(self.columns::<COLUMNS>([

@@ -13,6 +13,7 @@ pub mod lease;
 pub mod plugin;
 pub mod recorder;
 mod stats;
+mod unnest;
 pub mod workflow;
 
 use entity::{Names, Table};

@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use entity::status::execution::STARTED;
 use sea_orm::{DatabaseTransaction, DbErr, RuntimeErr, SqlErr};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::Store;
 use super::execution::{ExecutionUpdate, NewExecution};
@@ -89,6 +90,9 @@ const RETRY_DELAYS: [Duration; 4] = [
     Duration::from_millis(200),
     Duration::from_millis(800),
 ];
+
+/// After so long a transaction is not tried again: its callers are told 503 while they still listen.
+const RETRY_PATIENCE: Duration = Duration::from_secs(2);
 
 struct Waiting {
     record: Record,
@@ -230,24 +234,19 @@ impl Writer {
     }
 
     async fn write_with_retries(&self, records: &[&Record]) -> Result<Vec<Written>, RecordError> {
-        for delay in RETRY_DELAYS {
-            match self.write_once(records).await {
+        let started = Instant::now();
+        let mut delays = RETRY_DELAYS.into_iter();
+        loop {
+            let err = match self.write_once(records).await {
                 Ok(written) => return Ok(written),
                 Err(Failure::Fenced) => return Err(RecordError::Fenced),
-                Err(Failure::Database(err)) if is_transient(&err) => {
-                    tracing::debug!(reason = %err, records = records.len(), "transaction is tried again");
-                    tokio::time::sleep(delay).await;
-                }
-                Err(Failure::Database(err)) => return self.refused(records, err).await,
+                Err(Failure::Database(err)) if !is_transient(&err) => return self.refused(records, err).await,
+                Err(Failure::Database(err)) => err,
+            };
+            match delays.next().filter(|_| started.elapsed() < RETRY_PATIENCE) {
+                Some(delay) => tokio::time::sleep(delay).await,
+                None => return Err(RecordError::Unavailable(err.to_string())),
             }
-        }
-        match self.write_once(records).await {
-            Ok(written) => Ok(written),
-            Err(Failure::Fenced) => Err(RecordError::Fenced),
-            Err(Failure::Database(err)) if is_transient(&err) => {
-                Err(RecordError::Unavailable(err.to_string()))
-            }
-            Err(Failure::Database(err)) => self.refused(records, err).await,
         }
     }
 

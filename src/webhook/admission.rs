@@ -51,6 +51,11 @@ impl Refusal {
         Self::new(404, "No enabled webhook workflow has this key.")
     }
 
+    /// 404, for a URL that is neither the server's own nor a workflow's.
+    pub fn nothing_here() -> Self {
+        Self::new(404, "Nothing is served at this URL.")
+    }
+
     /// 405, with the methods that are allowed.
     pub fn method_not_allowed() -> Self {
         let methods = METHODS.join(", ");

@@ -1,14 +1,13 @@
 //! The body of a request as a value, by its content type.
 
-use std::borrow::Cow;
-
 use super::admission::Refusal;
-use super::qs;
+use super::media_type::{MediaType, utf8};
+use super::{multipart, qs};
 use crate::expr::{Value, json};
 
 /// Beside these, every type that ends in `+json` is JSON.
 const JSON_TYPES: [&str; 3] = ["application/json", "text/json", "application/csp-report"];
-const ACCEPTED: &str = "JSON, application/x-www-form-urlencoded, text and XML";
+const ACCEPTED: &str = "JSON, application/x-www-form-urlencoded, multipart/form-data, text and XML";
 
 /// Reads a body:
 ///
@@ -16,22 +15,26 @@ const ACCEPTED: &str = "JSON, application/x-www-form-urlencoded, text and XML";
 /// - JSON: its value. As in NocoBase it is UTF-8 whatever its `charset` says, and bytes that are not are
 ///   replaced. Unlike there, it need not be an array or an object;
 /// - `application/x-www-form-urlencoded`: an object, nested as [`qs::parse_form`] nests it;
+/// - `multipart/form-data`: an object of fields and files, see [`multipart::parse`];
 /// - `text/*` and XML: the text, in UTF-8 or the `charset` given;
 /// - of no type: the JSON value when it is JSON, else the text.
 ///
-/// Refuses JSON with a syntax error (400, with line and column) and other types and charsets (415).
+/// Refuses JSON with a syntax error and broken multipart bodies (400, with the place), and other types and
+/// charsets (415).
 pub fn parse(content_type: Option<&str>, bytes: &[u8]) -> Result<Value, Refusal> {
     if bytes.is_empty() {
         return Ok(Value::Undefined);
     }
     let media_type = MediaType::parse(content_type.unwrap_or_default());
-    match media_type.kind() {
+    match kind(&media_type.essence) {
         Kind::Unnamed => Ok(parse_json(&utf8(bytes)).unwrap_or_else(|_| Value::text(utf8(bytes)))),
         Kind::Json => parse_json(&utf8(bytes)),
         Kind::Form => Ok(qs::parse_form(&utf8(bytes))),
-        Kind::Text => decode(bytes, media_type.charset.as_deref()).map(Value::from),
-        Kind::Multipart => Err(unsupported("Multipart bodies are not supported yet")),
-        Kind::Other => Err(unsupported("Bodies of this type are not read")),
+        Kind::Text => media_type.decode(bytes).map(Value::from),
+        Kind::Multipart => multipart::parse(media_type.boundary.as_deref(), bytes),
+        Kind::Other => {
+            Err(Refusal::unsupported_type(format!("Bodies of this type are not read; send {ACCEPTED}.")))
+        }
     }
 }
 
@@ -45,39 +48,16 @@ enum Kind {
     Other,
 }
 
-/// `Text/HTML; charset="utf-8"` in lower case.
-struct MediaType {
-    essence: String,
-    charset: Option<String>,
-}
-
-impl MediaType {
-    fn parse(text: &str) -> Self {
-        let mut parts = text.split(';');
-        let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
-        let charset = parts.find_map(|parameter| {
-            let (name, value) = parameter.split_once('=')?;
-            let value = value.trim().trim_matches('"').to_ascii_lowercase();
-            name.trim().eq_ignore_ascii_case("charset").then_some(value)
-        });
-        Self { essence, charset }
+fn kind(essence: &str) -> Kind {
+    match essence {
+        "" => Kind::Unnamed,
+        "application/x-www-form-urlencoded" => Kind::Form,
+        "multipart/form-data" => Kind::Multipart,
+        essence if JSON_TYPES.contains(&essence) || essence.ends_with("+json") => Kind::Json,
+        "application/xml" => Kind::Text,
+        essence if essence.starts_with("text/") || essence.ends_with("+xml") => Kind::Text,
+        _ => Kind::Other,
     }
-
-    fn kind(&self) -> Kind {
-        match &*self.essence {
-            "" => Kind::Unnamed,
-            "application/x-www-form-urlencoded" => Kind::Form,
-            essence if JSON_TYPES.contains(&essence) || essence.ends_with("+json") => Kind::Json,
-            "application/xml" => Kind::Text,
-            essence if essence.starts_with("text/") || essence.ends_with("+xml") => Kind::Text,
-            essence if essence.starts_with("multipart/") => Kind::Multipart,
-            _ => Kind::Other,
-        }
-    }
-}
-
-fn unsupported(what: &str) -> Refusal {
-    Refusal::unsupported_type(format!("{what}; send {ACCEPTED}."))
 }
 
 fn parse_json(text: &str) -> Result<Value, Refusal> {
@@ -85,24 +65,6 @@ fn parse_json(text: &str) -> Result<Value, Refusal> {
         // The parser says what it expected and where, and nothing of what it found.
         Refusal::bad_request(format!("The body is not valid JSON: {fault}."))
     })
-}
-
-fn decode(bytes: &[u8], charset: Option<&str>) -> Result<String, Refusal> {
-    let characters = bytes.iter().copied().map(char::from);
-    match charset.unwrap_or("utf-8") {
-        "utf-8" | "utf8" => Ok(utf8(bytes).into_owned()),
-        // The first 256 characters of Unicode are those of ISO 8859-1.
-        "iso-8859-1" | "latin1" => Ok(characters.collect()),
-        "us-ascii" | "ascii" => {
-            Ok(characters.map(|c| if c.is_ascii() { c } else { char::REPLACEMENT_CHARACTER }).collect())
-        }
-        _ => Err(Refusal::unsupported_type("Text is read in utf-8, iso-8859-1 and us-ascii only.")),
-    }
-}
-
-/// UTF-8 without its byte order mark, invalid bytes replaced.
-fn utf8(bytes: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
 }
 
 #[cfg(test)]
@@ -168,6 +130,13 @@ mod tests {
     }
 
     #[test]
+    fn multipart_forms_do_not_nest() {
+        let body = b"--B\r\nContent-Disposition: form-data; name=\"a[b]\"\r\n\r\n1\r\n--B--\r\n";
+        assert_eq!(read("Multipart/Form-Data; boundary=B", body), r#"{"a[b]":"1"}"#);
+        assert_eq!(refused("multipart/form-data", body).status, 400);
+    }
+
+    #[test]
     fn texts_are_decoded_by_their_charset() {
         let cases = [
             ("text/plain", "é✓".as_bytes(), "\"é✓\""),
@@ -186,7 +155,7 @@ mod tests {
 
     #[test]
     fn other_types_are_refused_with_what_is_accepted() {
-        for content_type in ["multipart/form-data; boundary=x", "image/png", "x"] {
+        for content_type in ["multipart/mixed; boundary=x", "image/png", "x"] {
             let refusal = refused(content_type, b"a");
             assert_eq!(refusal.status, 415, "{content_type}");
             assert!(refusal.message.contains("JSON"), "{}", refusal.message);
@@ -211,6 +180,7 @@ mod tests {
             content_type in prop_oneof![
                 Just("application/json".to_owned()),
                 Just("application/x-www-form-urlencoded".to_owned()),
+                "multipart/form-data(; boundary=[a-z]{0,2})?",
                 "(text/plain|a/b\\+xml); charset=[a-z0-9-]{0,10}",
                 "\\PC{0,30}",
             ],

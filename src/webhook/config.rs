@@ -10,8 +10,9 @@ use jsonpath_rust::parser::parse_json_path;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::path::{Fault, Pattern};
 use crate::expr::path::Path;
-use crate::expr::{Array, Template, Value};
+use crate::expr::{Array, Object, Template, Value};
 
 /// The trigger of one version of a workflow.
 #[derive(Clone, Debug)]
@@ -22,9 +23,16 @@ pub struct Trigger {
     pub request: Option<Request>,
     /// `response`: the answer of an asynchronous workflow.
     pub response: Response,
+    /// `sidehook.path`: where the workflow is served beside its own URLs.
+    pub path: Option<Result<Pattern, Fault>>,
     /// `sidehook.context` is `"full"`.
     full_context: bool,
+    /// Members of `sidehook` that this version knows nothing of.
+    pub unknown_extensions: Vec<String>,
 }
+
+/// The members of `sidehook` that count.
+const EXTENSIONS: [&str; 2] = ["context", "path"];
 
 /// What `basicAuthentication` asks for.
 #[derive(Clone, Debug)]
@@ -93,6 +101,7 @@ impl Trigger {
     pub fn parse(config: &Value) -> Self {
         let request = config.member("request");
         let response = config.member("response");
+        let sidehook = config.member("sidehook");
         Self {
             basic_auth: BasicAuth::parse(&config.member("basicAuthentication")),
             request: request.as_object().map(|_| Request::parse(&request)),
@@ -101,7 +110,9 @@ impl Trigger {
                 headers: Template::parse(&response.member("headers")),
                 body: Template::parse(&response.member("body")),
             },
-            full_context: config.member("sidehook").member("context").as_str() == Some("full"),
+            path: Pattern::of_config(&sidehook.member("path")),
+            full_context: sidehook.member("context").as_str() == Some("full"),
+            unknown_extensions: unknown_extensions(&sidehook),
         }
     }
 
@@ -176,6 +187,11 @@ impl Place {
 
 fn is_singular(segment: &Segment) -> bool {
     matches!(segment, Segment::Selector(Selector::Name(_) | Selector::Index(_)))
+}
+
+fn unknown_extensions(sidehook: &Value) -> Vec<String> {
+    let names = sidehook.as_object().into_iter().flat_map(Object::iter).map(|(name, _)| name.to_string());
+    names.filter(|name| !EXTENSIONS.contains(&name.as_str())).collect()
 }
 
 /// The keys of a list of `{key, alias, _var}` with their names in the context. (`alias` is for people only.)
@@ -255,6 +271,14 @@ mod tests {
         for (config, expected) in cases {
             assert_eq!(parse(config).has_full_context(), expected, "{config}");
         }
+    }
+
+    #[test]
+    fn extensions_that_are_not_known_are_named() {
+        let trigger = parse(r#"{"sidehook":{"path":"a/:b","context":"full","signature":{},"auth":null}}"#);
+        assert_eq!(trigger.path.map(|path| path.map(|path| path.to_string())), Some(Ok("/a/:b".to_owned())));
+        assert_eq!(trigger.unknown_extensions, ["signature", "auth"]);
+        assert!(parse(r#"{"sidehook":["path"]}"#).path.is_none());
     }
 
     #[test]

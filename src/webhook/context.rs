@@ -38,6 +38,8 @@ pub struct Incoming<'a> {
 /// headers except those with credentials or signatures, `query` is the whole query string and `data` the
 /// whole body. Configured items stand beside them; `body` holds these only, and is absent without a
 /// `request`.
+///
+/// Parameters of a custom path are part of either.
 pub fn build(trigger: &Trigger, incoming: Incoming<'_>) -> Value {
     let whole = trigger.has_full_context();
     let query = qs::parse_query(incoming.query);
@@ -54,6 +56,8 @@ pub fn build(trigger: &Trigger, incoming: Incoming<'_>) -> Value {
         parts.into_iter().filter_map(|(name, part)| Some((name, Value::Object(part?.into())))).collect();
     if whole {
         insert_found(&mut context, "data", incoming.body);
+    }
+    if whole || incoming.params.as_object().is_some_and(|params| !params.is_empty()) {
         insert_found(&mut context, "params", incoming.params);
     }
     Value::Object(context.into())
@@ -134,7 +138,9 @@ mod tests {
     fn context(config: &str, headers: &[(&str, &str)], query: &str, body: &str) -> String {
         let headers: Vec<_> = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         let body = if body.is_empty() { Value::Undefined } else { value(body) };
-        let incoming = Incoming { headers: &headers, query, body, params: value(r#"{"id":"7"}"#) };
+        // Parameters of a path that has none.
+        let params = value("{}");
+        let incoming = Incoming { headers: &headers, query, body, params };
         json::stringify_or_null(&build(&Trigger::parse(&value(config)), incoming))
     }
 
@@ -195,9 +201,9 @@ mod tests {
         let headers = [("x-a", "1"), ("x-b", "2"), ("x-a", "3")];
         assert_eq!(
             context("{}", &headers, "a[b]=c", "[1]"),
-            r#"{"headers":{"x-a":"1, 3","x-b":"2"},"query":{"a":{"b":"c"}},"data":[1],"params":{"id":"7"}}"#
+            r#"{"headers":{"x-a":"1, 3","x-b":"2"},"query":{"a":{"b":"c"}},"data":[1],"params":{}}"#
         );
-        assert_eq!(context("null", &[], "", ""), r#"{"headers":{},"query":{},"params":{"id":"7"}}"#);
+        assert_eq!(context("null", &[], "", ""), r#"{"headers":{},"query":{},"params":{}}"#);
     }
 
     #[test]
@@ -206,9 +212,23 @@ mod tests {
             "query":[{"key":"a.b","_var":"x"}],"body":[{"key":"id"}]}}"#;
         let expected = concat!(
             r#"{"headers":{"x-a":"1","h":"1"},"query":{"a":{"b":"c"},"x":"c"},"body":{"id":5},"#,
-            r#""data":{"id":5,"n":1},"params":{"id":"7"}}"#
+            r#""data":{"id":5,"n":1},"params":{}}"#
         );
         assert_eq!(context(config, &[("x-a", "1")], "a[b]=c", r#"{"id":5,"n":1}"#), expected);
+    }
+
+    #[test]
+    fn parameters_of_the_path_are_part_of_every_context() {
+        let cases = [
+            (r#"{"request":{}}"#, r#"{"headers":{},"query":{},"body":{},"params":{"id":"7"}}"#),
+            ("{}", r#"{"headers":{},"query":{},"params":{"id":"7"}}"#),
+        ];
+        for (config, expected) in cases {
+            let params = value(r#"{"id":"7"}"#);
+            let incoming = Incoming { headers: &[], query: "", body: Value::Undefined, params };
+            let built = build(&Trigger::parse(&value(config)), incoming);
+            assert_eq!(json::stringify_or_null(&built), expected, "{config}");
+        }
     }
 
     #[test]
@@ -227,7 +247,7 @@ mod tests {
             "x-gitlab-token",
         ];
         let headers = names.map(|name| (name, "secret"));
-        assert_eq!(context("{}", &headers, "", ""), r#"{"headers":{},"query":{},"params":{"id":"7"}}"#);
+        assert_eq!(context("{}", &headers, "", ""), r#"{"headers":{},"query":{},"params":{}}"#);
     }
 
     #[test]

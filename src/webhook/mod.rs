@@ -5,5 +5,8 @@ pub mod admission;
 pub mod body;
 pub mod config;
 pub mod context;
+mod media_type;
+mod multipart;
+pub mod path;
 pub mod qs;
 pub mod reply;

@@ -7,8 +7,18 @@
     reason = "a test fails by panicking, and has clocks and tasks of its own"
 )]
 
+mod catalog;
+mod codec;
 mod conformance;
 mod databases;
 mod echo;
+mod environment;
 mod fixture;
+mod lifecycle;
+mod names;
+mod process;
+mod raw;
+mod recorder;
+mod rows;
 mod server;
+mod trigger;

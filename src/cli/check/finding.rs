@@ -1,0 +1,237 @@
+//! What is wrong, or may be, with a webhook workflow.
+
+use entity::flow_node;
+
+use crate::app::Hook;
+use crate::expr::{Array, Value, evaluator, json};
+use crate::node;
+use crate::store::catalog::Definition;
+use crate::webhook::config::{BasicAuth, Item, Place, Trigger};
+
+/// One thing about a workflow.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub level: Level,
+    pub text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// It does not work as it was meant.
+    Warning,
+    /// It may be meant.
+    Note,
+}
+
+/// Everything that is found, but for its custom path, which depends on other workflows.
+pub fn all(definition: &Definition, hook: &Hook) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    about_trigger(&hook.trigger, &mut findings);
+    let graph = &hook.workflow.graph;
+    if graph.head().is_none() && !graph.is_empty() {
+        warn(&mut findings, "none of its nodes is the first one, so every execution fails");
+    }
+    for row in &definition.nodes {
+        about_node(row, &mut findings);
+    }
+    about_responses(definition, hook.workflow.is_sync, &mut findings);
+    findings
+}
+
+fn warn(findings: &mut Vec<Finding>, text: impl Into<String>) {
+    findings.push(Finding { level: Level::Warning, text: text.into() });
+}
+
+fn about_trigger(trigger: &Trigger, findings: &mut Vec<Finding>) {
+    if let BasicAuth::Unusable = trigger.basic_auth {
+        let text = "basic authentication is on, but without a user name and a password: nobody is let in";
+        warn(findings, text);
+    }
+    for name in &trigger.unknown_extensions {
+        warn(findings, format!("`sidehook.{name}` of its trigger is not known and does nothing"));
+    }
+    let Some(request) = &trigger.request else { return };
+    for (part, items) in [("query", &request.query), ("body", &request.body)] {
+        for key in items.iter().filter_map(broken_json_path) {
+            warn(findings, format!("`{key}` of its {part} is not a valid JSONPath and finds nothing"));
+        }
+    }
+}
+
+/// The key of an item that looks like a JSONPath and is none. A plain name may start with `$` too.
+fn broken_json_path(item: &Item) -> Option<&str> {
+    match &item.place {
+        Place::Path(path) => {
+            Some(path.text()).filter(|text| text.starts_with("$.") || text.starts_with("$["))
+        }
+        Place::JsonPath { .. } => None,
+    }
+}
+
+fn about_node(row: &flow_node::Model, findings: &mut Vec<Finding>) {
+    let (name, type_name) = (name(row), row.r#type.as_deref().unwrap_or_default());
+    let Some(kind) = node::find(type_name) else {
+        let text = format!("node {name} is of the type {type_name:?}, which sidehook does not run: it fails");
+        return warn(findings, text);
+    };
+    let config = row.config.as_ref().map_or("{}", |config| &config.0);
+    if kind.configure(config).is_err() {
+        return warn(findings, format!("node {name} has a configuration that cannot be read: it fails"));
+    }
+    for engine in engines(type_name, &json::parse(config.as_bytes()).unwrap_or_default()) {
+        if evaluator::is_missing(&engine) {
+            warn(
+                findings,
+                format!("node {name} needs the evaluator {engine}, which sidehook lacks: it fails"),
+            );
+        }
+    }
+}
+
+/// The evaluators that a node's conditions name, each once.
+fn engines(type_name: &str, config: &Value) -> Vec<String> {
+    let criteria = match type_name {
+        "condition" => vec![config.clone()],
+        "loop" => vec![config.member("condition")],
+        "multi-conditions" => {
+            config.member("conditions").as_array().map(Array::items).unwrap_or_default().to_vec()
+        }
+        _ => Vec::new(),
+    };
+    let mut engines: Vec<String> = Vec::new();
+    for engine in criteria.iter().filter_map(|one| one.member("engine").as_str().map(str::to_owned)) {
+        if !engines.contains(&engine) {
+            engines.push(engine);
+        }
+    }
+    engines
+}
+
+fn about_responses(definition: &Definition, is_sync: bool, findings: &mut Vec<Finding>) {
+    let mut responses = definition.nodes.iter().filter(|row| row.r#type.as_deref() == Some("response"));
+    if !is_sync {
+        for row in responses {
+            let text = format!("node {} answers nobody, because the workflow is asynchronous", name(row));
+            warn(findings, text);
+        }
+    } else if responses.next().is_none() {
+        let text = "it has no response node: callers are told 200 when it succeeds and 500 when it fails";
+        findings.push(Finding { level: Level::Note, text: text.to_owned() });
+    }
+}
+
+/// A node's title, else its key, in quotes.
+fn name(row: &flow_node::Model) -> String {
+    let title = row.title.as_deref().filter(|title| !title.is_empty());
+    format!("{:?}", title.or(row.key.as_deref()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use entity::{JsonText, Timestamp, workflow};
+
+    use super::*;
+
+    fn row(id: i64, type_name: &str, config: &str) -> flow_node::Model {
+        flow_node::Model {
+            id,
+            key: Some(format!("n{id}")),
+            title: None,
+            upstream_id: (id > 1).then_some(id - 1),
+            branch_index: None,
+            downstream_id: Some(id + 1),
+            r#type: Some(type_name.to_owned()),
+            config: Some(JsonText(config.to_owned())),
+            workflow_id: Some(1),
+        }
+    }
+
+    /// What is found, with `note: ` before what is no warning.
+    fn found(trigger: &str, is_sync: bool, nodes: Vec<flow_node::Model>) -> Vec<String> {
+        let workflow = workflow::Model {
+            id: 1,
+            updated_at: Timestamp(chrono::DateTime::UNIX_EPOCH),
+            key: Some("k".to_owned()),
+            title: None,
+            enabled: Some(true),
+            r#type: Some("webhook".to_owned()),
+            config: Some(JsonText(trigger.to_owned())),
+            current: Some(true),
+            sync: Some(is_sync),
+            options: None,
+        };
+        let definition = Definition { workflow, nodes };
+        let text = |finding: Finding| match finding.level {
+            Level::Warning => finding.text,
+            Level::Note => format!("note: {}", finding.text),
+        };
+        all(&definition, &Hook::build(&definition)).into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn a_sound_workflow_has_no_findings() {
+        let nodes = || vec![row(1, "condition", r#"{"engine":"basic"}"#), row(2, "response", "{}")];
+        let trigger = r#"{"basicAuthentication":{"username":"a","password":"b"},
+            "request":{"body":[{"key":"$.a[0]"},{"key":"$filter"},{"key":"b.c"}]},"sidehook":{"path":"x"}}"#;
+        assert_eq!(found(trigger, true, nodes()), Vec::<String>::new());
+        assert_eq!(found("{}", false, Vec::new()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn faults_of_the_trigger_are_named() {
+        let trigger = r#"{"basicAuthentication":true,"request":{"query":[{"key":"$[?x"}],
+            "body":[{"key":"$.a["},{"key":"$."},{"key":"$"}]},"sidehook":{"signature":{}}}"#;
+        let expected = [
+            "basic authentication is on, but without a user name and a password: nobody is let in",
+            "`sidehook.signature` of its trigger is not known and does nothing",
+            "`$[?x` of its query is not a valid JSONPath and finds nothing",
+            "`$.a[` of its body is not a valid JSONPath and finds nothing",
+            "`$.` of its body is not a valid JSONPath and finds nothing",
+        ];
+        assert_eq!(found(trigger, false, Vec::new()), expected);
+    }
+
+    #[test]
+    fn nodes_that_cannot_run_are_named_by_title_or_key() {
+        let nodes = vec![
+            flow_node::Model { title: Some("Send \"it\"".to_owned()), ..row(1, "mailer", "{}") },
+            row(2, "condition", r#"{"engine":"math.js"}"#),
+            row(3, "loop", r#"{"condition":{"engine":"string"}}"#),
+            row(
+                4,
+                "multi-conditions",
+                r#"{"conditions":[{"engine":"formula.js"},null,{"engine":"formula.js"},{"engine":"basic"}]}"#,
+            ),
+            row(5, "variable", "{"),
+            row(6, "variable", r#"{"value":{"engine":"math.js"}}"#),
+        ];
+        let expected = [
+            r#"node "Send \"it\"" is of the type "mailer", which sidehook does not run: it fails"#,
+            r#"node "n2" needs the evaluator math.js, which sidehook lacks: it fails"#,
+            r#"node "n3" needs the evaluator string, which sidehook lacks: it fails"#,
+            r#"node "n4" needs the evaluator formula.js, which sidehook lacks: it fails"#,
+            r#"node "n5" has a configuration that cannot be read: it fails"#,
+        ];
+        assert_eq!(found("{}", false, nodes), expected);
+    }
+
+    #[test]
+    fn nodes_without_a_first_one_fail() {
+        let circle = flow_node::Model { upstream_id: Some(1), ..row(1, "variable", "{}") };
+        assert_eq!(
+            found("{}", false, vec![circle]),
+            ["none of its nodes is the first one, so every execution fails"]
+        );
+    }
+
+    #[test]
+    fn responses_belong_to_synchronous_workflows() {
+        let note =
+            "note: it has no response node: callers are told 200 when it succeeds and 500 when it fails";
+        assert_eq!(found("{}", true, vec![row(1, "variable", "{}")]), [note]);
+        assert_eq!(
+            found("{}", false, vec![row(1, "response", "{}")]),
+            [r#"node "n1" answers nobody, because the workflow is asynchronous"#]
+        );
+    }
+}

@@ -1,0 +1,192 @@
+//! `sidehook check`: what stands between a database and being served, and what its webhooks look like.
+
+mod finding;
+mod report;
+
+use anyhow::Context as _;
+use clap::Args;
+use sea_orm::DbErr;
+
+use self::finding::{Finding, Level};
+use self::report::Report;
+use super::Settings;
+use crate::app::{self, Hook, UNOPENED};
+use crate::config::{Config, Secret};
+use crate::store::Store;
+use crate::store::catalog::{Catalog, Definition};
+use crate::store::inspect::Gap;
+use crate::store::instance::MAX_INSTANCES;
+use crate::webhook::config::BasicAuth;
+use crate::webhook::path;
+
+/// Looks at the database and its webhook workflows and says what is wrong with them. Changes nothing.
+#[derive(Args)]
+#[command(after_help = "\
+With an error sidehook cannot serve the database, and the exit code is 1. Warnings name what does
+not work as it was meant, notes what may be meant.
+
+Examples:
+  sidehook check --env-file .env
+  sidehook check --database postgres://nocobase:secret@127.0.0.1/nocobase")]
+pub struct Check {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// A webhook workflow as it is stored and as it would be served.
+struct Listed {
+    definition: Definition,
+    hook: Hook,
+}
+
+impl Check {
+    pub async fn run(self) -> anyhow::Result<()> {
+        let mut config = self.settings.load()?;
+        config.database.url = without_creating(&config.database.url);
+        let store = app::connect(&config).await.context(UNOPENED)?;
+        let mut report = Report::default();
+        report.fact("Database", &store.database_version().await?);
+        report.fact("Listens on", &config.listen.to_string());
+        let gaps = check_tables(&store, &mut report).await?;
+        if gaps.is_empty() {
+            check_plugin(&store, &mut report).await?;
+        }
+        check_own_tables(&store, &mut report).await?;
+        if gaps.is_empty() {
+            list_workflows(&store, &config, &mut report).await.context("the workflows cannot be read")?;
+        }
+        report.finish()
+    }
+}
+
+/// The URL of a database, changed so that an SQLite file has to exist.
+fn without_creating(url: &Secret) -> Secret {
+    match url.reveal().strip_suffix("?mode=rwc") {
+        Some(file) if file.starts_with("sqlite:") => Secret::new(format!("{file}?mode=rw")),
+        _ => url.clone(),
+    }
+}
+
+/// Returns what is missing of the tables that have to be there.
+async fn check_tables(store: &Store, report: &mut Report) -> Result<Vec<Gap>, DbErr> {
+    let (optional, gaps): (Vec<Gap>, Vec<Gap>) = store.gaps().await?.into_iter().partition(Gap::is_optional);
+    report.fact("NocoBase's tables", if gaps.is_empty() { "complete" } else { "incomplete" });
+    for gap in &gaps {
+        report.error(&gap.to_string());
+    }
+    if gaps.iter().any(|gap| gap.columns.is_empty()) {
+        report.hint("Is this NocoBase's database? DB_TABLE_PREFIX, DB_UNDERSCORED and DB_SCHEMA have to be");
+        report.hint("as NocoBase has them, and its workflow plugin has to be installed.");
+    } else if !gaps.is_empty() {
+        report.hint("sidehook needs the tables of NocoBase 2.2 or later: upgrade NocoBase.");
+    }
+    for gap in &optional {
+        report.note(&format!("{gap}: $env is empty"));
+    }
+    Ok(gaps)
+}
+
+async fn check_plugin(store: &Store, report: &mut Report) -> Result<(), DbErr> {
+    let Some(plugin) = store.workflow_plugin().await? else {
+        report.fact("Workflow plugin", "not installed");
+        report.error("applicationPlugins has no row of the plugin workflow: install it in NocoBase first");
+        return Ok(());
+    };
+    report.fact("Workflow plugin", plugin.version.as_deref().unwrap_or("of unknown version"));
+    if !plugin.is_enabled {
+        report.note("the plugin is not enabled, so NocoBase does not show what sidehook records");
+    }
+    Ok(())
+}
+
+async fn check_own_tables(store: &Store, report: &mut Report) -> anyhow::Result<()> {
+    const LABEL: &str = "sidehook's tables";
+    match migration::has_pending(&store.db, &store.names).await {
+        Err(err) => {
+            report.fact(LABEL, "not usable");
+            report.error(&err.to_string());
+        }
+        Ok(true) if store.may_create_tables().await? => {
+            report.fact(LABEL, "not there or not up to date; serve creates them");
+        }
+        Ok(true) => {
+            report.fact(LABEL, "not there or not up to date");
+            report.error("this user may not create tables: run `sidehook migrate` as one who may");
+        }
+        Ok(false) => {
+            report.fact(LABEL, "up to date");
+            check_instances(store, report).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn check_instances(store: &Store, report: &mut Report) -> Result<(), DbErr> {
+    let numbers = store.instances_in_use().await?;
+    let list = numbers.iter().map(i32::to_string).collect::<Vec<_>>().join(", ");
+    let list = if list.is_empty() { list } else { format!(": {list}") };
+    report.fact("Instances", &format!("{} of {MAX_INSTANCES} numbers are in use{list}", numbers.len()));
+    if numbers.len() >= MAX_INSTANCES as usize {
+        report.warning("another sidehook cannot start before one of these has stopped");
+    }
+    Ok(())
+}
+
+async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> Result<(), DbErr> {
+    let listed =
+        |definition: &Definition| Listed { definition: definition.clone(), hook: Hook::build(definition) };
+    let catalog = Catalog::new(store.clone(), listed);
+    catalog.refresh().await?;
+    let entries = catalog.entries();
+    let mut workflows: Vec<&Listed> = entries.values().map(|listed| &**listed).collect();
+    workflows.sort_by_key(|listed| listed.hook.workflow.id);
+    let claims = workflows.iter().filter_map(|listed| listed.hook.claim());
+    let (_, unserved) = path::Table::build(&config.api_base_path, claims);
+    report.heading(&match workflows.len() {
+        0 => "No webhook workflow is enabled.".to_owned(),
+        1 => "1 webhook workflow is enabled:".to_owned(),
+        count => format!("{count} webhook workflows are enabled:"),
+    });
+    for listed in workflows {
+        let refused = unserved.iter().find(|one| one.key == listed.hook.workflow.key);
+        describe(listed, refused.map(|one| &one.reason), config, report);
+    }
+    Ok(())
+}
+
+fn describe(listed: &Listed, refused: Option<&path::Reason>, config: &Config, report: &mut Report) {
+    let Hook { workflow, trigger } = &listed.hook;
+    report.heading(if workflow.title.is_empty() { "(without a title)" } else { &workflow.title });
+    report.detail("key", &workflow.key);
+    report.detail("URL", &format!("POST {}webhook:trigger/{}", config.api_base_path, workflow.key));
+    if let (Some(Ok(path)), None) = (&trigger.path, refused) {
+        report.detail("", &format!("POST {path}"));
+    }
+    report.detail("mode", if workflow.is_sync { "synchronous" } else { "asynchronous" });
+    let authentication = match &trigger.basic_auth {
+        BasicAuth::Off => "none",
+        BasicAuth::Credentials(_) => "basic",
+        BasicAuth::Unusable => "basic, but unusable",
+    };
+    report.detail("authentication", authentication);
+    let path = refused.map(|reason| Finding { level: Level::Warning, text: reason.to_string() });
+    for finding in path.into_iter().chain(finding::all(&listed.definition, &listed.hook)) {
+        match finding.level {
+            Level::Warning => report.warning(&finding.text),
+            Level::Note => report.note(&finding.text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looking_does_not_create_a_file() {
+        let changed = |url: &str| without_creating(&Secret::new(url)).reveal().to_owned();
+        assert_eq!(changed("sqlite://a/b.sqlite?mode=rwc"), "sqlite://a/b.sqlite?mode=rw");
+        assert_eq!(changed("postgres://u:p@h/d?mode=rwc"), "postgres://u:p@h/d?mode=rwc");
+        assert_eq!(changed("sqlite://a"), "sqlite://a");
+    }
+}

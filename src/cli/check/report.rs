@@ -1,0 +1,64 @@
+//! The text that `check` prints: aligned, line by line as it becomes known.
+
+/// How wide the labels are.
+const LABEL: usize = 19;
+
+/// What has been said so far.
+#[derive(Default)]
+pub struct Report {
+    errors: usize,
+    warnings: usize,
+}
+
+impl Report {
+    /// Something about the deployment.
+    pub fn fact(&mut self, label: &str, text: &str) {
+        println!("{label:LABEL$}{text}");
+    }
+
+    /// A line of its own.
+    pub fn heading(&mut self, text: &str) {
+        println!("\n{text}");
+    }
+
+    /// Something about what the last heading names.
+    pub fn detail(&mut self, label: &str, text: &str) {
+        println!("  {label:width$}{text}", width = LABEL - 2);
+    }
+
+    /// What keeps sidehook from serving.
+    pub fn error(&mut self, text: &str) {
+        self.errors += 1;
+        self.detail("ERROR", text);
+    }
+
+    /// What to do about the errors before.
+    pub fn hint(&mut self, text: &str) {
+        self.detail("", text);
+    }
+
+    /// What does not work as it was meant.
+    pub fn warning(&mut self, text: &str) {
+        self.warnings += 1;
+        self.detail("WARNING", text);
+    }
+
+    /// What may be meant, or not.
+    pub fn note(&mut self, text: &str) {
+        self.detail("note", text);
+    }
+
+    /// Says what it comes to; an error is what makes the command fail.
+    pub fn finish(self) -> anyhow::Result<()> {
+        match (self.errors, self.warnings) {
+            (0, 0) => println!("\nsidehook can serve this database."),
+            (0, 1) => println!("\nsidehook can serve this database; there is 1 warning."),
+            (0, count) => println!("\nsidehook can serve this database; there are {count} warnings."),
+            (errors, _) => {
+                let errors = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
+                anyhow::bail!("this database cannot be served: {errors}, see above");
+            }
+        }
+        Ok(())
+    }
+}
