@@ -44,6 +44,7 @@ pub struct App {
     pub hooks: Catalog<Hook>,
     paths: Mutex<Arc<Paths>>,
     tasks: TaskTracker,
+    heart: TaskTracker,
     stop: CancellationToken,
 }
 
@@ -107,12 +108,13 @@ impl App {
         let hooks = Catalog::new(store.clone(), Hook::build);
         let paths = Mutex::new(Arc::new(Paths::build(&config.api_base_path, Arc::default())));
         let stop = CancellationToken::new();
-        let app = Arc::new(Self { config, store, engine, hooks, paths, tasks, stop });
+        let app =
+            Arc::new(Self { config, store, engine, hooks, paths, tasks, heart: TaskTracker::new(), stop });
         app.refresh_environment(&mut Vec::new()).await;
         app.hooks.refresh().await.context("the workflows cannot be read; is this NocoBase's database?")?;
         app.paths();
         app.tasks.spawn(app.clone().follow_changes());
-        app.tasks.spawn(app.clone().keep_alive());
+        app.heart.spawn(app.clone().keep_alive());
         tracing::info!(
             instance = owner.number,
             workflows = app.hooks.entries().len(),
@@ -143,6 +145,9 @@ impl App {
         if left > 0 {
             tracing::warn!(executions = left, "executions are left for the next start");
         }
+        // A heartbeat under way would make the number look taken again.
+        self.heart.close();
+        self.heart.wait().await;
         if !is_fenced && let Err(err) = self.store.release_instance(self.engine.owner).await {
             tracing::warn!(reason = %err, "the instance number could not be given back");
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use chrono::TimeDelta;
 use entity::status::execution::STARTED;
 
-use super::processor::{Ended, Execution, Processor};
+use super::processor::{Ended, Execution};
 use super::{Engine, Workflow};
 use crate::expr::{Value, json};
 use crate::store::execution::NewExecution;
@@ -36,12 +36,8 @@ impl Engine {
             starts_over: false,
         };
         let registration = self.running.register(id, false);
-        let processor = Processor::new(self.clone(), execution, registration.aborted.clone());
-        let task = self.tasks.spawn(async move {
-            let ended = processor.run().await;
-            drop(registration);
-            ended
-        });
+        let engine = self.clone();
+        let task = self.tasks.spawn(async move { engine.run_registered(execution, registration).await });
         let ended = task.await.map_err(|err| RecordError::Refused(format!("the run broke off: {err}")))??;
         Ok((id, ended))
     }

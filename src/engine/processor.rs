@@ -115,12 +115,8 @@ impl Processor {
                 return Err(RecordError::Unavailable(NoIdsLeft.to_string()));
             }
             if self.journal.unwritten() > JOBS_IN_MEMORY {
-                self.journal.flush_settled();
-                if self.record().await? == Written::EndedElsewhere {
-                    let lease = LeaseChange::Release;
-                    let record = Record { execution_id: self.execution.id, lease, ..Record::default() };
-                    self.engine.recorder.write(record).await?;
-                    return Ok(Ended { status: EXECUTION_ABORTED, reply: None });
+                if let Some(ended) = self.record_so_far().await? {
+                    return Ok(ended);
                 }
             }
             steps_since_yield += 1;
@@ -283,6 +279,18 @@ impl Processor {
         self.ended = Some(ERROR);
     }
 
+    /// Writes what can change no more. Returns how the execution has ended, if that turns out.
+    async fn record_so_far(&mut self) -> Result<Option<Ended>, RecordError> {
+        self.journal.flush_settled();
+        if self.record().await? == Written::EndedElsewhere {
+            let lease = LeaseChange::Release;
+            let record = Record { execution_id: self.execution.id, lease, ..Record::default() };
+            self.engine.recorder.write(record).await?;
+            self.ended = Some(EXECUTION_ABORTED);
+        }
+        Ok(self.ended.map(|status| Ended { status, reply: None }))
+    }
+
     /// Writes what has been flushed, and the end of the execution if it has ended.
     async fn record(&mut self) -> Result<Written, RecordError> {
         let is_new = self.execution.unrecorded.is_some();
@@ -302,7 +310,7 @@ impl Processor {
                     );
                     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
                 }
-                Err(RecordError::Refused(reason)) if !is_new && self.ended.is_some() => {
+                Err(RecordError::Refused(reason)) if !is_new => {
                     tracing::error!(
                         execution.id = self.execution.id,
                         reason,

@@ -67,6 +67,13 @@ impl Running {
     }
 }
 
+impl Registration {
+    /// Whether the execution has been recorded.
+    pub fn has_row(&self) -> bool {
+        self.running.entries().get(&self.id).is_some_and(|entry| entry.has_row)
+    }
+}
+
 impl Drop for Registration {
     fn drop(&mut self) {
         self.running.entries().remove(&self.id);

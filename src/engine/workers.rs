@@ -12,9 +12,11 @@ use entity::status::execution::STARTED;
 use sea_orm::DbErr;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::processor::{Execution, Processor};
+use super::processor::{Ended, Execution, Processor};
+use super::running::Registration;
 use super::{Engine, Workflow};
 use crate::expr::json;
+use crate::store::recorder::RecordError;
 
 /// How often the database is asked for work when nobody has announced any; another instance that stopped
 /// may have left some.
@@ -26,19 +28,36 @@ const BATCH: usize = 64;
 impl Engine {
     pub(super) fn spawn_run(self: &Arc<Self>, execution: Execution, worker: OwnedSemaphorePermit) {
         let registration = self.running.register(execution.id, true);
-        let id = execution.id;
-        let processor = Processor::new(self.clone(), execution, registration.aborted.clone());
+        let engine = self.clone();
         self.tasks.spawn(async move {
-            match processor.run().await {
-                Ok(ended) => {
-                    tracing::debug!(execution.id = id, execution.status = ended.status, "execution has run")
-                }
-                Err(err) => {
-                    tracing::error!(execution.id = id, reason = %err, "execution could not be recorded")
-                }
-            }
-            drop((registration, worker));
+            // Errors have been logged and dealt with.
+            let _ = engine.run_registered(execution, registration).await;
+            drop(worker);
         });
+    }
+
+    /// Runs an execution. One that has been recorded and whose run could not be is run again later.
+    pub(super) async fn run_registered(
+        self: &Arc<Self>,
+        execution: Execution,
+        registration: Registration,
+    ) -> Result<Ended, RecordError> {
+        let id = execution.id;
+        let outcome = Processor::new(self.clone(), execution, registration.aborted.clone()).run().await;
+        match &outcome {
+            Ok(ended) => {
+                tracing::debug!(execution.id = id, execution.status = ended.status, "execution has run");
+            }
+            Err(RecordError::Fenced) => {
+                tracing::warn!(execution.id = id, "another instance runs this execution now");
+            }
+            Err(err) if registration.has_row() => {
+                tracing::warn!(execution.id = id, reason = %err, "execution is going to be run again");
+                self.strand(vec![id]);
+            }
+            Err(err) => tracing::warn!(execution.id = id, reason = %err, "execution could not be recorded"),
+        }
+        outcome
     }
 
     /// Gives waiting executions to workers as those become free.
@@ -77,7 +96,8 @@ impl Engine {
     }
 
     /// Runs executions whose leases are ours, each from its start. `starts_over` says that earlier runs may
-    /// have recorded jobs, which these runs replace. Needs a worker for each of them.
+    /// have recorded jobs, which these runs replace. Needs a worker for each of them. After an error none of
+    /// them has been started.
     pub(super) async fn pick_up(
         self: &Arc<Self>,
         ids: &[i64],
@@ -99,8 +119,11 @@ impl Engine {
         let runs = |id: &i64| runnable.iter().any(|(row, _)| row.id == *id);
         let idle: Vec<i64> = ids.iter().copied().filter(|id| !runs(id)).collect();
         self.store.drop_leases(&idle).await?;
-        for ((row, workflow), worker) in runnable.into_iter().zip(workers) {
-            let expires_at = self.expiry_of(&row, &workflow).await?;
+        let mut expiries = Vec::with_capacity(runnable.len());
+        for (row, workflow) in &runnable {
+            expiries.push(self.expiry_of(row, workflow).await?);
+        }
+        for (((row, workflow), expires_at), worker) in runnable.into_iter().zip(expiries).zip(workers) {
             let context = row.context.as_ref().map_or("null", |text| &text.0);
             let context = json::parse(context.as_bytes()).unwrap_or_default();
             let execution =

@@ -10,8 +10,9 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use super::Store;
 use super::instance::is_gone;
 
-/// NocoBase's tables with the fields that are read or written. A test takes all others away and runs workflows.
-const NEEDED: &[(Table, &[&str])] = &[
+/// NocoBase's tables with the fields that are read or written. A test takes all others away and runs
+/// workflows.
+pub const NEEDED: &[(Table, &[&str])] = &[
     (
         Table::Workflows,
         &["id", "updatedAt", "key", "title", "enabled", "type", "current", "sync", "config", "options"],

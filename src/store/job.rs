@@ -94,6 +94,15 @@ impl Store {
         db.execute(&update).await.map(drop)
     }
 
+    pub(super) async fn has_job(&self, id: i64) -> Result<bool, DbErr> {
+        let mut select = Query::select();
+        select
+            .column(self.column("id"))
+            .from(self.table(Table::Jobs))
+            .and_where(Expr::col(self.column("id")).eq(id));
+        Ok(self.db.query_one(&select).await?.is_some())
+    }
+
     /// Deletes all jobs of some executions.
     pub(super) async fn delete_jobs_of<C: ConnectionTrait>(
         &self,

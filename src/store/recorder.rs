@@ -240,7 +240,9 @@ impl Writer {
             let err = match self.write_once(records).await {
                 Ok(written) => return Ok(written),
                 Err(Failure::Fenced) => return Err(RecordError::Fenced),
-                Err(Failure::Database(err)) if !is_transient(&err) => return self.refused(records, err).await,
+                Err(Failure::Database(err)) if !is_transient(&err) => {
+                    return self.refused(records, err).await;
+                }
                 Err(Failure::Database(err)) => err,
             };
             match delays.next().filter(|_| started.elapsed() < RETRY_PATIENCE) {
@@ -258,12 +260,23 @@ impl Writer {
             return Err(RecordError::Refused(err.to_string()));
         }
         if let [record] = records
-            && record.create.is_some()
-            && self.store.find_executions(&[record.execution_id]).await.is_ok_and(|found| !found.is_empty())
+            && self.is_there(record).await
         {
             return Ok(vec![Written::Committed]);
         }
         Err(RecordError::Duplicate)
+    }
+
+    /// Whether the database has the first row that a record inserts. Ids are given out once, so the row came
+    /// from an earlier attempt at this very record.
+    async fn is_there(&self, record: &Record) -> bool {
+        match (&record.create, record.new_jobs.first()) {
+            (Some(row), _) => {
+                self.store.find_executions(&[row.id]).await.is_ok_and(|found| !found.is_empty())
+            }
+            (None, Some(job)) => self.store.has_job(job.id).await.unwrap_or(false),
+            (None, None) => false,
+        }
     }
 
     async fn write_once(&self, records: &[&Record]) -> Result<Vec<Written>, Failure> {

@@ -65,7 +65,11 @@ impl Store {
         db.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await.map(drop)
     }
 
-    pub(super) async fn unnest_jobs<C: ConnectionTrait>(&self, db: &C, rows: &[&NewJob]) -> Result<(), DbErr> {
+    pub(super) async fn unnest_jobs<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        rows: &[&NewJob],
+    ) -> Result<(), DbErr> {
         let sql = format!(
             "INSERT INTO {} ({}) SELECT id, created_at, created_at, execution_id, node_id, node_key, \
              NULLIF(upstream_id, 0), status, NULLIF(result, '')::json, NULLIF(meta, '')::json, \
