@@ -5,6 +5,7 @@ mod dispatcher;
 pub mod graph;
 mod journal;
 mod processor;
+mod recording;
 mod recovery;
 mod running;
 mod step;

@@ -7,7 +7,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use entity::status::execution::{ABORTED as EXECUTION_ABORTED, STARTED};
+use entity::status::execution::STARTED;
 use entity::status::job::{ABORTED, ERROR, RESOLVED};
 use entity::status::reason;
 use futures_util::FutureExt;
@@ -17,10 +17,10 @@ use super::journal::{Journal, Owner};
 use super::step::{self, Step};
 use super::{Engine, Workflow};
 use crate::clock::NoIdsLeft;
-use crate::expr::{Live, Object, Scope, Template, Thrown, Value, json};
+use crate::expr::{Live, Object, Scope, Template, Thrown, Value};
 use crate::node::{Context, Draft, Job, JobId, NodeIndex, Outcome, Run};
-use crate::store::execution::{ExecutionUpdate, NewExecution};
-use crate::store::recorder::{LeaseChange, Record, RecordError, Written};
+use crate::store::execution::NewExecution;
+use crate::store::recorder::RecordError;
 
 /// So many jobs may wait in memory before a run writes those that can change no more.
 const JOBS_IN_MEMORY: usize = 1_000;
@@ -47,18 +47,18 @@ pub struct Ended {
 }
 
 pub struct Processor {
-    engine: Arc<Engine>,
-    execution: Execution,
-    journal: Journal,
+    pub(super) engine: Arc<Engine>,
+    pub(super) execution: Execution,
+    pub(super) journal: Journal,
     /// The nodes that have called into a branch and have something left to do: a parallel node has branches
     /// to enter. Where a workflow has nodes of unknown type all such nodes are kept, because the innermost
     /// one is told when an unknown node is reached.
     calls: Vec<Call>,
-    output: Option<Value>,
+    pub(super) output: Option<Value>,
     reply: Option<Value>,
     /// The final status, once there is one.
-    ended: Option<i32>,
-    reason: Option<&'static str>,
+    pub(super) ended: Option<i32>,
+    pub(super) reason: Option<&'static str>,
     /// Set when somebody else ends the execution.
     aborted: CancellationToken,
     /// Set when the reserved ids ran out, which ends the run without a trace.
@@ -114,10 +114,10 @@ impl Processor {
             if self.out_of_ids {
                 return Err(RecordError::Unavailable(NoIdsLeft.to_string()));
             }
-            if self.journal.unwritten() > JOBS_IN_MEMORY {
-                if let Some(ended) = self.record_so_far().await? {
-                    return Ok(ended);
-                }
+            if self.journal.unwritten() > JOBS_IN_MEMORY
+                && let Some(ended) = self.record_so_far().await?
+            {
+                return Ok(ended);
             }
             steps_since_yield += 1;
             if steps_since_yield.is_multiple_of(256) {
@@ -279,101 +279,6 @@ impl Processor {
         self.ended = Some(ERROR);
     }
 
-    /// Writes what can change no more. Returns how the execution has ended, if that turns out.
-    async fn record_so_far(&mut self) -> Result<Option<Ended>, RecordError> {
-        self.journal.flush_settled();
-        if self.record().await? == Written::EndedElsewhere {
-            let lease = LeaseChange::Release;
-            let record = Record { execution_id: self.execution.id, lease, ..Record::default() };
-            self.engine.recorder.write(record).await?;
-            self.ended = Some(EXECUTION_ABORTED);
-        }
-        Ok(self.ended.map(|status| Ended { status, reply: None }))
-    }
-
-    /// Writes what has been flushed, and the end of the execution if it has ended.
-    async fn record(&mut self) -> Result<Written, RecordError> {
-        let is_new = self.execution.unrecorded.is_some();
-        let mut record = self.next_record();
-        loop {
-            let written = match is_new {
-                true => self.engine.recorder.write_event(record.clone()).await,
-                false => self.engine.recorder.write(record.clone()).await,
-            };
-            match written {
-                // The execution was acknowledged: it stays ours until the database is back.
-                Err(RecordError::Unavailable(reason)) if !is_new && !self.engine.is_stopping() => {
-                    tracing::warn!(
-                        execution.id = self.execution.id,
-                        reason,
-                        "execution waits for the database"
-                    );
-                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-                }
-                Err(RecordError::Refused(reason)) if !is_new => {
-                    tracing::error!(
-                        execution.id = self.execution.id,
-                        reason,
-                        "jobs were refused by the database"
-                    );
-                    self.ended = Some(ERROR);
-                    record = self.failure_record();
-                    return self.engine.recorder.write(record).await;
-                }
-                Ok(written) => {
-                    self.engine.running.recorded(self.execution.id);
-                    return Ok(written);
-                }
-                err => return err,
-            }
-        }
-    }
-
-    fn next_record(&mut self) -> Record {
-        let (new_jobs, job_updates) = self.journal.take_rows(self.execution.id);
-        let output = self.output.take().map(|output| output_text(&output));
-        let options = &self.execution.workflow.options;
-        let mut record = Record {
-            execution_id: self.execution.id,
-            replaces_jobs: std::mem::take(&mut self.execution.starts_over),
-            new_jobs,
-            job_updates,
-            deletes: self.ended.is_some_and(|status| options.delete_execution_on_status.contains(&status)),
-            ..Record::default()
-        };
-        let is_new = self.execution.unrecorded.is_some();
-        match self.execution.unrecorded.take() {
-            Some(mut row) => {
-                row.status = Some(self.ended.unwrap_or(STARTED));
-                row.reason = self.reason.map(str::to_owned);
-                row.output = output.flatten();
-                row.updated_at = self.engine.ids.now();
-                record.create = Some(row);
-            }
-            None => {
-                let reason = self.reason.map(str::to_owned);
-                record.update = Some(ExecutionUpdate { output, status: self.ended, reason });
-            }
-        }
-        record.lease = match (is_new, self.ended.is_some()) {
-            (true, false) => LeaseChange::Take,
-            (false, true) => LeaseChange::Release,
-            _ => LeaseChange::Keep,
-        };
-        record
-    }
-
-    /// What is left to say when the database refuses the jobs of an execution.
-    fn failure_record(&self) -> Record {
-        let update = ExecutionUpdate { status: self.ended, ..ExecutionUpdate::default() };
-        Record {
-            execution_id: self.execution.id,
-            update: Some(update),
-            lease: LeaseChange::Release,
-            ..Record::default()
-        }
-    }
-
     fn log_job(&self, node: NodeIndex, status: i32) {
         let place = self.execution.workflow.graph.node(node);
         tracing::debug!(
@@ -475,11 +380,6 @@ impl Run for Processor {
     fn loop_limit(&self) -> Option<u64> {
         self.engine.loop_limit
     }
-}
-
-/// `executions.output`: null and undefined are SQL NULL.
-fn output_text(output: &Value) -> Option<String> {
-    if output.is_nullish() { None } else { json::stringify(output) }
 }
 
 async fn sleep_or_never(duration: Option<std::time::Duration>) {

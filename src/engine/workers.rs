@@ -109,11 +109,13 @@ impl Engine {
         let mut runnable = Vec::new();
         for row in rows.into_iter().filter(|row| row.status == Some(STARTED)) {
             let workflow_id = row.workflow_id.unwrap_or_default();
-            if !workflows.contains_key(&workflow_id) {
-                workflows.insert(workflow_id, self.workflow(workflow_id).await?);
-            }
-            if let Some(Some(workflow)) = workflows.get(&workflow_id) {
-                runnable.push((row, workflow.clone()));
+            let workflow = match workflows.get(&workflow_id) {
+                Some(known) => known.clone(),
+                None => self.workflow(workflow_id).await?,
+            };
+            workflows.insert(workflow_id, workflow.clone());
+            if let Some(workflow) = workflow {
+                runnable.push((row, workflow));
             }
         }
         let runs = |id: &i64| runnable.iter().any(|(row, _)| row.id == *id);
