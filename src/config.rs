@@ -67,6 +67,12 @@ pub struct Database {
 }
 
 impl Database {
+    /// The SQLite file, where it does not exist. Opening it would create an empty one.
+    pub fn missing_file(&self) -> Option<&str> {
+        let file = self.url.reveal().strip_prefix("sqlite://")?.split('?').next()?;
+        (!Path::new(file).exists()).then_some(file)
+    }
+
     /// How this deployment names its tables and columns.
     pub fn names(&self) -> entity::Names {
         entity::Names::new(self.schema.clone(), &self.table_prefix, self.underscored)

@@ -1,6 +1,6 @@
 //! `sidehook serve`.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
 
 use crate::app::App;
@@ -12,6 +12,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("{} cannot be listened on; choose another with --listen", config.listen))?;
+    if let Some(file) = config.database.missing_file() {
+        bail!("the database file {file} does not exist; check --database or DB_STORAGE");
+    }
     let stop = stop_signal()?;
     let app = App::start(config).await?;
     tracing::info!(address = %listener.local_addr()?, "serving");

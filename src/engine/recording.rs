@@ -1,5 +1,6 @@
 //! What a run writes, and when: everything at its end, or in parts when it is long.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use entity::status::execution::{ABORTED, STARTED};
@@ -29,7 +30,7 @@ impl Processor {
     /// Writes what has been flushed, and the end of the execution if it has ended.
     pub(super) async fn record(&mut self) -> Result<Written, RecordError> {
         let is_new = self.execution.unrecorded.is_some();
-        let mut record = self.next_record();
+        let record = Arc::new(self.next_record());
         loop {
             let written = match is_new {
                 true => self.engine.recorder.write_event(record.clone()).await,
@@ -52,8 +53,7 @@ impl Processor {
                         "jobs were refused by the database"
                     );
                     self.ended = Some(ERROR);
-                    record = self.failure_record();
-                    return self.engine.recorder.write(record).await;
+                    return self.engine.recorder.write(self.failure_record()).await;
                 }
                 Ok(written) => {
                     self.engine.running.recorded(self.execution.id);

@@ -23,7 +23,7 @@ use crate::webhook::admission::Refusal;
 /// | --- | --- |
 /// | `POST {api}webhook:trigger/<workflow key>` | triggers a workflow; NocoBase's own URL |
 /// | `POST {api}webhooks/<workflow key>` | the same |
-/// | `POST /<custom path>` | the same, where a workflow's trigger has a `sidehook.path`, see [`App::find_by_path`] |
+/// | `POST /<custom path>` | the same, for a trigger that has this path as its `sidehook.path` |
 /// | `GET /health/live` | 200 while the process serves |
 /// | `GET /health/ready` | 200 while the database answers, else 503 |
 fn routes(app: Arc<App>) -> BoxEndpoint<'static, Response> {

@@ -11,7 +11,7 @@ use poem::{Body, Request, Response, handler};
 use super::reply::{refused, replied};
 use crate::app::{App, Called, Hook};
 use crate::engine::Event;
-use crate::expr::Scope;
+use crate::expr::{Scope, json};
 use crate::store::recorder::RecordError;
 use crate::webhook::admission::{Refusal, check_credentials, check_method};
 use crate::webhook::body;
@@ -98,8 +98,10 @@ async fn run(app: &Arc<App>, event: Event) -> Result<Reply, Refusal> {
 
 /// Records the event, then answers what the trigger says.
 async fn enqueue(app: &Arc<App>, hook: &Hook, event: Event) -> Result<Reply, Refusal> {
-    let scope = Scope { env: app.engine.environment(), ..Scope::of_context(event.context.clone()) };
-    let scope = Scope { system: app.engine.ids.clone(), ..scope };
+    // A copy: columns that a template reads through an array stay on it, and the run must not find them.
+    let context = json::parse(json::stringify_or_null(&event.context).as_bytes()).unwrap_or_default();
+    let scope =
+        Scope { env: app.engine.environment(), system: app.engine.ids.clone(), ..Scope::of_context(context) };
     let reply = Reply::of_config(&hook.trigger.response, &scope)?;
     let id = app.engine.enqueue(event).await.map_err(refusal)?;
     tracing::debug!(execution.id = id, "execution is recorded");

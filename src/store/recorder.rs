@@ -95,7 +95,7 @@ const RETRY_DELAYS: [Duration; 4] = [
 const RETRY_PATIENCE: Duration = Duration::from_secs(2);
 
 struct Waiting {
-    record: Record,
+    record: Arc<Record>,
     bytes: usize,
     done: oneshot::Sender<Result<Written, RecordError>>,
 }
@@ -122,11 +122,11 @@ impl Recorder {
     }
 
     /// Writes the record of a new event; refuses it at once when too much is waiting already.
-    pub async fn write_event(&self, record: Record) -> Result<Written, RecordError> {
+    pub async fn write_event(&self, record: impl Into<Arc<Record>>) -> Result<Written, RecordError> {
         if self.waiting_bytes.load(Ordering::Relaxed) > QUEUE_BYTES {
             return Err(RecordError::Full);
         }
-        let (waiting, answer) = self.waiting(record);
+        let (waiting, answer) = self.waiting(record.into());
         let bytes = waiting.bytes;
         if self.queue.try_send(waiting).is_err() {
             self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -136,8 +136,8 @@ impl Recorder {
     }
 
     /// Writes a record of an execution that is known already, however long it has to wait for its turn.
-    pub async fn write(&self, record: Record) -> Result<Written, RecordError> {
-        let (waiting, answer) = self.waiting(record);
+    pub async fn write(&self, record: impl Into<Arc<Record>>) -> Result<Written, RecordError> {
+        let (waiting, answer) = self.waiting(record.into());
         let stopped = || Err(RecordError::Unavailable("shutting down".to_owned()));
         if self.queue.send(waiting).await.is_err() {
             return stopped();
@@ -145,7 +145,7 @@ impl Recorder {
         answer.await.unwrap_or_else(|_| stopped())
     }
 
-    fn waiting(&self, record: Record) -> (Waiting, oneshot::Receiver<Result<Written, RecordError>>) {
+    fn waiting(&self, record: Arc<Record>) -> (Waiting, oneshot::Receiver<Result<Written, RecordError>>) {
         let (done, answer) = oneshot::channel();
         let bytes = record.bytes();
         self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -210,7 +210,7 @@ impl Writer {
             if part.is_empty() {
                 continue;
             }
-            let records: Vec<&Record> = part.iter().map(|waiting| &waiting.record).collect();
+            let records: Vec<&Record> = part.iter().map(|waiting| &*waiting.record).collect();
             match self.write_with_retries(&records).await {
                 Ok(written) => {
                     part.into_iter().zip(written).for_each(|(one, written)| self.answer(one, Ok(written)))

@@ -76,8 +76,8 @@ pub enum Reason {
     Taken { path: Pattern, owner: String },
 }
 
-/// Which workflow is served at which path. Where several patterns match a path, fixed segments count more than
-/// parameters, and the first segments most.
+/// Which workflow is served at which path. Where several patterns match a path, fixed segments count more
+/// than parameters, and the first segments most.
 #[derive(Debug)]
 pub struct Table {
     /// The first segments of the URLs that the server keeps for itself.

@@ -8,14 +8,19 @@
 )]
 
 mod catalog;
+mod check;
 mod codec;
 mod conformance;
 mod databases;
 mod echo;
 mod environment;
+mod examples;
 mod fixture;
+mod flow;
 mod lifecycle;
+mod multipart;
 mod names;
+mod paths;
 mod process;
 mod raw;
 mod recorder;
