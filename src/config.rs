@@ -68,9 +68,10 @@ pub struct Database {
 
 impl Database {
     /// The SQLite file, where it does not exist. Opening it would create an empty one.
-    pub fn missing_file(&self) -> Option<&str> {
-        let file = self.url.reveal().strip_prefix("sqlite://")?.split('?').next()?;
-        (!Path::new(file).exists()).then_some(file)
+    pub fn missing_file(&self) -> Option<String> {
+        let path = self.url.reveal().strip_prefix("sqlite://")?.split('?').next()?;
+        let file = percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned();
+        (!Path::new(&file).exists()).then_some(file)
     }
 
     /// How this deployment names its tables and columns.
@@ -234,8 +235,15 @@ const NO_DATABASE: &str = "no database is named: set NocoBase's DB_DIALECT and D
 
 /// The URL of an SQLite file, which is created when it does not exist.
 pub fn sqlite_url(file: &Path) -> String {
-    format!("sqlite://{}?mode=rwc", file.display())
+    // A relative name could be taken for a host.
+    let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let path = percent_encoding::utf8_percent_encode(&absolute.to_string_lossy(), IN_PATH).to_string();
+    format!("sqlite://{path}?mode=rwc")
 }
+
+/// What would end a path in a URL, or be taken for an escape.
+const IN_PATH: &percent_encoding::AsciiSet =
+    &percent_encoding::CONTROLS.add(b' ').add(b'%').add(b'?').add(b'#').add(b'"');
 
 fn slashed(path: &str) -> String {
     let inner = path.trim_matches('/');

@@ -38,8 +38,8 @@ impl Demo {
         store.use_write_ahead_log().await?;
         add_missing(&store, SystemClock.now()).await?;
         store.db.close().await?;
-        println!("{}", instructions(self.listen, &config.api_base_path, &file));
-        serve::run(config).await
+        let api = config.api_base_path.clone();
+        serve::run_then(config, |address| println!("{}", instructions(address, &api, &file))).await
     }
 }
 
@@ -54,6 +54,7 @@ async fn add_missing(store: &Store, now: DateTime<Utc>) -> anyhow::Result<()> {
 
 fn instructions(listen: SocketAddr, api: &str, file: &str) -> String {
     let url = format!("http://{listen}{api}webhook:trigger");
+    let quoted = format!("'{}'", file.replace('\'', r"'\''"));
     format!(
         r#"sidehook serves three sample workflows from {file}. Paste a line into another terminal:
 
@@ -68,7 +69,7 @@ fn instructions(listen: SocketAddr, api: &str, file: &str) -> String {
   curl -i -u demo:demo {url}/demo-auth -H 'content-type: application/json' -d '{{}}'
 
   # What was recorded
-  sqlite3 {file} 'select id, key, status from executions; select nodeKey, status, result from jobs'
+  sqlite3 {quoted} 'select id, key, status from executions; select nodeKey, status, result from jobs'
 "#
     )
 }

@@ -143,7 +143,8 @@ mod tests {
 
     #[test]
     fn what_is_no_url_is_a_file() {
-        assert_eq!(database_url("data/x.sqlite"), "sqlite://data/x.sqlite?mode=rwc");
+        assert_eq!(database_url("/data/my x.sqlite"), "sqlite:///data/my%20x.sqlite?mode=rwc");
+        assert!(database_url("x.sqlite").starts_with("sqlite:///"));
         assert_eq!(database_url("postgresql://h/d"), "postgres://h/d");
     }
 }

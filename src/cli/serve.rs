@@ -1,5 +1,7 @@
 //! `sidehook serve`.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
 
@@ -8,6 +10,11 @@ use crate::config::Config;
 
 /// Serves until SIGTERM or Ctrl-C.
 pub async fn run(config: Config) -> anyhow::Result<()> {
+    run_then(config, |_| {}).await
+}
+
+/// The same, telling the address as soon as requests are taken there.
+pub async fn run_then(config: Config, tell: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
     // Bound first: a port that is taken is told before an instance number is.
     let listener = TcpListener::bind(config.listen)
         .await
@@ -17,7 +24,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     let stop = stop_signal()?;
     let app = App::start(config).await?;
-    tracing::info!(address = %listener.local_addr()?, "serving");
+    let address = listener.local_addr()?;
+    tracing::info!(%address, "serving");
+    tell(address);
     app.serve(listener, stop).await
 }
 

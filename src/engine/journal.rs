@@ -135,6 +135,11 @@ impl Journal {
         &self.results
     }
 
+    /// Whether a job is pending; one that is no longer known has settled.
+    pub fn is_pending(&self, id: JobId) -> bool {
+        self.jobs.get(&id).is_some_and(|entry| entry.job.status == entity::status::job::PENDING)
+    }
+
     /// The newest job that is still pending, if there is one.
     pub fn newest_pending(&self) -> Option<JobId> {
         let pending = self.jobs.iter().filter(|(_, entry)| entry.job.status == entity::status::job::PENDING);

@@ -42,6 +42,8 @@ pub struct Execution {
 pub struct Ended {
     /// The final status of the execution; 0 when it waits for something.
     pub status: i32,
+    /// Whether its time was over.
+    pub is_timeout: bool,
     /// What a response node answered: `{statusCode, headers, body}`.
     pub reply: Option<Value>,
 }
@@ -126,7 +128,8 @@ impl Processor {
         }
         self.end_if_stuck();
         self.record().await?;
-        Ok(Ended { status: self.ended.unwrap_or(STARTED), reply: self.reply })
+        let is_timeout = self.reason == Some(reason::TIMEOUT);
+        Ok(Ended { status: self.ended.unwrap_or(STARTED), is_timeout, reply: self.reply })
     }
 
     async fn run_node(&mut self, node: NodeIndex, input: Option<JobId>) -> Step {
@@ -191,6 +194,7 @@ impl Processor {
                 Step::Run { node: branch, input: Some(input) }
             }
             Outcome::EnterEach { input } => self.enter_next(node, input, 0),
+            Outcome::Again(job) => Step::Resume { node, branch_job: job },
             Outcome::Wait => {
                 self.journal.flush();
                 Step::Unwind
@@ -217,6 +221,10 @@ impl Processor {
     fn unwind(&mut self) -> Option<Step> {
         let Call { node, next } = self.calls.pop()?;
         let Some((next, input)) = next else { return Some(Step::Unwind) };
+        // NocoBase would start the branch even after the node has settled, when a loop around it went on.
+        if !self.journal.is_pending(input) {
+            return Some(Step::Unwind);
+        }
         let place = self.execution.workflow.graph.node(node);
         let entered = place.branches.get(next - 1);
         let last = entered.and_then(|(_, branch)| self.last_job_of(*branch));

@@ -24,7 +24,7 @@ impl Processor {
             self.engine.recorder.write(record).await?;
             self.ended = Some(ABORTED);
         }
-        Ok(self.ended.map(|status| Ended { status, reply: None }))
+        Ok(self.ended.map(|status| Ended { status, is_timeout: false, reply: None }))
     }
 
     /// Writes what has been flushed, and the end of the execution if it has ended.

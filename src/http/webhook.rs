@@ -92,6 +92,7 @@ async fn run(app: &Arc<App>, event: Event) -> Result<Reply, Refusal> {
     tracing::debug!(execution.id = id, execution.status = ended.status, "execution has run");
     match ended.reply {
         Some(reply) => Reply::of_response_job(&reply),
+        None if ended.is_timeout => Ok(Reply::timeout()),
         None => Ok(Reply::of_status(ended.status == RESOLVED)),
     }
 }

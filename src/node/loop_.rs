@@ -50,6 +50,9 @@ struct RoundCondition {
     continue_on_false: Value,
 }
 
+/// So many rounds are skipped before the processor gets to see whether the execution may go on.
+const SKIPPED_AT_ONCE: usize = 100;
+
 /// How far a loop has come.
 #[derive(Clone, Copy, Default)]
 struct Progress {
@@ -63,6 +66,8 @@ enum Next {
     Broken,
     /// All rounds that were left have been skipped.
     Over,
+    /// Many rounds have been skipped and more are left: the processor is to look around first.
+    Later,
 }
 
 #[async_trait]
@@ -85,6 +90,7 @@ impl Node for Loop {
                 Next::Run => {}
                 Next::Broken => return Ok(settle(cx, job, RESOLVED, Some(progress.result(Some("broken"))))),
                 Next::Over => return Ok(settle(cx, job, RESOLVED, None)),
+                Next::Later => return Ok(Outcome::Again(job)),
             }
         }
         Ok(Outcome::Enter { branch, input: job })
@@ -99,6 +105,10 @@ impl Node for Loop {
         }
         let live = live_result(cx, job);
         let mut progress = Progress::of(&cx.job(job).result);
+        if branch_job == job {
+            let length = self.length(cx)?;
+            return self.go_on(cx, job, &live, progress, length);
+        }
         progress.looped += 1.0;
         live.set(progress.counts());
         let length = self.length(cx)?;
@@ -133,7 +143,7 @@ impl Node for Loop {
 }
 
 impl Loop {
-    /// The round that comes next, after one that was accepted.
+    /// The round that comes next, after one that was accepted or many that were skipped.
     fn go_on(
         &self,
         cx: &mut Context<'_>,
@@ -142,10 +152,12 @@ impl Loop {
         mut progress: Progress,
         length: f64,
     ) -> Result<Outcome, Thrown> {
-        if let Some(condition) = self.condition()
-            && let Next::Broken = self.skip(cx, condition, live, &mut progress, length)?
-        {
-            return Ok(settle(cx, job, RESOLVED, Some(progress.result(Some("broken")))));
+        if let Some(condition) = self.condition() {
+            match self.skip(cx, condition, live, &mut progress, length)? {
+                Next::Run | Next::Over => {}
+                Next::Later => return Ok(Outcome::Again(job)),
+                Next::Broken => return Ok(settle(cx, job, RESOLVED, Some(progress.result(Some("broken"))))),
+            }
         }
         cx.run().set_result(job, Value::Live(live.clone()));
         cx.run().save_again(job);
@@ -171,7 +183,10 @@ impl Loop {
         length: f64,
     ) -> Result<Next, Thrown> {
         let is_first = progress.done == 0.0 && progress.looped == 0.0;
-        while progress.looped < length {
+        for _ in 0..SKIPPED_AT_ONCE {
+            if progress.looped >= length {
+                return Ok(Next::Over);
+            }
             if condition.criterion.evaluate(&cx.scope_with_own()?)?.is_truthy() {
                 return Ok(Next::Run);
             }
@@ -185,7 +200,7 @@ impl Loop {
                 return Ok(Next::Broken);
             }
         }
-        Ok(Next::Over)
+        Ok(Next::Later)
     }
 
     fn condition(&self) -> Option<&RoundCondition> {

@@ -77,6 +77,9 @@ pub enum Outcome {
     Enter { branch: NodeIndex, input: JobId },
     /// Run all branches in order, as long as [`Node::enters_next`] agrees.
     EnterEach { input: JobId },
+    /// Resume this node once more with its own job, after the processor has looked around: for work that can
+    /// take long without a branch to run.
+    Again(JobId),
     /// Save what there is and wait: something else will resume the execution, or another branch goes on.
     Wait,
     /// End the whole execution with this status, however deep in branches.
