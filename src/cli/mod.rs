@@ -81,13 +81,15 @@ pub struct Settings {
 }
 
 /// Parses the arguments of this process and runs the command.
+///
+/// The futures of the commands are boxed: nested as they are, their types are deeper than the compiler looks.
 pub async fn run() -> anyhow::Result<()> {
     match Cli::parse().command {
-        Command::Serve(settings) => serve::run(settings.load()?).await,
-        Command::Check(check) => check.run().await,
-        Command::Healthcheck(healthcheck) => healthcheck.run().await,
-        Command::Demo(demo) => demo.run().await,
-        Command::Migrate(migrate) => migrate.run().await,
+        Command::Serve(settings) => Box::pin(serve::run(settings.load()?)).await,
+        Command::Check(check) => Box::pin(check.run()).await,
+        Command::Healthcheck(healthcheck) => Box::pin(healthcheck.run()).await,
+        Command::Demo(demo) => Box::pin(demo.run()).await,
+        Command::Migrate(migrate) => Box::pin(migrate.run()).await,
         Command::Nodes(nodes) => nodes.run(),
     }
 }

@@ -23,11 +23,11 @@ pub async fn run_then(config: Config, tell: impl FnOnce(SocketAddr)) -> anyhow::
         bail!("the database file {file} does not exist; check --database or DB_STORAGE");
     }
     let stop = stop_signal()?;
-    let app = App::start(config).await?;
+    let app = Box::pin(App::start(config)).await?;
     let address = listener.local_addr()?;
     tracing::info!(%address, "serving");
     tell(address);
-    app.serve(listener, stop).await
+    Box::pin(app.serve(listener, stop)).await
 }
 
 /// Done on the first SIGTERM or SIGINT.
