@@ -2,7 +2,7 @@
 
 use entity::number_text;
 
-use super::{Date, Thrown, Value};
+use super::{Thrown, Value};
 
 /// `String(value)`. Throws for an object whose own `toString` member hides the inherited one.
 pub fn to_text(value: &Value) -> Result<String, Thrown> {
@@ -99,72 +99,6 @@ pub fn is_space(c: char) -> bool {
     c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}')
 }
 
-impl Date {
-    /// `Date.prototype.toString` in the server's time zone, without the zone's long name outside UTC:
-    /// `Sun Nov 22 2026 00:00:00 GMT+0000 (Coordinated Universal Time)`.
-    pub fn to_local_text(self) -> String {
-        let Some(time) = self.to_chrono() else { return "Invalid Date".to_owned() };
-        let local = time.with_timezone(&chrono::Local);
-        let text = local.format("%a %b %d %Y %H:%M:%S GMT%z").to_string();
-        if text.ends_with("+0000") { text + " (Coordinated Universal Time)" } else { text }
-    }
-
-    /// `Date.parse`: ISO 8601 as ECMA-262 defines it, then the forms people write (`2026-11-22 10:00`,
-    /// `2026/11/22`, `Nov 22, 2026`, RFC 2822), which are local time when they name no zone.
-    pub fn parse(text: &str) -> Date {
-        iso(text).or_else(|| informal(trim(text))).map_or(Date(f64::NAN), |ms| Date(ms as f64))
-    }
-}
-
-fn iso(text: &str) -> Option<i64> {
-    use chrono::{DateTime, NaiveDate, NaiveDateTime};
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return text.contains('T').then(|| time.timestamp_millis());
-    }
-    for form in ["%Y-%m-%dT%H:%MZ", "%Y-%m-%dT%H:%M:%S%.fZ"] {
-        if let Ok(time) = NaiveDateTime::parse_from_str(text, form) {
-            return Some(time.and_utc().timestamp_millis());
-        }
-    }
-    for form in ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"] {
-        if let Ok(time) = NaiveDateTime::parse_from_str(text, form) {
-            return local(time);
-        }
-    }
-    let day = match text.len() {
-        4 => format!("{text}-01-01"),
-        7 => format!("{text}-01"),
-        _ => text.to_owned(),
-    };
-    let midnight = NaiveDate::parse_from_str(&day, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0)?;
-    Some(midnight.and_utc().timestamp_millis())
-}
-
-fn informal(text: &str) -> Option<i64> {
-    use chrono::{DateTime, NaiveDate, NaiveDateTime};
-    if let Ok(time) = DateTime::parse_from_rfc2822(text) {
-        return Some(time.timestamp_millis());
-    }
-    for form in ["%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f %#z", "%a %b %d %Y %H:%M:%S GMT%z"] {
-        if let Ok(time) = DateTime::parse_from_str(text, form) {
-            return Some(time.timestamp_millis());
-        }
-    }
-    for form in ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M:%S%.f", "%Y/%m/%d %H:%M"] {
-        if let Ok(time) = NaiveDateTime::parse_from_str(text, form) {
-            return local(time);
-        }
-    }
-    let day = ["%Y/%m/%d", "%m/%d/%Y", "%b %d, %Y", "%b %d %Y", "%d %b %Y"]
-        .iter()
-        .find_map(|form| NaiveDate::parse_from_str(text, form).ok())?;
-    local(day.and_hms_opt(0, 0, 0)?)
-}
-
-fn local(time: chrono::NaiveDateTime) -> Option<i64> {
-    time.and_local_timezone(chrono::Local).earliest().map(|time| time.timestamp_millis())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,23 +119,6 @@ mod tests {
         }
         for text in ["1,2", "inf", "nan", "0x", "1 2", "--1", "e", "1_000"] {
             assert!(text_to_number(text).is_nan(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn dates_parse_as_in_javascript() {
-        let cases = [
-            ("1970-01-01T00:00:00.000Z", 0.0),
-            ("1970-01-01", 0.0),
-            ("1970", 0.0),
-            ("1970-01-01T01:00:00+01:00", 0.0),
-            ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
-        ];
-        for (text, ms) in cases {
-            assert_eq!(Date::parse(text).0, ms, "{text}");
-        }
-        for text in ["", "hello", "2026-13-01", "null"] {
-            assert!(Date::parse(text).0.is_nan(), "{text}");
         }
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod compare;
 pub mod convert;
+pub mod date;
 pub mod evaluator;
 pub mod json;
 pub mod logic;

@@ -4,6 +4,7 @@
 
 pub mod condition;
 mod context;
+pub mod date_calculation;
 pub mod end;
 pub mod json_variable_mapping;
 pub mod loop_;

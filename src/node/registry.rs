@@ -4,14 +4,15 @@
 use std::sync::Arc;
 
 use super::{
-    Node, NodeType, condition, end, json_variable_mapping, loop_, multi_conditions, output, parallel,
-    response, response_message, variable,
+    Node, NodeType, condition, date_calculation, end, json_variable_mapping, loop_, multi_conditions, output,
+    parallel, response, response_message, variable,
 };
 use crate::expr::json;
 
 /// All node types, by name.
 pub const NODES: &[Kind] = &[
     Kind::of::<condition::Condition>(),
+    Kind::of::<date_calculation::DateCalculation>(),
     Kind::of::<end::End>(),
     Kind::of::<json_variable_mapping::JsonVariableMapping>(),
     Kind::of::<loop_::Loop>(),

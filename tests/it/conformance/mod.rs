@@ -26,7 +26,6 @@ const MISSING: &[&str] = &[
     "condition:formula.js",
     "condition:math.js",
     "create",
-    "dateCalculation",
     "delay",
     "destroy",
     "dynamic-calculation",
