@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DbBackend};
 use serde_json::json;
 use sidehook::store::inspect::NEEDED;
 use sidehook::store::workflow::NewWorkflow;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::databases::{Kind, TestDatabase};
@@ -401,6 +401,8 @@ async fn a_healthcheck_does_not_wait_for_long() {
     let held = tokio::spawn(async move {
         let (silent, _) = listener.accept().await.expect("a connection");
         let (mut unready, _) = listener.accept().await.expect("a connection");
+        // A connection closed with something unread is reset.
+        let _ = unready.read(&mut [0; 1024]).await;
         let answer = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy";
         unready.write_all(answer).await.expect("the answer is sent");
         drop(unready);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use entity::Table;
@@ -13,7 +13,7 @@ use sidehook::app::App;
 use sidehook::store::workflow::NewWorkflow;
 use tokio::time::Instant;
 
-use crate::databases::{Kind, TestDatabase};
+use crate::databases::{Kind, Server, TestDatabase};
 use crate::fixture::{node, workflow};
 use crate::process::{Process, run, run_serve};
 use crate::raw;
@@ -47,7 +47,7 @@ async fn send_until_gone(
     let mut numbers = Vec::new();
     loop {
         let n = next.fetch_add(1, Ordering::SeqCst);
-        let key = if n % 8 == 0 { "sync" } else { "async" };
+        let key = if n.is_multiple_of(8) { "sync" } else { "async" };
         let request = client.post(format!("{process_url}/api/webhooks/{key}")).json(&json!({"n": n}));
         let Ok(response) = request.send().await else { return numbers };
         if response.status().is_success() {
@@ -146,6 +146,82 @@ async fn acknowledged_executions_survive_a_kill() {
     on_every_database(async |database| survives(&database, "KILL").await).await;
 }
 
+/// The database goes away under load and comes back; sidehook is not started again.
+#[tokio::test(flavor = "multi_thread")]
+async fn acknowledged_executions_survive_an_outage_of_the_database() {
+    let survives = async |kind: Kind| {
+        let Some(mut place) = Server::start(kind, false).await else { return };
+        let database = place.create_database().await.expect("a database");
+        let server = TestServer::start_with(&database, &[("SIDEHOOK_WORKERS", "2")]).await;
+        let hooks = [looping("sync", true), looping("async", false)];
+        for hook in &hooks {
+            server.add(hook).await;
+        }
+        let (next, acknowledged) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let stop = Arc::new(AtomicBool::new(false));
+        let senders: Vec<_> = (0..8)
+            .map(|_| {
+                let (url, next, acknowledged, stop) =
+                    (server.url.clone(), next.clone(), acknowledged.clone(), stop.clone());
+                tokio::spawn(send_until_stopped(url, next, acknowledged, stop))
+            })
+            .collect();
+        let reaches = async |count: u64| {
+            let deadline = Instant::now() + PATIENCE;
+            while acknowledged.load(Ordering::SeqCst) < count {
+                assert!(Instant::now() < deadline, "no requests are acknowledged on {kind}");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        reaches(ACKNOWLEDGED).await;
+        place.stop().await.expect("the server stops");
+        place.start_again().await.expect("the server starts");
+        reaches(acknowledged.load(Ordering::SeqCst) + ACKNOWLEDGED).await;
+        stop.store(true, Ordering::SeqCst);
+        let mut sent: BTreeSet<u64> = BTreeSet::new();
+        for numbers in join_all(senders).await {
+            sent.extend(numbers.expect("a sender does not panic"));
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while !is_all_over(&server).await {
+            assert!(Instant::now() < deadline, "executions or leases are left on {kind}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let recorded = numbers(&server, &hooks).await;
+        let lost: Vec<&u64> = sent.iter().filter(|n| recorded.get(n) != Some(&vec![1])).collect();
+        assert!(lost.is_empty(), "{lost:?} were acknowledged on {kind} and are not there or have failed");
+        let odd: Vec<_> = recorded.iter().filter(|(_, statuses)| **statuses != [1]).collect();
+        assert!(odd.is_empty(), "{odd:?} on {kind}");
+        server.stop().await;
+    };
+    tokio::join!(survives(Kind::Postgres), survives(Kind::Mysql));
+}
+
+/// Requests with numbers of their own; those that are refused are not sent again.
+async fn send_until_stopped(
+    url: String,
+    next: Arc<AtomicU64>,
+    acknowledged: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+) -> Vec<u64> {
+    let client = client();
+    let mut numbers = Vec::new();
+    while !stop.load(Ordering::SeqCst) {
+        let n = next.fetch_add(1, Ordering::SeqCst);
+        let key = if n.is_multiple_of(2) { "sync" } else { "async" };
+        let request = client.post(format!("{url}/api/webhooks/{key}")).json(&json!({"n": n}));
+        let status = request.send().await.expect("an answer").status();
+        if status.is_success() {
+            numbers.push(n);
+            acknowledged.fetch_add(1, Ordering::SeqCst);
+        } else {
+            assert_eq!(status, 503);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    numbers
+}
+
 #[tokio::test]
 async fn an_asynchronous_execution_is_recorded_before_the_reply() {
     on_every_database(async |database| {
@@ -176,7 +252,8 @@ async fn callers_who_hang_up_stop_nothing() {
             server.add(hook).await;
         }
         let hang_up = async |n: u64| {
-            let line = format!("POST /api/webhooks/{} HTTP/1.1", if n % 2 == 0 { "sync" } else { "async" });
+            let line =
+                format!("POST /api/webhooks/{} HTTP/1.1", if n.is_multiple_of(2) { "sync" } else { "async" });
             let body = json!({"n": n}).to_string();
             let length = format!("content-length: {}", body.len());
             let head = [line.as_bytes(), b"content-type: application/json", length.as_bytes()];
@@ -324,6 +401,44 @@ async fn an_instance_whose_number_was_taken_ends() {
     .await;
 }
 
+/// Otherwise another one would take its executions over while they still run.
+#[tokio::test]
+async fn an_instance_that_waits_for_its_executions_gives_signs_of_life() {
+    on_every_database(async |database| {
+        let rows = Rows { store: prepare(&database, &[]).await };
+        let round = vec![node("round", "variable", json!({"value": 1}))];
+        let endless = node("loop", "loop", json!({"target": 300_000_000})).branch(0, round);
+        let hook = workflow("k", false, &json!({}), &[endless]);
+        rows.add(&hook).await;
+        let mut process = Process::serve(&database, &[]).await;
+        let status = client().post(process.trigger_url("k")).send().await.expect("an answer").status();
+        assert_eq!(status, 200);
+        process.signal("TERM").await;
+        let (instances, leases) = (rows.table(Table::Instances), rows.table(Table::Leases));
+        let heartbeat = format!("SELECT heartbeat_at FROM {instances} WHERE id = 0");
+        let deadline = Instant::now() + PATIENCE;
+        while !process.printed().contains("no new requests are taken") {
+            assert!(Instant::now() < deadline, "it does not notice the signal");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let mut beats = BTreeSet::new();
+        while beats.len() < 4 {
+            beats.insert(rows.number(&heartbeat).await);
+            assert!(Instant::now() < deadline, "{beats:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(!beats.contains(&0), "it has ended too early");
+        let owned = format!("SELECT COUNT(*) FROM {leases} WHERE instance_id = 0");
+        assert_eq!(rows.number(&owned).await, 1);
+        let (executions, status) = (rows.table(Table::Executions), rows.quoted("status"));
+        rows.execute(&format!("UPDATE {executions} SET {status} = -3")).await;
+        assert!(process.ended().await.success());
+        assert_eq!(rows.executions(hook.id).await[0]["status"], -3);
+        assert_eq!((rows.count(Table::Leases).await, rows.number(&heartbeat).await), (0, 0));
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_port_that_is_taken_is_told() {
     let database = TestDatabase::create(Kind::Sqlite).await.expect("SQLite can always be had");
@@ -370,12 +485,26 @@ async fn a_database_that_does_not_exist_is_told_at_once() {
 #[tokio::test]
 async fn a_database_without_nocobase_is_told() {
     on_every_database(async |database| {
+        if let Some((_, file)) = database.env().into_iter().find(|(name, _)| name == "DB_STORAGE") {
+            std::fs::File::create(file).expect("an empty file");
+        }
         let output = run_serve(&database, &[]).await;
         let told = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{told}");
         assert!(told.contains("is this NocoBase's database?"), "{told}");
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_file_that_does_not_exist_is_told_and_not_made() {
+    let database = TestDatabase::create(Kind::Sqlite).await.expect("SQLite can always be had");
+    let output = run_serve(&database, &[]).await;
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    let (_, file) = database.env().into_iter().find(|(name, _)| name == "DB_STORAGE").expect("a file");
+    assert!(told.contains(&format!("{file} does not exist; check --database or DB_STORAGE")), "{told}");
+    assert!(!std::path::Path::new(&file).exists());
 }
 
 #[tokio::test]

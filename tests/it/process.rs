@@ -10,6 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::databases::TestDatabase;
@@ -23,6 +24,7 @@ pub struct Process {
     pub url: String,
     child: Child,
     printed: Printed,
+    readers: Vec<JoinHandle<()>>,
     /// Its working folder, where it is nobody else's.
     _folder: Option<TempDir>,
 }
@@ -60,9 +62,11 @@ impl Process {
     pub async fn start_in(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
         let mut child = command(arguments, settings, folder).spawn().expect("sidehook starts");
         let printed = Printed::default();
-        printed.follow(child.stdout.take().expect("its standard output"));
-        printed.follow(child.stderr.take().expect("its standard error"));
-        let mut process = Self { url: String::new(), child, printed, _folder: None };
+        let readers = vec![
+            printed.follow(child.stdout.take().expect("its standard output")),
+            printed.follow(child.stderr.take().expect("its standard error")),
+        ];
+        let mut process = Self { url: String::new(), child, printed, readers, _folder: None };
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(address) = process.address() {
@@ -92,12 +96,14 @@ impl Process {
         assert!(sent.success(), "{name} cannot be sent: {sent}");
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and until all that it has printed is there.
     pub async fn ended(&mut self) -> ExitStatus {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
-        ended
-            .unwrap_or_else(|_| panic!("sidehook does not end:\n{}", self.printed()))
-            .expect("a child process")
+        let status = ended.unwrap_or_else(|_| panic!("sidehook does not end:\n{}", self.printed()));
+        for reader in self.readers.drain(..) {
+            reader.await.expect("a reader does not panic");
+        }
+        status.expect("a child process")
     }
 
     /// The most memory that it has had so far, in bytes.
@@ -119,7 +125,7 @@ impl Process {
 }
 
 impl Printed {
-    fn follow(&self, stream: impl AsyncRead + Send + Unpin + 'static) {
+    fn follow(&self, stream: impl AsyncRead + Send + Unpin + 'static) -> JoinHandle<()> {
         let printed = self.clone();
         tokio::spawn(async move {
             let mut lines = BufReader::new(stream).split(b'\n');
@@ -128,7 +134,7 @@ impl Printed {
                 all.push_str(&String::from_utf8_lossy(&line));
                 all.push('\n');
             }
-        });
+        })
     }
 
     fn text(&self) -> String {
