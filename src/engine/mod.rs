@@ -106,6 +106,8 @@ pub struct Engine {
     /// Executions that belong to this instance and could not be picked up; tried again with each heartbeat.
     stranded: Mutex<Vec<i64>>,
     tasks: TaskTracker,
+    /// What goes on until nothing runs any more, and is not waited for.
+    watches: TaskTracker,
     /// No more work is taken.
     stopping: CancellationToken,
     /// Nothing runs any more.
@@ -138,12 +140,13 @@ impl Engine {
             has_backlog: AtomicBool::new(true),
             backlog_grew: Notify::new(),
             tasks: TaskTracker::new(),
+            watches: TaskTracker::new(),
             stopping: CancellationToken::new(),
             stopped: CancellationToken::new(),
             stranded: Mutex::default(),
         });
         engine.tasks.spawn(engine.clone().feed_workers());
-        engine.tasks.spawn(engine.clone().watch_aborts());
+        engine.watches.spawn(engine.clone().watch_aborts());
         engine
     }
 

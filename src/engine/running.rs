@@ -83,7 +83,7 @@ impl Drop for Registration {
 impl Engine {
     /// Cancels runs whose executions have been ended by NocoBase: by its screen or its timeout manager.
     pub(super) async fn watch_aborts(self: Arc<Self>) {
-        while self.stopping.run_until_cancelled(tokio::time::sleep(WATCH_INTERVAL)).await.is_some() {
+        while self.stopped.run_until_cancelled(tokio::time::sleep(WATCH_INTERVAL)).await.is_some() {
             let watched = self.running.watched();
             if watched.is_empty() {
                 continue;

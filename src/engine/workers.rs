@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use entity::execution;
-use entity::status::execution::STARTED;
+use entity::status::execution::{ERROR, STARTED};
 use sea_orm::DbErr;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -16,7 +16,8 @@ use super::processor::{Ended, Execution, Processor};
 use super::running::Registration;
 use super::{Engine, Workflow};
 use crate::expr::json;
-use crate::store::recorder::RecordError;
+use crate::store::execution::ExecutionUpdate;
+use crate::store::recorder::{LeaseChange, Record, RecordError};
 
 /// How often the database is asked for work when nobody has announced any; another instance that stopped
 /// may have left some.
@@ -114,8 +115,9 @@ impl Engine {
                 None => self.workflow(workflow_id).await?,
             };
             workflows.insert(workflow_id, workflow.clone());
-            if let Some(workflow) = workflow {
-                runnable.push((row, workflow));
+            match workflow {
+                Some(workflow) => runnable.push((row, workflow)),
+                None => self.give_up(row.id).await,
             }
         }
         let runs = |id: &i64| runnable.iter().any(|(row, _)| row.id == *id);
@@ -133,6 +135,16 @@ impl Engine {
             self.spawn_run(execution, worker);
         }
         Ok(())
+    }
+
+    /// Ends an execution whose workflow has been deleted.
+    async fn give_up(&self, id: i64) {
+        let update = ExecutionUpdate { status: Some(ERROR), ..ExecutionUpdate::default() };
+        let lease = LeaseChange::Release;
+        let record = Record { execution_id: id, update: Some(update), lease, ..Record::default() };
+        if let Err(err) = self.recorder.write(record).await {
+            tracing::warn!(execution.id = id, reason = %err, "an execution without a workflow could not be ended");
+        }
     }
 
     async fn workflow(&self, id: i64) -> Result<Option<Arc<Workflow>>, DbErr> {

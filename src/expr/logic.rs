@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use super::compare::{loosely_equal, order, same_value_zero};
-use super::convert::{to_number, to_text};
+use super::convert::to_text;
 use super::{Date, Thrown, Value};
 
 /// The truth of a condition tree. A missing tree, a comparison without calculator or operands and an empty
@@ -110,18 +110,7 @@ fn dates(a: &Value, b: &Value) -> Result<Comparison, Thrown> {
     if [a, b].iter().any(|value| value.is_nullish() || matches!(value, Value::Bool(_))) {
         return Ok(Comparison::NoDate);
     }
-    Ok(Comparison::Dates(date_of(a)?, date_of(b)?))
-}
-
-/// `new Date(value).getTime()`.
-fn date_of(value: &Value) -> Result<f64, Thrown> {
-    match value {
-        Value::Number(number) => Ok(number.trunc()),
-        Value::Date(date) => Ok(date.0),
-        Value::Text(text) => Ok(Date::parse(text).0),
-        value @ (Value::Array(_) | Value::Object(_)) => Ok(Date::parse(&to_text(value)?).0),
-        value => to_number(value),
-    }
+    Ok(Comparison::Dates(Date::of(a)?.0, Date::of(b)?.0))
 }
 
 fn includes(a: &Value, b: &Value) -> Result<bool, Thrown> {
