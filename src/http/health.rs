@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use poem::handler;
 use poem::http::StatusCode;
 use poem::web::Data;
+use poem::{Response, handler};
 
 use crate::app::App;
 
@@ -17,10 +17,12 @@ pub fn live() -> &'static str {
     "ok"
 }
 
+/// Also tells the version, which NocoBase's plugin shows.
 #[handler]
-pub async fn ready(Data(app): Data<&Arc<App>>) -> (StatusCode, &'static str) {
-    match tokio::time::timeout(PATIENCE, app.store.db.ping()).await {
+pub async fn ready(Data(app): Data<&Arc<App>>) -> Response {
+    let (status, text) = match tokio::time::timeout(PATIENCE, app.store.db.ping()).await {
         Ok(Ok(())) => (StatusCode::OK, "ok"),
         _ => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer"),
-    }
+    };
+    Response::builder().status(status).header("x-sidehook-version", env!("CARGO_PKG_VERSION")).body(text)
 }
