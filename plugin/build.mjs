@@ -1,0 +1,72 @@
+// Builds dist/ and packs it into build/sidehook-plugin-workflow-webhook.tgz, which is what NocoBase's plugin
+// manager takes. NocoBase loads a plugin's server half by require() and its client halves as AMD modules.
+
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { build } from 'esbuild';
+
+const { name } = JSON.parse(readFileSync('package.json', 'utf8'));
+
+/** The series of NocoBase that this is built for: its plugin manager refuses a plugin that does not say. */
+const NOCOBASE = '2.2.0';
+
+rmSync('dist', { recursive: true, force: true });
+rmSync('build', { recursive: true, force: true });
+
+// The paths of tsconfig.json name declarations only.
+const shared = { bundle: true, tsconfigRaw: {}, legalComments: 'inline', logLevel: 'warning' };
+
+await build({
+  ...shared,
+  entryPoints: ['src/server/index.ts'],
+  outfile: 'dist/server/index.js',
+  platform: 'node',
+  target: 'node20',
+  format: 'cjs',
+  external: ['@nocobase/*'],
+  // NocoBase takes `module.exports` or its `default`.
+});
+
+/** Wraps a CommonJS bundle into an AMD module. */
+async function buildClient(folder, moduleName, dependencies) {
+  const list = JSON.stringify(dependencies);
+  await build({
+    ...shared,
+    entryPoints: [`src/${folder}/index.ts`],
+    outfile: `dist/${folder}/index.js`,
+    platform: 'browser',
+    target: 'es2020',
+    format: 'cjs',
+    minify: true,
+    external: dependencies,
+    banner: {
+      js: `define(${JSON.stringify(moduleName)}, ${list}, function () {
+var given = arguments, names = ${list}, module = { exports: {} };
+var require = function (name) { return given[names.indexOf(name)]; };`,
+    },
+    footer: { js: 'return module.exports;\n});' },
+  });
+}
+
+await buildClient('client', name, ['@nocobase/client', '@nocobase/plugin-workflow/client']);
+await buildClient('client-v2', `${name}/client-v2`, [
+  '@nocobase/client-v2',
+  '@nocobase/plugin-workflow/client-v2',
+]);
+
+const versions = ['client', 'client-v2', 'plugin-workflow', 'server', 'utils'].map((part) => [
+  `@nocobase/${part}`,
+  NOCOBASE,
+]);
+writeFileSync(
+  'dist/externalVersion.js',
+  `module.exports = ${JSON.stringify(Object.fromEntries(versions), null, 2)};\n`,
+);
+
+mkdirSync('build');
+const packed = execFileSync('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', 'build'], {
+  encoding: 'utf8',
+});
+const tarball = 'build/sidehook-plugin-workflow-webhook.tgz';
+renameSync(`build/${packed.trim().split('\n').pop()}`, tarball);
+console.log(tarball);

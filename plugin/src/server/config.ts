@@ -1,0 +1,103 @@
+// The configurations of the trigger and of the response node: what NocoBase may store.
+
+import type { Faults } from './nocobase';
+
+/** `workflows.config` of a webhook workflow, as far as it has the right shape. */
+export interface TriggerConfig {
+  basicAuthentication?: false | null | { username: string; password: string };
+  request?: { headers?: Item[]; query?: Item[]; body?: Item[] } | null;
+  /** The answer of an asynchronous workflow. */
+  response?: ResponseConfig | null;
+  /** sidehook's extensions; they say nothing here but whether the whole request is the context. */
+  sidehook?: Record<string, unknown> | null;
+}
+
+export interface Item {
+  key: string;
+  alias?: string;
+  /** The name in the context, when it is not the key. */
+  _var?: string;
+}
+
+export interface ResponseConfig {
+  statusCode?: unknown;
+  headers?: unknown;
+  body?: unknown;
+}
+
+/** The faults of a trigger's configuration by their paths, or null. */
+export function validateTrigger(config: unknown): Faults {
+  const faults: Record<string, string> = {};
+  if (!isObject(config)) return { config: 'The configuration has to be an object.' };
+  const { basicAuthentication, request, response, sidehook } = config;
+  if (basicAuthentication) checkBasicAuthentication(basicAuthentication, faults);
+  if (checkObject(request, 'request', faults)) {
+    for (const part of ['headers', 'query', 'body']) checkItems(request[part], `request.${part}`, faults);
+  }
+  if (checkObject(response, 'response', faults)) checkResponse(response, 'response.', faults);
+  checkObject(sidehook, 'sidehook', faults);
+  return Object.keys(faults).length ? faults : null;
+}
+
+/** The faults of a response node's configuration by their paths, or null. */
+export function validateResponse(config: unknown): Faults {
+  const faults: Record<string, string> = {};
+  if (checkObject(config, 'config', faults)) checkResponse(config, '', faults);
+  return Object.keys(faults).length ? faults : null;
+}
+
+function checkBasicAuthentication(value: unknown, faults: Record<string, string>) {
+  for (const name of ['username', 'password']) {
+    const part = isObject(value) ? value[name] : undefined;
+    if (typeof part !== 'string' || !part) {
+      faults[`basicAuthentication.${name}`] = `Basic authentication needs a ${name}.`;
+    }
+  }
+}
+
+function checkItems(list: unknown, path: string, faults: Record<string, string>) {
+  if (list == null) return;
+  if (!Array.isArray(list)) {
+    faults[path] = `"${path}" has to be a list.`;
+    return;
+  }
+  list.forEach((item, index) => {
+    if (!isObject(item) || typeof item.key !== 'string' || !item.key) {
+      faults[`${path}.${index}.key`] = `Every item of "${path}" needs a key.`;
+    }
+  });
+}
+
+function checkResponse(config: Record<string, unknown>, prefix: string, faults: Record<string, string>) {
+  const { statusCode, headers } = config;
+  // A placeholder may stand for the number.
+  const isStatus = Number.isInteger(statusCode) && Number(statusCode) >= 200 && Number(statusCode) <= 599;
+  if (statusCode != null && typeof statusCode !== 'string' && !isStatus) {
+    faults[`${prefix}statusCode`] = 'The status code has to be a whole number from 200 to 599.';
+  }
+  if (headers == null || typeof headers === 'string') return;
+  if (!Array.isArray(headers)) {
+    faults[`${prefix}headers`] = 'The headers have to be a list.';
+    return;
+  }
+  headers.forEach((header, index) => {
+    if (!isObject(header) || typeof header.name !== 'string') {
+      faults[`${prefix}headers.${index}.name`] = 'Every header needs a name.';
+    }
+  });
+}
+
+/** Whether there is an object; anything else but nothing is a fault. */
+function checkObject(
+  value: unknown,
+  path: string,
+  faults: Record<string, string>,
+): value is Record<string, unknown> {
+  if (isObject(value)) return true;
+  if (value != null) faults[path] = `"${path}" has to be an object.`;
+  return false;
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,42 @@
+// `GET sidehook:status`: whether sidehook is there, for people who set it up.
+
+import type { Instance } from './tables';
+
+const PATIENCE_MS = 3000;
+
+export interface Status {
+  /** `SIDEHOOK_URL`, without credentials. */
+  url: string | null;
+  /** Null without a URL. */
+  reachable: boolean | null;
+  /** As sidehook tells it; null when it does not. */
+  version: string | null;
+  error: string | null;
+  instances: Instance[];
+  /** What this plugin does here, as opposed to another plugin with the same types. */
+  registered: { trigger: boolean; response: boolean };
+  guard: boolean;
+}
+
+/** Asks the server at `base` whether it can take events. */
+export async function probe(
+  base: URL | undefined,
+): Promise<Pick<Status, 'url' | 'reachable' | 'version' | 'error'>> {
+  if (!base) return { url: null, reachable: null, version: null, error: null };
+  const url = `${base.protocol}//${base.host}${base.pathname}`;
+  try {
+    const health = new URL(`${base.pathname.replace(/\/$/, '')}/health/ready`, base);
+    const response = await fetch(health, { signal: AbortSignal.timeout(PATIENCE_MS) });
+    const version = response.headers.get('x-sidehook-version');
+    const error = response.ok ? null : `${response.status}: ${(await response.text()).slice(0, 200)}`;
+    return { url, reachable: response.ok, version, error };
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    return {
+      url,
+      reachable: false,
+      version: null,
+      error: cause instanceof Error ? cause.message : String(cause),
+    };
+  }
+}

@@ -1,0 +1,132 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import PluginSidehook from '../src/server/index';
+import { read, serve } from './http';
+
+afterEach(() => vi.unstubAllEnvs());
+
+/** A NocoBase whose workflow plugin has these types already. */
+function nocobase({ triggers = [] as string[], instructions = [] as string[], name = 'main' } = {}) {
+  const lines: string[] = [];
+  const line = (text: string) => void lines.push(text);
+  const registry = (types: string[]) => new Map<string, any>(types.map((type) => [type, { type }]));
+  const workflow = {
+    triggers: registry(triggers),
+    instructions: registry(instructions),
+    functions: { getEntities: () => [] },
+    enabledCache: new Map(),
+    dispatcher: { resolveTask: async () => 'done' },
+    registerTrigger: (type: string, trigger: object) => void workflow.triggers.set(type, trigger),
+    registerInstruction: (type: string, node: object) => void workflow.instructions.set(type, node),
+    recover: vi.fn(async () => {}),
+  };
+  const uses: { middleware: (ctx: any, next: () => Promise<void>) => Promise<void>; options: object }[] = [];
+  const resources: {
+    name: string;
+    actions: Record<string, (ctx: any, next: () => Promise<void>) => Promise<void>>;
+  }[] = [];
+  const listeners: (() => void)[] = [];
+  const sequelize = {
+    query: async () => [],
+    getQueryInterface: () => ({ quoteIdentifier: (text: string) => text }),
+  };
+  const app = {
+    name,
+    db: { options: { dialect: 'sqlite' }, sequelize },
+    log: { info: line, warn: line, error: line },
+    environment: { getVariables: () => ({}) },
+    pm: { get: () => workflow },
+    acl: { registerSnippet: () => {} },
+    on: (_: string, listener: () => void) => void listeners.push(listener),
+    use: (middleware: (typeof uses)[0]['middleware'], options: object) =>
+      void uses.push({ middleware, options }),
+    resourceManager: { define: (resource: (typeof resources)[0]) => void resources.push(resource) },
+  };
+  const start = async () => {
+    await new (PluginSidehook as unknown as new (app: object) => PluginSidehook)(app).load();
+    listeners.forEach((listener) => listener());
+    const act = async (action: string) => {
+      const ctx: { body?: any } = {};
+      await resources[0]!.actions[action]!(ctx, async () => {});
+      return ctx.body;
+    };
+    const url = await serve(async (req, res) => {
+      const ctx = { path: req.url!.split('?')[0], req, res };
+      await uses[0]!.middleware(ctx, async () => void res.end('next'));
+    });
+    return { act, url };
+  };
+  return { start, workflow, lines, uses };
+}
+
+test('registers both types once all plugins have loaded, and comes before the body parser', async () => {
+  const { start, workflow, lines, uses } = nocobase();
+  const { act } = await start();
+  expect(workflow.triggers.get('webhook').validateConfig({ request: [] })).toEqual({
+    request: expect.any(String),
+  });
+  expect(workflow.instructions.get('response').isAvailable({ type: 'webhook' })).toBe(true);
+  expect(uses[0]!.options).toMatchObject({ before: 'bodyParser' });
+  expect(lines).toEqual([]);
+  expect(await act('status')).toEqual({
+    url: null,
+    reachable: null,
+    version: null,
+    error: null,
+    instances: [],
+    registered: { trigger: true, response: true },
+    guard: true,
+  });
+});
+
+test('steps aside where another plugin has registered the types, and says so', async () => {
+  const { start, workflow, lines } = nocobase({ triggers: ['webhook'], instructions: ['response'] });
+  const { act, url } = await start();
+  expect(workflow.triggers.get('webhook')).toEqual({ type: 'webhook' });
+  expect(workflow.instructions.get('response')).toEqual({ type: 'response' });
+  expect(lines).toEqual([expect.stringContaining('"webhook"'), expect.stringContaining('"response"')]);
+  expect((await act('status')).registered).toEqual({ trigger: false, response: false });
+  // Its webhooks are the other plugin's.
+  expect(await (await fetch(new URL('/api/webhooks/k', url), { method: 'POST' })).text()).toBe('next');
+});
+
+test('answers webhooks itself where no sidehook is configured, and leaves other URLs alone', async () => {
+  const { url } = await nocobase().start();
+  expect((await fetch(new URL('/api/webhooks/k', url), { method: 'POST' })).status).toBe(404);
+  expect(await (await fetch(new URL('/api/users:list', url))).text()).toBe('next');
+});
+
+test('hands webhooks on where a sidehook is configured', async () => {
+  const upstream = await serve(async (request, response) =>
+    response.end(`${request.url} ${await read(request)}`),
+  );
+  vi.stubEnv('SIDEHOOK_URL', upstream.href);
+  vi.stubEnv('API_BASE_PATH', '/x/');
+  const { act, url } = await nocobase().start();
+  const response = await fetch(new URL('/x/webhook:trigger/k?a', url), { method: 'POST', body: 'b' });
+  expect(await response.text()).toBe('/x/webhook:trigger/k?a b');
+  expect(await act('status')).toMatchObject({ url: upstream.href, reachable: true });
+  // sidehook does not serve the databases of other applications.
+  const { url: other } = await nocobase({ name: 'other' }).start();
+  expect((await fetch(new URL('/x/webhooks/k', other), { method: 'POST' })).status).toBe(404);
+});
+
+test('says what is wrong with a URL, and that nobody answers there', async () => {
+  vi.stubEnv('SIDEHOOK_URL', 'ftp://127.0.0.1');
+  const wrong = nocobase();
+  await wrong.start();
+  expect(wrong.lines[0]).toContain('SIDEHOOK_URL');
+  vi.stubEnv('SIDEHOOK_URL', 'http://user:secret@127.0.0.1:1/base');
+  const { act } = await nocobase().start();
+  expect(await act('status')).toMatchObject({
+    url: 'http://127.0.0.1:1/base',
+    reachable: false,
+    error: expect.any(String),
+  });
+});
+
+test('starts what is queued through NocoBase itself', async () => {
+  const { start, workflow } = nocobase();
+  const { act } = await start();
+  expect(await act('recover')).toEqual({ recovered: true });
+  expect(workflow.recover).toHaveBeenCalledOnce();
+});

@@ -1,0 +1,3 @@
+// In place of NocoBase's templates.
+
+export const parse = (value: unknown) => () => value;

@@ -1,0 +1,61 @@
+// NocoBase's HTTP API and database, as the scripts of this folder use them. `up` has set up both.
+
+import { createRequire } from 'node:module';
+
+const { NB_URL, PG_PORT, APP } = process.env;
+
+/** Signs in as the root user. */
+export async function signIn() {
+  const signed = await call('POST', 'auth:signIn', { account: 'admin@nocobase.com', password: 'admin123' });
+  return new Api(signed.data.token);
+}
+
+export class ApiError extends Error {
+  constructor(status, text) {
+    super(`${status}: ${text}`);
+    this.status = status;
+  }
+}
+
+class Api {
+  constructor(token) {
+    this.token = token;
+    this.headers = { authorization: `Bearer ${token}`, 'x-role': 'root', 'x-locale': 'en-US' };
+  }
+
+  get(action, parameters = {}) {
+    const query = Object.entries(parameters).flatMap(([name, value]) =>
+      Array.isArray(value) ? value.map((one) => [`${name}[]`, one]) : [[name, value]],
+    );
+    return call('GET', `${action}?${new URLSearchParams(query)}`, undefined, this.headers);
+  }
+
+  post(action, values, parameters = {}) {
+    return call('POST', `${action}?${new URLSearchParams(parameters)}`, values, this.headers);
+  }
+}
+
+async function call(method, action, values, headers = {}) {
+  const response = await fetch(`${NB_URL}/api/${action}`, {
+    method,
+    headers: { ...headers, ...(values === undefined ? {} : { 'content-type': 'application/json' }) },
+    body: values === undefined ? undefined : JSON.stringify(values),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new ApiError(response.status, text.slice(0, 300));
+  return text ? JSON.parse(text) : undefined;
+}
+
+/** A connection to NocoBase's database, by the driver that NocoBase has installed. */
+export async function connect() {
+  const { Pool } = createRequire(`${APP}/package.json`)('pg');
+  return new Pool({
+    host: '127.0.0.1',
+    port: Number(PG_PORT),
+    user: 'nocobase',
+    database: 'nocobase',
+    max: 4,
+  });
+}
+
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
