@@ -36,7 +36,22 @@ pub struct ExecutionUpdate {
     pub reason: Option<String>,
 }
 
-const COLUMNS: usize = 13;
+/// The columns of a row that is inserted, in the order of its values.
+pub(super) const COLUMNS: [&str; 13] = [
+    "id",
+    "createdAt",
+    "updatedAt",
+    "workflowId",
+    "key",
+    "eventKey",
+    "context",
+    "status",
+    "reason",
+    "output",
+    "startedAt",
+    "expiresAt",
+    "dispatched",
+];
 
 impl Store {
     /// Inserts rows. All are marked as dispatched: NocoBase takes over any that are not.
@@ -51,23 +66,9 @@ impl Store {
         if self.codec.backend() == DbBackend::Postgres {
             return self.unnest_executions(db, rows).await;
         }
-        for rows in rows.chunks(self.codec.bind_limit() / COLUMNS) {
+        for rows in rows.chunks(self.codec.bind_limit() / COLUMNS.len()) {
             let mut insert = Query::insert();
-            insert.into_table(self.table(Table::Executions)).columns(self.columns::<COLUMNS>([
-                "id",
-                "createdAt",
-                "updatedAt",
-                "workflowId",
-                "key",
-                "eventKey",
-                "context",
-                "status",
-                "reason",
-                "output",
-                "startedAt",
-                "expiresAt",
-                "dispatched",
-            ]));
+            insert.into_table(self.table(Table::Executions)).columns(self.columns(COLUMNS));
             for row in rows {
                 insert.values_panic([
                     row.id.into(),

@@ -32,7 +32,21 @@ pub struct JobUpdate {
     pub meta: Option<String>,
 }
 
-const COLUMNS: usize = 12;
+/// The columns of a row that is inserted, in the order of its values.
+pub(super) const COLUMNS: [&str; 12] = [
+    "id",
+    "createdAt",
+    "updatedAt",
+    "executionId",
+    "nodeId",
+    "nodeKey",
+    "upstreamId",
+    "status",
+    "result",
+    "meta",
+    "log",
+    "startedAt",
+];
 
 impl Store {
     pub(super) async fn insert_jobs<C: ConnectionTrait>(
@@ -46,22 +60,9 @@ impl Store {
         if self.codec.backend() == DbBackend::Postgres {
             return self.unnest_jobs(db, rows).await;
         }
-        for rows in rows.chunks(self.codec.bind_limit() / COLUMNS) {
+        for rows in rows.chunks(self.codec.bind_limit() / COLUMNS.len()) {
             let mut insert = Query::insert();
-            insert.into_table(self.table(Table::Jobs)).columns(self.columns::<COLUMNS>([
-                "id",
-                "createdAt",
-                "updatedAt",
-                "executionId",
-                "nodeId",
-                "nodeKey",
-                "upstreamId",
-                "status",
-                "result",
-                "meta",
-                "log",
-                "startedAt",
-            ]));
+            insert.into_table(self.table(Table::Jobs)).columns(self.columns(COLUMNS));
             for row in rows {
                 insert.values_panic([
                     row.id.into(),

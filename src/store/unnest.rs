@@ -11,8 +11,8 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use entity::Table;
 
 use super::Store;
-use super::execution::NewExecution;
-use super::job::NewJob;
+use super::execution::{self, NewExecution};
+use super::job::{self, NewJob};
 
 /// Stands for NULL in an array of statuses.
 const NO_STATUS: i32 = -32_768;
@@ -32,21 +32,7 @@ impl Store {
              AS r(id, created_at, updated_at, workflow_id, key, event_key, context, status, reason, output, \
              started_at, expires_at)",
             self.quoted_table(Table::Executions),
-            self.quoted_columns(&[
-                "id",
-                "createdAt",
-                "updatedAt",
-                "workflowId",
-                "key",
-                "eventKey",
-                "context",
-                "status",
-                "reason",
-                "output",
-                "startedAt",
-                "expiresAt",
-                "dispatched",
-            ]),
+            self.quoted_columns(&execution::COLUMNS),
         );
         let values = [
             numbers(rows.iter().map(|row| row.id)),
@@ -79,20 +65,7 @@ impl Store {
              AS r(id, created_at, execution_id, node_id, node_key, upstream_id, status, result, meta, log, \
              started_at)",
             self.quoted_table(Table::Jobs),
-            self.quoted_columns(&[
-                "id",
-                "createdAt",
-                "updatedAt",
-                "executionId",
-                "nodeId",
-                "nodeKey",
-                "upstreamId",
-                "status",
-                "result",
-                "meta",
-                "log",
-                "startedAt",
-            ]),
+            self.quoted_columns(&job::COLUMNS),
         );
         let values = [
             numbers(rows.iter().map(|row| row.id)),
