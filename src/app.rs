@@ -124,7 +124,8 @@ impl App {
         Ok(app)
     }
 
-    /// Serves until `stop` is done, then ends what is under way and gives the instance number back.
+    /// Serves until `stop` is done, then ends what is under way and gives the instance number back. An error
+    /// when another instance has taken the number, so that whoever supervises the process starts it again.
     pub async fn serve(
         self: &Arc<Self>,
         listener: TcpListener,
@@ -134,12 +135,13 @@ impl App {
             tokio::select! { () = stop => {}, () = self.stop.cancelled() => {} }
         };
         http::serve(self.clone(), listener, until, self.config.grace).await.context("serving HTTP")?;
-        self.shut_down().await;
+        let is_fenced = self.stop.is_cancelled();
+        self.shut_down(is_fenced).await;
+        anyhow::ensure!(!is_fenced, "another sidehook has taken this instance's number over");
         Ok(())
     }
 
-    async fn shut_down(&self) {
-        let is_fenced = self.stop.is_cancelled();
+    async fn shut_down(&self, is_fenced: bool) {
         self.stop.cancel();
         let left = self.engine.drain(self.config.grace).await;
         if left > 0 {
