@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use entity::environment_variable;
 use sea_orm::DbErr;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -110,10 +111,11 @@ impl App {
         let stop = CancellationToken::new();
         let app =
             Arc::new(Self { config, store, engine, hooks, paths, tasks, heart: TaskTracker::new(), stop });
-        app.refresh_environment(&mut Vec::new()).await;
+        let mut environment = Vec::new();
+        app.refresh_environment(&mut environment).await;
         app.hooks.refresh().await.context("the workflows cannot be read; is this NocoBase's database?")?;
         app.paths();
-        app.tasks.spawn(app.clone().follow_changes());
+        app.tasks.spawn(app.clone().follow_changes(environment));
         app.heart.spawn(app.clone().keep_alive());
         tracing::info!(
             instance = owner.number,
@@ -190,8 +192,8 @@ impl App {
         paths.clone()
     }
 
-    async fn follow_changes(self: Arc<Self>) {
-        let mut environment = Vec::new();
+    /// Follows the workflows and the environment variables, of which `environment` is what is known.
+    async fn follow_changes(self: Arc<Self>, mut environment: Vec<environment_variable::Model>) {
         while self.stop.run_until_cancelled(tokio::time::sleep(REFRESH_INTERVAL)).await.is_some() {
             match self.hooks.refresh().await {
                 Ok(0) => {}
@@ -204,7 +206,7 @@ impl App {
     }
 
     /// Reads the environment variables and secrets again when a row of them has changed.
-    async fn refresh_environment(&self, known: &mut Vec<entity::environment_variable::Model>) {
+    async fn refresh_environment(&self, known: &mut Vec<environment_variable::Model>) {
         let rows = match self.store.environment_rows().await {
             Ok(rows) => rows,
             Err(err) => return tracing::warn!(reason = %err, "the environment variables cannot be read"),

@@ -140,7 +140,7 @@ impl Processor {
         if !workflow.graph.node(node).is_known {
             return self.reject(node);
         }
-        let runs = workflow.graph.node(node).run.clone();
+        let runs = &workflow.graph.node(node).run;
         let aborted = self.aborted.clone();
         let time_left = self.time_left();
         let mut cx = Context::new(self, node, input);

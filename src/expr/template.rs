@@ -71,6 +71,11 @@ impl Template {
         }
     }
 
+    /// Whether there is anything to fill in.
+    pub fn has_placeholders(&self) -> bool {
+        !self.paths.is_empty()
+    }
+
     /// Fills the placeholders in. Throws what reading a path or calling a function threw.
     pub fn render(&self, scope: &Scope) -> Result<Value, Thrown> {
         for path in &self.paths {

@@ -11,7 +11,7 @@ use poem::{Body, Request, Response, handler};
 use super::reply::{refused, replied};
 use crate::app::{App, Called, Hook};
 use crate::engine::Event;
-use crate::expr::{Scope, json};
+use crate::expr::{Scope, Value, json};
 use crate::store::recorder::RecordError;
 use crate::webhook::admission::{Refusal, check_credentials, check_method};
 use crate::webhook::body;
@@ -99,8 +99,11 @@ async fn run(app: &Arc<App>, event: Event) -> Result<Reply, Refusal> {
 
 /// Records the event, then answers what the trigger says.
 async fn enqueue(app: &Arc<App>, hook: &Hook, event: Event) -> Result<Reply, Refusal> {
-    // A copy: columns that a template reads through an array stay on it, and the run must not find them.
-    let context = json::parse(json::stringify_or_null(&event.context).as_bytes()).unwrap_or_default();
+    let context = match hook.trigger.response.has_placeholders() {
+        // A copy: columns that a template reads through an array stay on it, and the run must not find them.
+        true => json::parse(json::stringify_or_null(&event.context).as_bytes()).unwrap_or_default(),
+        false => Value::Undefined,
+    };
     let scope =
         Scope { env: app.engine.environment(), system: app.engine.ids.clone(), ..Scope::of_context(context) };
     let reply = Reply::of_config(&hook.trigger.response, &scope)?;

@@ -9,6 +9,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::Store;
 use super::instance::is_gone;
+use super::job;
 
 /// NocoBase's tables with the fields that are read or written. A test takes all others away and runs
 /// workflows.
@@ -40,23 +41,7 @@ pub const NEEDED: &[(Table, &[&str])] = &[
             "expiresAt",
         ],
     ),
-    (
-        Table::Jobs,
-        &[
-            "id",
-            "createdAt",
-            "updatedAt",
-            "executionId",
-            "nodeId",
-            "nodeKey",
-            "upstreamId",
-            "status",
-            "result",
-            "meta",
-            "log",
-            "startedAt",
-        ],
-    ),
+    (Table::Jobs, &job::COLUMNS),
     (Table::WorkflowStats, &["key", "executed", "createdAt", "updatedAt"]),
     (Table::WorkflowVersionStats, &["id", "executed", "createdAt", "updatedAt"]),
     (Table::ApplicationPlugins, &["name", "createdAt", "version", "enabled"]),

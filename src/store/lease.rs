@@ -2,10 +2,10 @@
 //! worker.
 
 use chrono::{DateTime, Utc};
+use entity::Table;
 use entity::status::execution::STARTED;
-use entity::{Table, lease};
 use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, OnConflict, Query};
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbErr};
 
 use super::Store;
 use super::instance::Owner;
@@ -139,13 +139,11 @@ impl Store {
         }
         let mut select = Query::select();
         select
-            .columns(["execution_id", "instance_id", "generation"].map(column))
+            .column(column("execution_id"))
             .from(self.table(Table::Leases))
             .cond_where(of_them.clone())
             .order_by(column("execution_id"), sea_orm::Order::Asc);
         let rows = db.query_all(&select).await?;
-        let leases: Result<Vec<lease::Model>, DbErr> =
-            rows.iter().map(|row| lease::Model::from_query_result(row, "")).collect();
         let mut update = Query::update();
         update
             .table(self.table(Table::Leases))
@@ -153,7 +151,7 @@ impl Store {
             .value(column("generation"), owner.generation)
             .cond_where(of_them);
         db.execute(&update).await?;
-        Ok(leases?.into_iter().map(|lease| lease.execution_id).collect())
+        rows.iter().map(|row| row.try_get_by_index(0)).collect()
     }
 
     /// Removes the leases of executions that need no worker any more.

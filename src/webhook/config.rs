@@ -96,6 +96,13 @@ pub struct Response {
     pub body: Template,
 }
 
+impl Response {
+    /// Whether the answer depends on the execution's context.
+    pub fn has_placeholders(&self) -> bool {
+        [&self.status_code, &self.headers, &self.body].iter().any(|template| template.has_placeholders())
+    }
+}
+
 impl Trigger {
     /// Reads `workflows.config`, whatever it is.
     pub fn parse(config: &Value) -> Self {
