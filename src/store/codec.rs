@@ -24,13 +24,17 @@ impl Codec {
 
     /// A JSON text for a JSON column, `None` for SQL NULL.
     ///
-    /// It is bound as text: PostgreSQL casts it, so that its `json` columns keep it to the letter; SQLite's
-    /// column affinity makes numbers of texts that look like one, as it does for NocoBase.
+    /// It is bound as text: PostgreSQL casts it, so that its `json` columns keep it to the letter. SQLite's
+    /// column affinity makes a number of a text that looks like one, as it does for NocoBase, but not always
+    /// the nearest one: there a JSON number is bound as the double that it is.
     pub fn json(&self, text: Option<String>) -> Expr {
-        let value = Expr::val(text);
-        match self.backend {
-            DbBackend::Postgres => value.cast_as(Alias::new("json")),
-            _ => value,
+        match (self.backend, &text) {
+            (DbBackend::Postgres, _) => Expr::val(text).cast_as(Alias::new("json")),
+            (DbBackend::Sqlite, Some(json)) => match serde_json::from_str::<f64>(json) {
+                Ok(number) => Expr::val(number),
+                Err(_) => Expr::val(text),
+            },
+            _ => Expr::val(text),
         }
     }
 
