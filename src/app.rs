@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::engine::{Engine, Parts, Workflow};
 use crate::expr::{Value, json};
 use crate::http;
+use crate::node::Services;
 use crate::store::catalog::{Catalog, Definition};
 use crate::store::connection::{self, Address};
 use crate::store::environment::{SecretKey, variables};
@@ -103,7 +104,8 @@ impl App {
         tasks.spawn(writing);
         let owner = registration.owner;
         let (loop_limit, workers) = (config.loop_limit, config.workers);
-        let parts = Parts { store: store.clone(), recorder, ids, owner, loop_limit, workers };
+        let services = Services::default();
+        let parts = Parts { store: store.clone(), recorder, ids, owner, loop_limit, workers, services };
         let engine = Engine::start(parts);
         engine.beat().await?;
         let hooks = Catalog::new(store.clone(), Hook::build);

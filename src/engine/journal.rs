@@ -18,6 +18,8 @@ use crate::store::job::{JobUpdate, NewJob};
 pub struct Journal {
     jobs: HashMap<JobId, Entry>,
     newest: HashMap<NodeIndex, JobId>,
+    /// How many jobs each node has had.
+    runs: HashMap<NodeIndex, u32>,
     /// Node key → result as templates see it.
     results: Arc<Object>,
     /// Jobs saved since the last flush, in the order of their first save.
@@ -80,6 +82,7 @@ impl Journal {
             is_unsaved: false,
             is_unwritten: false,
         };
+        *self.runs.entry(entry.job.node).or_default() += 1;
         self.jobs.insert(id, entry);
         self.save_again(id);
     }
@@ -128,6 +131,11 @@ impl Journal {
 
     pub fn newest(&self, node: NodeIndex) -> Option<JobId> {
         self.newest.get(&node).copied()
+    }
+
+    /// How many jobs a node has had.
+    pub fn runs(&self, node: NodeIndex) -> u32 {
+        self.runs.get(&node).copied().unwrap_or_default()
     }
 
     /// `$jobsMapByNodeKey`.

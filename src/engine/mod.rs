@@ -29,6 +29,7 @@ use self::running::Running;
 use crate::clock::Ids;
 use crate::expr::convert::to_number;
 use crate::expr::{Object, Value, json};
+use crate::node::Services;
 use crate::store::Store;
 use crate::store::catalog::Definition;
 use crate::store::instance::Owner;
@@ -96,6 +97,7 @@ pub struct Engine {
     pub owner: Owner,
     /// `WORKFLOW_LOOP_LIMIT`.
     pub loop_limit: Option<u64>,
+    services: Services,
     environment: ArcSwap<Object>,
     running: Running,
     /// One permit per asynchronous execution that may run at a time.
@@ -122,18 +124,20 @@ pub struct Parts {
     pub owner: Owner,
     pub loop_limit: Option<u64>,
     pub workers: usize,
+    pub services: Services,
 }
 
 impl Engine {
     /// Starts the background tasks: feeding the workers, noticing aborts.
     pub fn start(parts: Parts) -> Arc<Self> {
-        let Parts { store, recorder, ids, owner, loop_limit, workers } = parts;
+        let Parts { store, recorder, ids, owner, loop_limit, workers, services } = parts;
         let engine = Arc::new(Self {
             store,
             recorder,
             ids,
             owner,
             loop_limit,
+            services,
             environment: ArcSwap::default(),
             running: Running::default(),
             workers: Arc::new(Semaphore::new(workers.max(1))),

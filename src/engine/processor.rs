@@ -18,7 +18,7 @@ use super::step::{self, Step};
 use super::{Engine, Workflow};
 use crate::clock::NoIdsLeft;
 use crate::expr::{Live, Object, Scope, Template, Thrown, Value};
-use crate::node::{Context, Draft, Job, JobId, NodeIndex, Outcome, Run};
+use crate::node::{Context, Draft, Job, JobId, NodeIndex, Outcome, Run, Services, Settled, Work};
 use crate::store::execution::NewExecution;
 use crate::store::recorder::RecordError;
 
@@ -102,7 +102,7 @@ impl Processor {
         loop {
             step = match step {
                 Step::Run { node, input } => self.run_node(node, input).await,
-                Step::Resume { node, branch_job } => self.resume_node(node, branch_job),
+                Step::Resume { node, branch_job } => self.resume_node(node, branch_job).await,
                 Step::Finish { status } => {
                     self.journal.flush();
                     self.ended = Some(step::execution_status(status));
@@ -138,38 +138,32 @@ impl Processor {
         }
         let workflow = self.execution.workflow.clone();
         if !workflow.graph.node(node).is_known {
-            return self.reject(node);
+            return self.reject(node).await;
         }
         let runs = &workflow.graph.node(node).run;
-        let aborted = self.aborted.clone();
-        let time_left = self.time_left();
+        let (aborted, time_left) = (self.aborted.clone(), self.time_left());
         let mut cx = Context::new(self, node, input);
-        let run = AssertUnwindSafe(runs.run(&mut cx)).catch_unwind();
-        let outcome = tokio::select! {
-            biased;
-            () = aborted.cancelled() => None,
-            () = sleep_or_never(time_left) => None,
-            outcome = run => Some(outcome.unwrap_or_else(|panic| Err(panicked(&*panic)))),
-        };
-        match outcome {
-            Some(outcome) => self.apply(node, outcome),
+        match until_cut_off(runs.run(&mut cx), &aborted, time_left).await {
+            Some(outcome) => self.apply(node, outcome).await,
             None => self.abort(node),
         }
     }
 
-    fn resume_node(&mut self, node: NodeIndex, branch_job: JobId) -> Step {
+    async fn resume_node(&mut self, node: NodeIndex, branch_job: JobId) -> Step {
         if let Some(step) = self.stop_before(node) {
             return step;
         }
         let workflow = self.execution.workflow.clone();
         let runs = &workflow.graph.node(node).run;
+        let (aborted, time_left) = (self.aborted.clone(), self.time_left());
         let mut cx = Context::new(self, node, Some(branch_job));
-        let resume = AssertUnwindSafe(|| runs.resume(&mut cx, branch_job));
-        let outcome = std::panic::catch_unwind(resume).unwrap_or_else(|panic| Err(panicked(&*panic)));
-        self.apply(node, outcome)
+        match until_cut_off(runs.resume(&mut cx, branch_job), &aborted, time_left).await {
+            Some(outcome) => self.apply(node, outcome).await,
+            None => self.abort(node),
+        }
     }
 
-    fn apply(&mut self, node: NodeIndex, outcome: Result<Outcome, Thrown>) -> Step {
+    async fn apply(&mut self, node: NodeIndex, outcome: Result<Outcome, Thrown>) -> Step {
         let outcome = outcome.unwrap_or_else(|thrown| {
             Outcome::Finished(Draft { status: ERROR, result: thrown.to_result(), ..Draft::default() })
         });
@@ -199,11 +193,28 @@ impl Processor {
                 self.journal.flush();
                 Step::Unwind
             }
+            Outcome::Background(work) => self.wait_for(node, work).await,
             Outcome::Exit(status) => {
                 self.log_job(node, status);
                 Step::Finish { status }
             }
         }
+    }
+
+    /// Waits for work here and saves what has settled.
+    async fn wait_for(&mut self, node: NodeIndex, work: Work) -> Step {
+        let Work { interrupted, done, .. } = work;
+        let (aborted, time_left) = (self.aborted.clone(), self.time_left());
+        let done = done.map(Ok);
+        let settled = match (until_cut_off(done, &aborted, time_left).await, interrupted) {
+            (Some(settled), _) => settled.unwrap_or_else(|thrown: Thrown| Settled::from(thrown)),
+            (None, Some(interrupted)) => interrupted,
+            (None, None) => return self.abort(node),
+        };
+        let Settled { status, result } = settled;
+        let job = self.save(node, Draft { status, result, ..Draft::default() });
+        self.log_job(node, status);
+        step::after(&self.execution.workflow.graph, node, job, status)
     }
 
     /// Enters the branch at a place; the ones after it are left for later.
@@ -234,11 +245,11 @@ impl Processor {
 
     /// Reports a node of an unknown type: to the innermost node that has called into a branch, as in NocoBase,
     /// or as the job of the node itself, where NocoBase leaves the execution started for ever.
-    fn reject(&mut self, node: NodeIndex) -> Step {
+    async fn reject(&mut self, node: NodeIndex) -> Step {
         let place = self.execution.workflow.graph.node(node);
         let text = format!("instruction [{}] not found for node (#{})", place.type_name, place.id);
         let told = self.calls.pop().map_or(node, |call| call.node);
-        self.apply(told, Err(Thrown::error(text)))
+        self.apply(told, Err(Thrown::error(text))).await
     }
 
     /// The status of the newest job on the line of a branch, not counting branches within it.
@@ -387,6 +398,35 @@ impl Run for Processor {
 
     fn loop_limit(&self) -> Option<u64> {
         self.engine.loop_limit
+    }
+
+    fn is_sync(&self) -> bool {
+        self.execution.workflow.is_sync
+    }
+
+    fn effect_key(&self, node: NodeIndex) -> String {
+        let key = &self.execution.workflow.graph.node(node).key;
+        format!("{}:{key}:{}", self.execution.id, self.journal.runs(node) + 1)
+    }
+
+    fn services(&self) -> &Services {
+        &self.engine.services
+    }
+}
+
+/// The outcome of work on a node, an error if it panics; `None` when the execution is cut off before.
+async fn until_cut_off<T>(
+    work: impl Future<Output = Result<T, Thrown>>,
+    aborted: &CancellationToken,
+    time_left: Option<std::time::Duration>,
+) -> Option<Result<T, Thrown>> {
+    tokio::select! {
+        biased;
+        () = aborted.cancelled() => None,
+        () = sleep_or_never(time_left) => None,
+        outcome = AssertUnwindSafe(work).catch_unwind() => {
+            Some(outcome.unwrap_or_else(|panic| Err(panicked(&*panic))))
+        }
     }
 }
 

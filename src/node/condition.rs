@@ -39,7 +39,7 @@ impl Node for Condition {
         }
     }
 
-    fn resume(&self, cx: &mut Context<'_>, branch_job: JobId) -> Result<Outcome, Thrown> {
+    async fn resume(&self, cx: &mut Context<'_>, branch_job: JobId) -> Result<Outcome, Thrown> {
         Ok(match cx.job(branch_job).status {
             RESOLVED => Outcome::Continue(cx.own_job()?),
             PENDING => Outcome::Wait,

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::Services;
 use crate::expr::{Live, Scope, Template, Thrown, Value};
 
 /// A job of the running execution: its `jobs.id`. Later jobs have greater ids.
@@ -71,6 +72,11 @@ pub trait Run: Send {
     fn scope(&self, node: NodeIndex, with_own_scope: bool) -> Result<Scope, Thrown>;
     /// `WORKFLOW_LOOP_LIMIT`.
     fn loop_limit(&self) -> Option<u64>;
+    /// Whether the workflow is synchronous.
+    fn is_sync(&self) -> bool;
+    /// The key of a node's run that comes next or is under way; see [`Context::effect_key`].
+    fn effect_key(&self, node: NodeIndex) -> String;
+    fn services(&self) -> &Services;
 }
 
 /// A node's view of the running execution.
@@ -101,6 +107,21 @@ impl<'a> Context<'a> {
 
     pub fn run(&mut self) -> &mut (dyn Run + 'a) {
         self.run
+    }
+
+    /// Whether the workflow is synchronous: its nodes wait for what they start.
+    pub fn is_sync(&self) -> bool {
+        self.run.is_sync()
+    }
+
+    /// Names this run of this node, the same after a crash and on another instance: execution id, node key
+    /// and the number of the run, from 1. Receivers can tell by it a repeated effect from a new one.
+    pub fn effect_key(&self) -> String {
+        self.run.effect_key(self.node)
+    }
+
+    pub fn services(&self) -> &Services {
+        self.run.services()
     }
 
     /// Saves a new job of this node.

@@ -96,7 +96,7 @@ impl Node for Loop {
         Ok(Outcome::Enter { branch, input: job })
     }
 
-    fn resume(&self, cx: &mut Context<'_>, branch_job: JobId) -> Result<Outcome, Thrown> {
+    async fn resume(&self, cx: &mut Context<'_>, branch_job: JobId) -> Result<Outcome, Thrown> {
         let job = cx.own_job()?;
         let branch_status = cx.job(branch_job).status;
         let is_over = cx.job(job).status != PENDING;

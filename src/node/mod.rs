@@ -14,13 +14,18 @@ pub mod parallel;
 mod registry;
 pub mod response;
 pub mod response_message;
+mod services;
 pub mod variable;
 
+use std::fmt;
+
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
 pub use context::{Context, Draft, Job, JobId, NodeIndex, Run};
 pub use registry::{Example, Kind, NODES, find};
+pub use services::Services;
 
 use crate::expr::{Object, Template, Thrown, Value};
 
@@ -32,8 +37,12 @@ pub trait Node: Send + Sync {
     /// Runs the node.
     async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown>;
 
-    /// Takes over when a branch of the node has ended, with the last job of that branch.
-    fn resume(&self, cx: &mut Context<'_>, _branch_job: JobId) -> Result<Outcome, Thrown> {
+    /// Takes over when a branch of the node has ended, with the last job of that branch, or when what the
+    /// node waited for has happened, with its own job.
+    async fn resume(&self, cx: &mut Context<'_>, job: JobId) -> Result<Outcome, Thrown> {
+        if cx.job(job).node == cx.node() {
+            return Ok(Outcome::Continue(job));
+        }
         Err(Thrown::error(format!("node \"{}\" has no branches to come back from", cx.key())))
     }
 
@@ -67,7 +76,7 @@ pub trait NodeType: Node + DeserializeOwned + 'static {
 }
 
 /// What the engine does after a node has run or resumed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub enum Outcome {
     /// Save a new job of this node; go on downstream when it is resolved, else its line ends with it.
     Finished(Draft),
@@ -83,8 +92,42 @@ pub enum Outcome {
     Again(JobId),
     /// Save what there is and wait: something else will resume the execution, or another branch goes on.
     Wait,
+    /// Work that takes time outside. A synchronous workflow waits for it, then saves what has settled as a
+    /// new job of this node. An asynchronous one saves the pending job, goes on with other branches
+    /// meanwhile, then settles that job and resumes this node with it.
+    Background(Work),
     /// End the whole execution with this status, however deep in branches.
     Exit(i32),
+}
+
+/// Work that takes time outside. It starts when the jobs so far have been recorded; after a crash the node
+/// runs again and brings it anew, with the same [`Context::effect_key`].
+pub struct Work {
+    /// The job while the work goes on, in an asynchronous workflow; its status is 0.
+    pub pending: Draft,
+    /// What the job gets when an abort or a timeout cuts the work off in a synchronous workflow. `None`:
+    /// what any node gets.
+    pub interrupted: Option<Settled>,
+    pub done: BoxFuture<'static, Settled>,
+}
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Work").field("pending", &self.pending).finish_non_exhaustive()
+    }
+}
+
+/// How work has ended: the status and the result of its job.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    pub status: i32,
+    pub result: Value,
+}
+
+impl From<Thrown> for Settled {
+    fn from(thrown: Thrown) -> Self {
+        Self { status: entity::status::job::ERROR, result: thrown.to_result() }
+    }
 }
 
 /// Shorthand for the most common outcome: a resolved job with a result.

@@ -79,7 +79,7 @@ impl Node for MultiConditions {
         Ok(enter(cx, 0, job))
     }
 
-    fn resume(&self, cx: &mut Context<'_>, branch_job: JobId) -> Result<Outcome, Thrown> {
+    async fn resume(&self, cx: &mut Context<'_>, branch_job: JobId) -> Result<Outcome, Thrown> {
         let job = cx.own_job()?;
         match cx.job(branch_job).status {
             RESOLVED => {}

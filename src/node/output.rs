@@ -22,7 +22,7 @@ impl Node for Output {
         Ok(resolved(output))
     }
 
-    fn resume(&self, _cx: &mut Context<'_>, branch_job: JobId) -> Result<Outcome, Thrown> {
+    async fn resume(&self, _cx: &mut Context<'_>, branch_job: JobId) -> Result<Outcome, Thrown> {
         Ok(Outcome::Continue(branch_job))
     }
 }

@@ -40,7 +40,7 @@ impl Node for Parallel {
         Ok(Outcome::EnterEach { input: job })
     }
 
-    fn resume(&self, cx: &mut Context<'_>, branch_job: JobId) -> Result<Outcome, Thrown> {
+    async fn resume(&self, cx: &mut Context<'_>, branch_job: JobId) -> Result<Outcome, Thrown> {
         let job = cx.own_job()?;
         if cx.job(job).status != PENDING {
             return Ok(Outcome::Wait);
