@@ -105,7 +105,9 @@ impl App {
         let owner = registration.owner;
         let (loop_limit, workers) = (config.loop_limit, config.workers);
         let services = Services::default();
-        let parts = Parts { store: store.clone(), recorder, ids, owner, loop_limit, workers, services };
+        let sync_timeout = config.sync_timeout;
+        let parts =
+            Parts { store: store.clone(), recorder, ids, owner, loop_limit, workers, sync_timeout, services };
         let engine = Engine::start(parts);
         engine.beat().await?;
         let hooks = Catalog::new(store.clone(), Hook::build);

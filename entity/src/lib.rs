@@ -13,6 +13,7 @@ mod json_text;
 pub mod lease;
 mod names;
 pub mod status;
+pub mod timer;
 mod timestamp;
 pub mod workflow;
 pub mod workflow_stats;

@@ -16,6 +16,7 @@ pub enum Table {
     EnvironmentVariables,
     Instances,
     Leases,
+    Timers,
 }
 
 impl Table {
@@ -32,12 +33,13 @@ impl Table {
             Table::EnvironmentVariables => "environmentVariables",
             Table::Instances => "instances",
             Table::Leases => "leases",
+            Table::Timers => "timers",
         }
     }
 
     /// Whether sidehook created this table and may change it.
     pub fn is_own(self) -> bool {
-        matches!(self, Table::Instances | Table::Leases)
+        matches!(self, Table::Instances | Table::Leases | Table::Timers)
     }
 }
 

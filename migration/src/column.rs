@@ -82,7 +82,7 @@ impl DefaultValue {
 /// One column of a table, under its camelCase field name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Column {
-    field: &'static str,
+    pub(crate) field: &'static str,
     kind: Kind,
     default: Option<DefaultValue>,
     not_null: bool,

@@ -46,6 +46,25 @@ impl Definition {
         Ok(())
     }
 
+    /// Creates the indexes alone, for a table that is there already.
+    pub(crate) async fn create_indexes(
+        &self,
+        manager: &SchemaManager<'_>,
+        names: &Names,
+    ) -> Result<(), DbErr> {
+        for index in self.indexes {
+            if !manager.has_index(names.table_name(self.table), index.name(self.table, names)).await? {
+                let mut statement = self.index_statement(index, names);
+                // MySQL knows no `IF NOT EXISTS` here.
+                if manager.get_database_backend() == DbBackend::MySql {
+                    statement = self.bare_index_statement(index, names);
+                }
+                manager.create_index(statement).await?;
+            }
+        }
+        Ok(())
+    }
+
     fn statements(
         &self,
         names: &Names,
@@ -73,8 +92,12 @@ impl Definition {
     }
 
     fn index_statement(&self, index: &Index, names: &Names) -> IndexCreateStatement {
+        self.bare_index_statement(index, names).if_not_exists().to_owned()
+    }
+
+    fn bare_index_statement(&self, index: &Index, names: &Names) -> IndexCreateStatement {
         let mut statement = sea_query::Index::create();
-        statement.name(index.name(self.table, names)).table(names.table(self.table)).if_not_exists();
+        statement.name(index.name(self.table, names)).table(names.table(self.table));
         for field in index.fields {
             statement.col(names.column(field));
         }

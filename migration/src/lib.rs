@@ -13,6 +13,7 @@ mod error;
 mod m20261122_000001_stand_alone;
 mod m20261122_000002_nocobase_tables;
 mod m20261122_000003_own_tables;
+mod m20261122_000004_waiting;
 mod migrator;
 mod nocobase;
 mod schema;

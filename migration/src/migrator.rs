@@ -11,7 +11,7 @@ use sea_orm_migration::{
 
 use crate::{
     applied::Applied, m20261122_000001_stand_alone, m20261122_000002_nocobase_tables,
-    m20261122_000003_own_tables,
+    m20261122_000003_own_tables, m20261122_000004_waiting,
 };
 
 /// Which tables are sidehook's to create.
@@ -43,8 +43,10 @@ impl Migrator {
 impl MigratorTraitSelf for Migrator {
     fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
         let names = || self.names.clone();
-        let own: Vec<Box<dyn MigrationTrait>> =
-            vec![Box::new(m20261122_000003_own_tables::Migration::new(names()))];
+        let own: Vec<Box<dyn MigrationTrait>> = vec![
+            Box::new(m20261122_000003_own_tables::Migration::new(names())),
+            Box::new(m20261122_000004_waiting::Migration::new(names())),
+        ];
         let nocobase: Vec<Box<dyn MigrationTrait>> = vec![
             Box::new(m20261122_000001_stand_alone::Migration),
             Box::new(m20261122_000002_nocobase_tables::Migration::new(names())),

@@ -48,6 +48,7 @@ async fn a_stand_alone_database_is_made_once() {
             "sidehook_instances",
             "sidehook_leases",
             "sidehook_migrations",
+            "sidehook_timers",
             "workflowStats",
             "workflowVersionStats",
             "workflows",
@@ -89,7 +90,7 @@ async fn own_tables_are_made_beside_those_of_nocobase() {
     own_tables(&db, &names).await.expect("nothing to do");
     assert_eq!(
         tables(&db).await,
-        ["sidehook_instances", "sidehook_leases", "sidehook_migrations", "workflows"]
+        ["sidehook_instances", "sidehook_leases", "sidehook_migrations", "sidehook_timers", "workflows"]
     );
 }
 
@@ -112,7 +113,14 @@ async fn own_tables_hold_the_rows_of_the_entities() {
     };
     assert_eq!(instances.expect("read"), [instance]);
     let leases = lease::Model::find_by_statement(select("SELECT * FROM sidehook_leases")).all(&db).await;
-    let lease = lease::Model { execution_id: 360000000000001, instance_id: None, generation: None };
+    let lease = lease::Model {
+        execution_id: 360000000000001,
+        instance_id: None,
+        generation: None,
+        workflow_id: None,
+        position: None,
+        due_at: 0,
+    };
     assert_eq!(leases.expect("read"), [lease]);
 }
 
@@ -135,6 +143,7 @@ async fn prefix_and_snake_case_apply_to_tables_columns_and_indexes() {
             "sidehook_nb_instances",
             "sidehook_nb_leases",
             "sidehook_nb_migrations",
+            "sidehook_nb_timers",
         ]
     );
     assert_eq!(

@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 use chrono::TimeDelta;
 use entity::status::execution::STARTED;
 
-use super::processor::{Ended, Execution};
+use super::processor::{Ended, Execution, Start};
 use super::{Engine, Workflow};
 use crate::expr::{Value, json};
 use crate::store::execution::NewExecution;
+use crate::store::lease::Lease;
 use crate::store::recorder::{LeaseChange, Record, RecordError};
 
 /// Something happened that a workflow is to run for.
@@ -33,12 +34,18 @@ impl Engine {
             context: event.context,
             expires_at: row.expires_at,
             unrecorded: Some(row),
-            starts_over: false,
+            start: Start::Fresh,
+            is_awaited: true,
         };
         let registration = self.running.register(id, false);
         let engine = self.clone();
-        let task = self.tasks.spawn(async move { engine.run_registered(execution, registration).await });
+        let task =
+            self.tasks.spawn(async move { engine.run_registered(execution, None, registration).await });
         let ended = task.await.map_err(|err| RecordError::Refused(format!("the run broke off: {err}")))??;
+        if ended.status == STARTED {
+            // It goes on without this caller, who waits as long as callers do.
+            self.stopping.cancelled().await;
+        }
         Ok((id, ended))
     }
 
@@ -59,9 +66,10 @@ impl Engine {
         let id = row.id;
         let worker = match self.has_backlog.load(Ordering::Acquire) {
             true => None,
-            false => self.workers.clone().try_acquire_owned().ok(),
+            false => self.workers.try_enter(event.workflow.id),
         };
-        let lease = if worker.is_some() { LeaseChange::Take } else { LeaseChange::Queue };
+        let lease = Lease { workflow_id: event.workflow.id, ..Lease::default() };
+        let lease = if worker.is_some() { LeaseChange::Take(lease) } else { LeaseChange::Wait(lease) };
         if worker.is_none() {
             (row.status, row.started_at, row.expires_at) = (None, None, None);
         }
@@ -71,9 +79,10 @@ impl Engine {
         match worker {
             Some(worker) => {
                 let (workflow, context) = (event.workflow, event.context);
+                let (start, is_awaited) = (Start::Fresh, false);
                 let execution =
-                    Execution { id, workflow, context, expires_at, unrecorded: None, starts_over: false };
-                self.spawn_run(execution, worker);
+                    Execution { id, workflow, context, expires_at, unrecorded: None, start, is_awaited };
+                self.spawn_run(execution, Some(worker));
             }
             None => {
                 self.has_backlog.store(true, Ordering::Release);

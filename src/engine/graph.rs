@@ -98,6 +98,11 @@ impl Graph {
         self.by_key.get(key).copied()
     }
 
+    /// The node with this `flow_nodes.id`.
+    pub fn find_id(&self, id: i64) -> Option<NodeIndex> {
+        self.nodes.iter().position(|node| node.id == id).map(NodeIndex)
+    }
+
     /// All nodes, by id.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeIndex, &GraphNode)> {
         self.nodes.iter().enumerate().map(|(i, node)| (NodeIndex(i), node))

@@ -39,8 +39,12 @@ struct Entry {
     changed: Changed,
     /// The row as NocoBase would have written it by now.
     row: Option<Row>,
-    /// Whether the database has the row already.
-    is_stored: bool,
+    /// The row that the database has.
+    written: Option<Row>,
+    /// When work in the background has settled the job, as long as that is not written.
+    settled_at: Option<DateTime<Utc>>,
+    /// While it is pending the job has no row, because NocoBase would resume it.
+    is_hidden: bool,
     is_unsaved: bool,
     is_unwritten: bool,
 }
@@ -51,11 +55,46 @@ struct Changed {
     meta: bool,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 struct Row {
     status: i32,
     result: Option<String>,
     meta: Option<String>,
+}
+
+/// A job that an earlier part of the run has left.
+pub struct Left {
+    pub id: JobId,
+    pub owner: Owner,
+    /// How many jobs the node has had so far.
+    pub runs: u32,
+    pub upstream: Option<JobId>,
+    pub status: i32,
+    /// JSON; `None` for NULL.
+    pub result: Option<String>,
+    /// JSON; `None` for NULL.
+    pub meta: Option<String>,
+    /// When the job was saved, for one that has no row yet.
+    pub hidden_since: Option<DateTime<Utc>>,
+}
+
+/// Which rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Those that NocoBase would have written by now.
+    Flushed,
+    /// All, as they are now: for a run that may have to be resumed from what is written.
+    Everything,
+}
+
+/// What a timer keeps of its job.
+pub struct Hidden {
+    pub node_id: i64,
+    pub node_key: Arc<str>,
+    pub upstream: Option<JobId>,
+    /// JSON; `None` for NULL.
+    pub result: Option<String>,
+    pub saved_at: DateTime<Utc>,
 }
 
 /// The node that a job belongs to.
@@ -78,13 +117,115 @@ impl Journal {
             saved_at: now,
             changed: Changed::default(),
             row: None,
-            is_stored: false,
+            written: None,
+            settled_at: None,
+            is_hidden: false,
             is_unsaved: false,
             is_unwritten: false,
         };
         *self.runs.entry(entry.job.node).or_default() += 1;
         self.jobs.insert(id, entry);
         self.save_again(id);
+    }
+
+    /// Goes on from the jobs that an earlier part of the run has left, by id: the newest of each node.
+    pub fn restore(&mut self, left: Vec<Left>) {
+        for Left { id, owner, runs, upstream, status, result, meta, hidden_since } in left {
+            let row = Row { status, result, meta };
+            let node = owner.index;
+            let job = Job { node, status, result: read(&row.result), meta: read(&row.meta) };
+            Arc::make_mut(&mut self.results).insert(owner.key.clone(), job.result.clone());
+            let entry = Entry {
+                job,
+                node_id: owner.id,
+                node_key: owner.key,
+                upstream,
+                log: None,
+                saved_at: hidden_since.unwrap_or_default(),
+                changed: Changed::default(),
+                written: hidden_since.is_none().then(|| row.clone()),
+                row: Some(row),
+                settled_at: None,
+                is_hidden: hidden_since.is_some(),
+                is_unsaved: false,
+                is_unwritten: false,
+            };
+            self.runs.insert(node, runs + u32::from(hidden_since.is_some()));
+            self.newest.insert(node, id);
+            self.jobs.insert(id, entry);
+        }
+    }
+
+    /// Sees the results as they are in the database, as NocoBase does after each pause: of each node the
+    /// newest job, its values plain JSON. Everything has to be flushed.
+    pub fn reread(&mut self) {
+        let newest = &self.newest;
+        self.jobs.retain(|id, entry| newest.get(&entry.job.node) == Some(id) || entry.is_unwritten);
+        self.results = Arc::default();
+        let mut newest: Vec<JobId> = self.newest.values().copied().collect();
+        newest.sort_unstable();
+        for id in newest {
+            let Some(Entry { row: Some(row), job, node_key, .. }) = self.jobs.get_mut(&id) else { continue };
+            (job.result, job.meta) = (read(&row.result), read(&row.meta));
+            Arc::make_mut(&mut self.results).insert(node_key.clone(), job.result.clone());
+        }
+    }
+
+    /// What work in the background has made of a pending job. It is written as it is here, whatever the
+    /// node says when it resumes.
+    pub fn settle(&mut self, id: JobId, status: i32, result: &Value, now: DateTime<Utc>) {
+        let Some(entry) = self.jobs.get_mut(&id) else { return };
+        let meta = entry.row.take().and_then(|row| row.meta);
+        let row = Row { status, result: stored(result), meta };
+        (entry.job.status, entry.job.result) = (status, read(&row.result));
+        entry.row = Some(row);
+        entry.settled_at = Some(now);
+        if !std::mem::replace(&mut entry.is_unwritten, true) {
+            self.unwritten.push(id);
+        }
+    }
+
+    /// Leaves a pending job without a row until it is over.
+    pub fn hide(&mut self, id: JobId) {
+        if let Some(entry) = self.jobs.get_mut(&id) {
+            entry.is_hidden = true;
+        }
+    }
+
+    /// Lets hidden jobs have their rows, because the execution is over and nothing resumes them any more.
+    pub fn show_hidden(&mut self) {
+        let hidden = self.jobs.iter_mut().filter(|(_, entry)| entry.is_hidden);
+        for (id, entry) in hidden {
+            entry.is_hidden = false;
+            if entry.row.is_some() && !std::mem::replace(&mut entry.is_unwritten, true) {
+                self.unwritten.push(*id);
+            }
+        }
+    }
+
+    /// The newest pending jobs with their nodes, by id.
+    pub fn pending(&self) -> Vec<(JobId, NodeIndex)> {
+        let newest = self.newest.values().filter(|id| self.is_pending(**id));
+        let mut pending: Vec<_> = newest.map(|id| (*id, self.jobs[id].job.node)).collect();
+        pending.sort_unstable();
+        pending
+    }
+
+    /// What is kept of a job that has no row while it is pending.
+    pub fn hidden(&self, id: JobId) -> Option<Hidden> {
+        let entry = self.jobs.get(&id)?;
+        Some(Hidden {
+            node_id: entry.node_id,
+            node_key: entry.node_key.clone(),
+            upstream: entry.upstream,
+            result: stored(&entry.job.result),
+            saved_at: entry.saved_at,
+        })
+    }
+
+    /// The job before this one, if its row says so.
+    pub fn upstream(&self, id: JobId) -> Option<JobId> {
+        self.jobs.get(&id)?.upstream
     }
 
     /// Makes a job the newest of its node and shows its result to templates.
@@ -193,61 +334,89 @@ impl Journal {
     fn bring_up_to_date(&mut self, id: JobId) {
         let Some(entry) = self.jobs.get_mut(&id) else { return };
         entry.is_unsaved = false;
-        let changed = std::mem::take(&mut entry.changed);
-        let row = match entry.row.take() {
-            None => Row {
-                status: entry.job.status,
-                result: stored(&entry.job.result),
-                meta: stored(&entry.job.meta),
-            },
-            Some(row) => Row {
-                status: entry.job.status,
-                result: if changed.result {
-                    Some(json::stringify_or_null(&entry.job.result))
-                } else {
-                    row.result
-                },
-                meta: if changed.meta { Some(json::stringify_or_null(&entry.job.meta)) } else { row.meta },
-            },
-        };
-        entry.row = Some(row);
+        entry.row = Some(entry.next_row());
+        entry.changed = Changed::default();
         if !std::mem::replace(&mut entry.is_unwritten, true) {
             self.unwritten.push(id);
         }
     }
 
     /// Takes the rows that have yet to be written, and forgets the jobs that nothing can refer to any more.
-    pub fn take_rows(&mut self, execution_id: i64) -> (Vec<NewJob>, Vec<JobUpdate>) {
+    pub fn take_rows(&mut self, execution_id: i64, extent: Extent) -> (Vec<NewJob>, Vec<JobUpdate>) {
         let (mut new, mut changed) = (Vec::new(), Vec::new());
-        for id in std::mem::take(&mut self.unwritten) {
+        let mut open = std::mem::take(&mut self.unwritten);
+        if extent == Extent::Everything {
+            open.extend(&self.unsaved);
+        }
+        for id in open {
             let Some(entry) = self.jobs.get_mut(&id) else { continue };
+            let row = if entry.is_unsaved && extent == Extent::Everything {
+                Some(entry.next_row())
+            } else {
+                entry.row.clone()
+            };
             entry.is_unwritten = false;
-            let Some(row) = entry.row.clone() else { continue };
-            if entry.is_stored {
-                changed.push(JobUpdate { id: id.0, status: row.status, result: row.result, meta: row.meta });
+            if entry.is_hidden && entry.job.status == entity::status::job::PENDING {
                 continue;
             }
-            entry.is_stored = true;
-            new.push(NewJob {
-                id: id.0,
-                execution_id,
-                node_id: entry.node_id,
-                node_key: entry.node_key.to_string(),
-                upstream_id: entry.upstream.map(|upstream| upstream.0),
-                status: row.status,
-                result: row.result,
-                meta: row.meta,
-                log: entry.log.clone(),
-                created_at: entry.saved_at,
-                started_at: Some(entry.saved_at),
-            });
+            let Some(row) = row.filter(|row| entry.written.as_ref() != Some(row)) else { continue };
+            match entry.written.replace(row.clone()) {
+                Some(_) => changed.push(JobUpdate {
+                    id: id.0,
+                    status: row.status,
+                    result: row.result,
+                    meta: row.meta,
+                    updated_at: entry.settled_at.take(),
+                }),
+                None => new.push(entry.new_row(id, execution_id, row)),
+            }
         }
         let newest = &self.newest;
         self.jobs.retain(|id, entry| {
-            newest.get(&entry.job.node) == Some(id) || !entry.is_stored || entry.is_unsaved
+            newest.get(&entry.job.node) == Some(id) || entry.written.is_none() || entry.is_unsaved
         });
         (new, changed)
     }
+}
+
+impl Entry {
+    /// The row as NocoBase would write it now: it inserts a null as SQL NULL and updates it as JSON `null`.
+    fn next_row(&self) -> Row {
+        let (status, changed) = (self.job.status, self.changed);
+        match self.row.clone() {
+            None => Row { status, result: stored(&self.job.result), meta: stored(&self.job.meta) },
+            Some(row) => Row {
+                status,
+                result: if changed.result {
+                    Some(json::stringify_or_null(&self.job.result))
+                } else {
+                    row.result
+                },
+                meta: if changed.meta { Some(json::stringify_or_null(&self.job.meta)) } else { row.meta },
+            },
+        }
+    }
+
+    fn new_row(&self, id: JobId, execution_id: i64, row: Row) -> NewJob {
+        NewJob {
+            id: id.0,
+            execution_id,
+            node_id: self.node_id,
+            node_key: self.node_key.to_string(),
+            upstream_id: self.upstream.map(|upstream| upstream.0),
+            status: row.status,
+            result: row.result,
+            meta: row.meta,
+            log: self.log.clone(),
+            created_at: self.saved_at,
+            started_at: Some(self.saved_at),
+        }
+    }
+}
+
+/// A value as it comes back from a column.
+fn read(text: &Option<String>) -> Value {
+    text.as_ref().and_then(|text| json::parse(text.as_bytes()).ok()).unwrap_or(Value::Null)
 }
 
 /// A value for a column of a row that is inserted: null and undefined are SQL NULL.
@@ -275,12 +444,12 @@ mod tests {
     fn null_is_sql_null_when_inserted_and_json_null_when_changed() {
         let mut journal = journal_with(Value::Null);
         journal.flush();
-        let (new, _) = journal.take_rows(5);
+        let (new, _) = journal.take_rows(5, Extent::Flushed);
         assert_eq!(new[0].result, None);
         journal.set_result(JobId(1), Value::Null);
         journal.save_again(JobId(1));
         journal.flush();
-        let (new, changed) = journal.take_rows(5);
+        let (new, changed) = journal.take_rows(5, Extent::Flushed);
         assert!(new.is_empty());
         assert_eq!(changed[0].result.as_deref(), Some("null"));
     }
@@ -292,7 +461,7 @@ mod tests {
         journal.set_result(JobId(1), Value::Null);
         journal.save_again(JobId(1));
         journal.flush();
-        let (new, changed) = journal.take_rows(5);
+        let (new, changed) = journal.take_rows(5, Extent::Flushed);
         assert!(changed.is_empty());
         assert_eq!(new[0].result.as_deref(), Some("null"));
     }
@@ -308,8 +477,38 @@ mod tests {
         journal.set_status(JobId(1), -1);
         journal.save_again(JobId(1));
         journal.flush();
-        let (new, _) = journal.take_rows(5);
+        let (new, _) = journal.take_rows(5, Extent::Flushed);
         assert_eq!((new[0].status, new[0].result.as_deref()), (-1, Some(r#"{"n":1}"#)));
+    }
+
+    #[test]
+    fn rows_written_early_are_corrected_later() {
+        let mut journal = journal_with(Value::from(1));
+        let (new, _) = journal.take_rows(5, Extent::Everything);
+        assert_eq!(new[0].result.as_deref(), Some("1"));
+        let (new, changed) = journal.take_rows(5, Extent::Everything);
+        assert!(new.is_empty() && changed.is_empty());
+        journal.set_result(JobId(1), Value::Null);
+        journal.flush();
+        let (new, changed) = journal.take_rows(5, Extent::Flushed);
+        assert!(new.is_empty());
+        assert_eq!(changed[0].result, None, "it is the first row that NocoBase would have written");
+    }
+
+    #[test]
+    fn a_hidden_job_gets_its_row_when_it_is_over() {
+        let mut journal = journal_with(Value::from(1_000));
+        journal.hide(JobId(1));
+        journal.flush();
+        assert!(journal.take_rows(5, Extent::Everything).0.is_empty());
+        journal.reread();
+        assert_eq!(journal.pending(), [(JobId(1), NODE)]);
+        journal.set_status(JobId(1), 1);
+        journal.save_again(JobId(1));
+        journal.flush();
+        let (new, changed) = journal.take_rows(5, Extent::Flushed);
+        assert_eq!((new[0].status, new[0].result.as_deref()), (1, Some("1000")));
+        assert!(changed.is_empty());
     }
 
     #[test]
@@ -317,7 +516,7 @@ mod tests {
         let mut journal = journal_with(Value::from(1));
         journal.save(JobId(2), owner(), Draft::default(), DateTime::UNIX_EPOCH);
         journal.flush_settled();
-        let (new, _) = journal.take_rows(5);
+        let (new, _) = journal.take_rows(5, Extent::Flushed);
         assert_eq!(new.iter().map(|row| row.id).collect::<Vec<_>>(), [1]);
         assert_eq!(journal.unwritten(), 1);
     }

@@ -4,14 +4,19 @@
 mod dispatcher;
 pub mod graph;
 mod journal;
+mod position;
 mod processor;
+mod reach;
 mod recording;
 mod recovery;
+mod restoring;
 mod running;
 mod step;
+mod waiting;
 mod workers;
 
-use std::sync::atomic::AtomicBool;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,6 +31,7 @@ pub use processor::Ended;
 
 use self::graph::Graph;
 use self::running::Running;
+use self::workers::Workers;
 use crate::clock::Ids;
 use crate::expr::convert::to_number;
 use crate::expr::{Object, Value, json};
@@ -34,6 +40,10 @@ use crate::store::Store;
 use crate::store::catalog::Definition;
 use crate::store::instance::Owner;
 use crate::store::recorder::Recorder;
+
+/// So many executions wait for work in the background without a worker; further ones keep theirs, which
+/// bounds how many are in memory.
+const WAITING_PLACES: usize = 1_000;
 
 /// A workflow version, ready to run.
 pub struct Workflow {
@@ -100,8 +110,13 @@ pub struct Engine {
     services: Services,
     environment: ArcSwap<Object>,
     running: Running,
-    /// One permit per asynchronous execution that may run at a time.
-    workers: Arc<Semaphore>,
+    workers: Workers,
+    /// One permit per execution that may wait for work without a worker.
+    waiting_places: Arc<Semaphore>,
+    /// When executions are due that wait for a time, in milliseconds since 1970.
+    wakes: Mutex<BTreeSet<i64>>,
+    sync_timeout: Duration,
+    shows_delays: AtomicBool,
     /// Whether executions may be waiting for a worker in the database.
     has_backlog: AtomicBool,
     backlog_grew: Notify,
@@ -124,13 +139,15 @@ pub struct Parts {
     pub owner: Owner,
     pub loop_limit: Option<u64>,
     pub workers: usize,
+    /// How long a caller waits for a synchronous workflow.
+    pub sync_timeout: Duration,
     pub services: Services,
 }
 
 impl Engine {
     /// Starts the background tasks: feeding the workers, noticing aborts.
     pub fn start(parts: Parts) -> Arc<Self> {
-        let Parts { store, recorder, ids, owner, loop_limit, workers, services } = parts;
+        let Parts { store, recorder, ids, owner, loop_limit, workers, sync_timeout, services } = parts;
         let engine = Arc::new(Self {
             store,
             recorder,
@@ -140,7 +157,11 @@ impl Engine {
             services,
             environment: ArcSwap::default(),
             running: Running::default(),
-            workers: Arc::new(Semaphore::new(workers.max(1))),
+            workers: Workers::new(workers),
+            waiting_places: Arc::new(Semaphore::new(WAITING_PLACES)),
+            wakes: Mutex::default(),
+            sync_timeout,
+            shows_delays: AtomicBool::new(false),
             has_backlog: AtomicBool::new(true),
             backlog_grew: Notify::new(),
             tasks: TaskTracker::new(),
@@ -163,6 +184,15 @@ impl Engine {
     /// What `$env` holds.
     pub fn environment(&self) -> Arc<Object> {
         self.environment.load_full()
+    }
+
+    /// Sets whether NocoBase is known not to resume pending delays that it sees.
+    pub fn show_delays(&self, shows: bool) {
+        self.shows_delays.store(shows, Ordering::Release);
+    }
+
+    fn shows_delays(&self) -> bool {
+        self.shows_delays.load(Ordering::Acquire)
     }
 
     fn is_stopping(&self) -> bool {

@@ -1,28 +1,33 @@
 //! Runs one execution: a loop over steps, so that a loop of any length needs a constant stack.
 //!
 //! What NocoBase does by nested calls (`Processor.ts`) is a [`Step`] at a time here. Of its call stack only
-//! what matters later is kept, in `calls`.
+//! what matters later is kept, in `calls`. Between two pauses a run is one segment, as in NocoBase.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::status::execution::STARTED;
-use entity::status::job::{ABORTED, ERROR, RESOLVED};
+use entity::status::job::{ABORTED, ERROR};
 use entity::status::reason;
+use entity::timer;
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-use super::journal::{Journal, Owner};
+use super::journal::Journal;
+use super::position::Call;
 use super::step::{self, Step};
+use super::waiting::{Awakened, Waits};
+use super::workers::Worker;
 use super::{Engine, Workflow};
 use crate::clock::NoIdsLeft;
-use crate::expr::{Live, Object, Scope, Template, Thrown, Value};
-use crate::node::{Context, Draft, Job, JobId, NodeIndex, Outcome, Run, Services, Settled, Work};
+use crate::expr::{Thrown, Value};
+use crate::node::{Context, Draft, JobId, NodeIndex, Outcome, Run};
 use crate::store::execution::NewExecution;
+use crate::store::job::NewestJob;
 use crate::store::recorder::RecordError;
 
-/// So many jobs may wait in memory before a run writes those that can change no more.
+/// So many jobs may wait in memory before a run writes them.
 const JOBS_IN_MEMORY: usize = 1_000;
 
 /// An execution about to run.
@@ -33,8 +38,27 @@ pub struct Execution {
     pub expires_at: Option<DateTime<Utc>>,
     /// The row that has yet to be inserted; `None` when the database has it.
     pub unrecorded: Option<NewExecution>,
-    /// Whether an earlier run may have left jobs, which this one replaces.
-    pub starts_over: bool,
+    pub start: Start,
+    /// Whether a caller waits for the end.
+    pub is_awaited: bool,
+}
+
+/// Where a run begins.
+pub enum Start {
+    /// At the first node.
+    Fresh,
+    /// At the first node; an earlier run may have left jobs, which this one replaces.
+    Over,
+    /// Where an earlier run has come to.
+    At(Left),
+}
+
+/// What an earlier run has left.
+pub struct Left {
+    /// See [`super::position::Position`].
+    pub position: String,
+    pub jobs: Vec<NewestJob>,
+    pub timers: Vec<timer::Model>,
 }
 
 /// How a run ended.
@@ -51,90 +75,126 @@ pub struct Ended {
 pub struct Processor {
     pub(super) engine: Arc<Engine>,
     pub(super) execution: Execution,
+    /// The right to use the processor's time, while this run of an asynchronous workflow uses it.
+    pub(super) worker: Option<Worker>,
     pub(super) journal: Journal,
+    pub(super) waits: Waits,
     /// The nodes that have called into a branch and have something left to do: a parallel node has branches
     /// to enter. Where a workflow has nodes of unknown type all such nodes are kept, because the innermost
     /// one is told when an unknown node is reached.
-    calls: Vec<Call>,
+    pub(super) calls: Vec<Call>,
     pub(super) output: Option<Value>,
-    reply: Option<Value>,
+    pub(super) reply: Option<Value>,
     /// The final status, once there is one.
     pub(super) ended: Option<i32>,
+    /// Set when the execution turns out to have been ended by somebody else.
+    pub(super) is_ended_elsewhere: bool,
     pub(super) reason: Option<&'static str>,
     /// Set when somebody else ends the execution.
-    aborted: CancellationToken,
+    pub(super) aborted: CancellationToken,
+    /// Whether a node is run again for a pending job that an earlier run has left.
+    pub(super) is_restarting: bool,
+    /// Whether the next record is to remove the jobs of an earlier run.
+    pub(super) replaces_jobs: bool,
     /// Set when the reserved ids ran out, which ends the run without a trace.
-    out_of_ids: bool,
-}
-
-struct Call {
-    node: NodeIndex,
-    /// The branch to enter next, with the job before it, for a node that enters all of its branches.
-    next: Option<(usize, JobId)>,
+    pub(super) out_of_ids: bool,
 }
 
 impl Processor {
-    pub fn new(engine: Arc<Engine>, execution: Execution, aborted: CancellationToken) -> Self {
+    pub fn new(
+        engine: Arc<Engine>,
+        execution: Execution,
+        worker: Option<Worker>,
+        aborted: CancellationToken,
+    ) -> Self {
         Self {
             engine,
             execution,
+            worker,
             journal: Journal::default(),
+            waits: Waits::default(),
             calls: Vec::new(),
             output: None,
             reply: None,
             ended: None,
+            is_ended_elsewhere: false,
             reason: None,
             aborted,
+            is_restarting: false,
+            replaces_jobs: false,
             out_of_ids: false,
         }
     }
 
-    /// Runs until the execution ends or waits, and records it.
+    /// Runs until the execution ends, or waits for something that needs no process to remember it.
     pub async fn run(mut self) -> Result<Ended, RecordError> {
-        let workflow = self.execution.workflow.clone();
-        let mut step = match workflow.graph.head() {
-            Some(head) => Step::Run { node: head, input: None },
-            None if workflow.graph.is_empty() => Step::Finish { status: RESOLVED },
-            // Nodes without a first one: NocoBase ends such an execution as an error, without a job.
-            None => Step::Finish { status: ERROR },
-        };
+        let mut step = self.begin().await?;
+        loop {
+            if let Some(step) = step {
+                self.run_segment(step).await?;
+            }
+            self.end_if_stuck();
+            // A run that only goes on waiting has nothing to write.
+            if step.is_some() || self.ended.is_some() {
+                self.record_segment().await?;
+            }
+            if self.ended.is_some() {
+                break;
+            }
+            step = match self.wait().await {
+                Awakened::Settled(job, settled) => Some(self.settle(job, &settled)),
+                Awakened::Due(job) => Some(self.wake(job)),
+                Awakened::CutOff => {
+                    self.cut_off();
+                    None
+                }
+                Awakened::Left => {
+                    self.record_leaving().await?;
+                    break;
+                }
+            };
+        }
+        let is_timeout = self.reason == Some(reason::TIMEOUT);
+        Ok(Ended { status: self.ended.unwrap_or(STARTED), is_timeout, reply: self.reply })
+    }
+
+    /// Runs steps until the execution ends or every branch of it waits.
+    async fn run_segment(&mut self, mut step: Step) -> Result<(), RecordError> {
         let mut steps_since_yield = 0_u32;
         loop {
             step = match step {
-                Step::Run { node, input } => self.run_node(node, input).await,
-                Step::Resume { node, branch_job } => self.resume_node(node, branch_job).await,
+                Step::Run { node, input } => self.run_node(node, input).await?,
+                Step::Resume { node, branch_job } => self.resume_node(node, branch_job).await?,
                 Step::Finish { status } => {
                     self.journal.flush();
                     self.ended = Some(step::execution_status(status));
-                    break;
+                    return Ok(());
                 }
                 Step::Unwind => match self.unwind() {
                     Some(step) => step,
-                    None => break,
+                    None => return Ok(()),
                 },
             };
             if self.out_of_ids {
                 return Err(RecordError::Unavailable(NoIdsLeft.to_string()));
             }
-            if self.journal.unwritten() > JOBS_IN_MEMORY
-                && let Some(ended) = self.record_so_far().await?
-            {
-                return Ok(ended);
+            if self.journal.unwritten() > JOBS_IN_MEMORY && !matches!(step, Step::Finish { .. }) {
+                self.journal.flush_settled();
+                self.record_position(step).await?;
+            }
+            if self.is_ended_elsewhere {
+                return Ok(());
             }
             steps_since_yield += 1;
             if steps_since_yield.is_multiple_of(256) {
                 tokio::task::yield_now().await;
             }
         }
-        self.end_if_stuck();
-        self.record().await?;
-        let is_timeout = self.reason == Some(reason::TIMEOUT);
-        Ok(Ended { status: self.ended.unwrap_or(STARTED), is_timeout, reply: self.reply })
     }
 
-    async fn run_node(&mut self, node: NodeIndex, input: Option<JobId>) -> Step {
+    async fn run_node(&mut self, node: NodeIndex, input: Option<JobId>) -> Result<Step, RecordError> {
         if let Some(step) = self.stop_before(node) {
-            return step;
+            return Ok(step);
         }
         let workflow = self.execution.workflow.clone();
         if !workflow.graph.node(node).is_known {
@@ -144,31 +204,48 @@ impl Processor {
         let (aborted, time_left) = (self.aborted.clone(), self.time_left());
         let mut cx = Context::new(self, node, input);
         match until_cut_off(runs.run(&mut cx), &aborted, time_left).await {
-            Some(outcome) => self.apply(node, outcome).await,
-            None => self.abort(node),
+            Some(outcome) => self.apply(node, input, outcome).await,
+            None => Ok(self.abort(node)),
         }
     }
 
-    async fn resume_node(&mut self, node: NodeIndex, branch_job: JobId) -> Step {
+    async fn resume_node(&mut self, node: NodeIndex, branch_job: JobId) -> Result<Step, RecordError> {
         if let Some(step) = self.stop_before(node) {
-            return step;
+            return Ok(step);
         }
         let workflow = self.execution.workflow.clone();
         let runs = &workflow.graph.node(node).run;
         let (aborted, time_left) = (self.aborted.clone(), self.time_left());
         let mut cx = Context::new(self, node, Some(branch_job));
         match until_cut_off(runs.resume(&mut cx, branch_job), &aborted, time_left).await {
-            Some(outcome) => self.apply(node, outcome).await,
-            None => self.abort(node),
+            Some(Err(thrown)) if self.journal.job(branch_job).node == node => {
+                Ok(self.fail_job(node, branch_job, &thrown))
+            }
+            Some(outcome) => self.apply(node, Some(branch_job), outcome).await,
+            None => Ok(self.abort(node)),
         }
     }
 
-    async fn apply(&mut self, node: NodeIndex, outcome: Result<Outcome, Thrown>) -> Step {
+    /// What a node throws while it resumes its own job becomes the result of that job.
+    fn fail_job(&mut self, node: NodeIndex, job: JobId, thrown: &Thrown) -> Step {
+        self.journal.set_status(job, ERROR);
+        self.journal.set_result(job, thrown.to_result());
+        self.journal.save_again(job);
+        self.log_job(node, ERROR);
+        step::after(&self.execution.workflow.graph, node, job, ERROR)
+    }
+
+    async fn apply(
+        &mut self,
+        node: NodeIndex,
+        input: Option<JobId>,
+        outcome: Result<Outcome, Thrown>,
+    ) -> Result<Step, RecordError> {
         let outcome = outcome.unwrap_or_else(|thrown| {
             Outcome::Finished(Draft { status: ERROR, result: thrown.to_result(), ..Draft::default() })
         });
         let graph = &self.execution.workflow.clone().graph;
-        match outcome {
+        Ok(match outcome {
             Outcome::Finished(draft) => {
                 let status = draft.status;
                 let job = self.save(node, draft);
@@ -193,28 +270,14 @@ impl Processor {
                 self.journal.flush();
                 Step::Unwind
             }
-            Outcome::Background(work) => self.wait_for(node, work).await,
+            Outcome::Background(work) if self.is_sync() => self.work_here(node, input, work).await?,
+            Outcome::Background(work) => self.work_beside(node, work).await?,
+            Outcome::Sleep { pending, duration } => self.sleep(node, pending, duration),
             Outcome::Exit(status) => {
                 self.log_job(node, status);
                 Step::Finish { status }
             }
-        }
-    }
-
-    /// Waits for work here and saves what has settled.
-    async fn wait_for(&mut self, node: NodeIndex, work: Work) -> Step {
-        let Work { interrupted, done, .. } = work;
-        let (aborted, time_left) = (self.aborted.clone(), self.time_left());
-        let done = done.map(Ok);
-        let settled = match (until_cut_off(done, &aborted, time_left).await, interrupted) {
-            (Some(settled), _) => settled.unwrap_or_else(|thrown: Thrown| Settled::from(thrown)),
-            (None, Some(interrupted)) => interrupted,
-            (None, None) => return self.abort(node),
-        };
-        let Settled { status, result } = settled;
-        let job = self.save(node, Draft { status, result, ..Draft::default() });
-        self.log_job(node, status);
-        step::after(&self.execution.workflow.graph, node, job, status)
+        })
     }
 
     /// Enters the branch at a place; the ones after it are left for later.
@@ -245,11 +308,11 @@ impl Processor {
 
     /// Reports a node of an unknown type: to the innermost node that has called into a branch, as in NocoBase,
     /// or as the job of the node itself, where NocoBase leaves the execution started for ever.
-    async fn reject(&mut self, node: NodeIndex) -> Step {
+    async fn reject(&mut self, node: NodeIndex) -> Result<Step, RecordError> {
         let place = self.execution.workflow.graph.node(node);
         let text = format!("instruction [{}] not found for node (#{})", place.type_name, place.id);
         let told = self.calls.pop().map_or(node, |call| call.node);
-        self.apply(told, Err(Thrown::error(text))).await
+        self.apply(told, None, Err(Thrown::error(text))).await
     }
 
     /// The status of the newest job on the line of a branch, not counting branches within it.
@@ -266,7 +329,7 @@ impl Processor {
     }
 
     /// Ends the run because the execution was cancelled or its time is over.
-    fn abort(&mut self, node: NodeIndex) -> Step {
+    pub(super) fn abort(&mut self, node: NodeIndex) -> Step {
         if !self.aborted.is_cancelled() {
             self.reason = Some(reason::TIMEOUT);
         }
@@ -277,14 +340,14 @@ impl Processor {
         Step::Finish { status: ABORTED }
     }
 
-    fn time_left(&self) -> Option<std::time::Duration> {
+    pub(super) fn time_left(&self) -> Option<std::time::Duration> {
         let left = self.execution.expires_at? - self.engine.ids.now();
         Some(left.to_std().unwrap_or_default())
     }
 
     /// Ends an execution that nothing would ever resume; NocoBase leaves it started for ever.
     fn end_if_stuck(&mut self) {
-        if self.ended.is_some() {
+        if self.ended.is_some() || self.is_ended_elsewhere || !self.waits.is_empty() {
             return;
         }
         let pending = self.journal.newest_pending().map(|job| self.journal.job(job).node);
@@ -298,7 +361,7 @@ impl Processor {
         self.ended = Some(ERROR);
     }
 
-    fn log_job(&self, node: NodeIndex, status: i32) {
+    pub(super) fn log_job(&self, node: NodeIndex, status: i32) {
         let place = self.execution.workflow.graph.node(node);
         tracing::debug!(
             execution.id = self.execution.id,
@@ -310,112 +373,8 @@ impl Processor {
     }
 }
 
-impl Run for Processor {
-    fn save(&mut self, node: NodeIndex, draft: Draft) -> JobId {
-        let place = self.execution.workflow.graph.node(node);
-        let owner = Owner { index: node, id: place.id, key: place.key.as_str().into() };
-        let id = self.engine.ids.job_id().unwrap_or_else(|NoIdsLeft| {
-            self.out_of_ids = true;
-            0
-        });
-        self.journal.save(JobId(id), owner, draft, self.engine.ids.now());
-        JobId(id)
-    }
-
-    fn save_again(&mut self, job: JobId) {
-        self.journal.save_again(job);
-    }
-
-    fn job(&self, job: JobId) -> &Job {
-        self.journal.job(job)
-    }
-
-    fn set_status(&mut self, job: JobId, status: i32) {
-        self.journal.set_status(job, status);
-    }
-
-    fn set_result(&mut self, job: JobId, result: Value) {
-        self.journal.set_result(job, result);
-    }
-
-    fn share_result(&mut self, job: JobId, live: Arc<Live>) {
-        self.journal.share_result(job, live);
-    }
-
-    fn set_meta(&mut self, job: JobId, meta: Value) {
-        self.journal.set_meta(job, meta);
-    }
-
-    fn newest_job(&self, node: NodeIndex) -> Option<JobId> {
-        self.journal.newest(node)
-    }
-
-    fn node_by_key(&self, key: &str) -> Option<NodeIndex> {
-        self.execution.workflow.graph.find(key)
-    }
-
-    fn node_key(&self, node: NodeIndex) -> &str {
-        &self.execution.workflow.graph.node(node).key
-    }
-
-    fn branches(&self, node: NodeIndex) -> &[(i32, NodeIndex)] {
-        &self.execution.workflow.graph.node(node).branches
-    }
-
-    fn branch_of(&self, node: NodeIndex, parent: NodeIndex) -> Option<NodeIndex> {
-        self.execution.workflow.graph.branch_of(node, parent)
-    }
-
-    fn set_output(&mut self, output: Value) {
-        self.output = Some(output);
-    }
-
-    fn reply(&mut self, reply: Value) {
-        self.reply = Some(reply);
-    }
-
-    fn scope(&self, node: NodeIndex, with_own_scope: bool) -> Result<Scope, Thrown> {
-        let graph = &self.execution.workflow.graph;
-        let mut scopes = Object::new();
-        let nearest = if with_own_scope { Some(node) } else { graph.node(node).parent };
-        for index in graph.upwards(nearest) {
-            let place = graph.node(index);
-            let render = |template: &Template| template.render(&self.scope(index, false)?);
-            let result = self.journal.results().get(&place.key).cloned().unwrap_or_default();
-            if let Some(offered) = place.run.scope(&render, &result)? {
-                scopes.insert(place.id.to_string(), offered.clone());
-                scopes.insert(place.key.as_str(), offered);
-            }
-        }
-        Ok(Scope {
-            context: self.execution.context.clone(),
-            results: self.journal.results().clone(),
-            scopes: scopes.into(),
-            env: self.engine.environment(),
-            system: self.engine.ids.clone(),
-        })
-    }
-
-    fn loop_limit(&self) -> Option<u64> {
-        self.engine.loop_limit
-    }
-
-    fn is_sync(&self) -> bool {
-        self.execution.workflow.is_sync
-    }
-
-    fn effect_key(&self, node: NodeIndex) -> String {
-        let key = &self.execution.workflow.graph.node(node).key;
-        format!("{}:{key}:{}", self.execution.id, self.journal.runs(node) + 1)
-    }
-
-    fn services(&self) -> &Services {
-        &self.engine.services
-    }
-}
-
 /// The outcome of work on a node, an error if it panics; `None` when the execution is cut off before.
-async fn until_cut_off<T>(
+pub(super) async fn until_cut_off<T>(
     work: impl Future<Output = Result<T, Thrown>>,
     aborted: &CancellationToken,
     time_left: Option<std::time::Duration>,
@@ -430,14 +389,14 @@ async fn until_cut_off<T>(
     }
 }
 
-async fn sleep_or_never(duration: Option<std::time::Duration>) {
+pub(super) async fn sleep_or_never(duration: Option<std::time::Duration>) {
     match duration {
         Some(duration) => tokio::time::sleep(duration).await,
         None => std::future::pending().await,
     }
 }
 
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Thrown {
+pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Thrown {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     tracing::error!(reason = text, "a node panicked");

@@ -1,4 +1,5 @@
-//! What a run writes, and when: everything at its end, or in parts when it is long.
+//! What a run writes, and when: everything at its end or when it waits, and everything so far, with the place
+//! where it stands, before and after work with outside effects and in long runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,31 +7,96 @@ use std::time::Duration;
 use entity::status::execution::{ABORTED, STARTED};
 use entity::status::job::ERROR;
 
-use super::processor::{Ended, Processor};
+use super::journal::Extent;
+use super::position::Position;
+use super::processor::Processor;
+use super::step::Step;
 use crate::expr::{Value, json};
 use crate::store::execution::ExecutionUpdate;
+use crate::store::lease::Lease;
 use crate::store::recorder::{LeaseChange, Record, RecordError, Written};
 
 /// How long to wait before a database that was away is tried again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 impl Processor {
-    /// Writes what can change no more. Returns how the execution has ended, if that turns out.
-    pub(super) async fn record_so_far(&mut self) -> Result<Option<Ended>, RecordError> {
-        self.journal.flush_settled();
-        if self.record().await? == Written::EndedElsewhere {
-            let lease = LeaseChange::Release;
-            let record = Record { execution_id: self.execution.id, lease, ..Record::default() };
-            self.engine.recorder.write(record).await?;
-            self.ended = Some(ABORTED);
-        }
-        Ok(self.ended.map(|status| Ended { status, is_timeout: false, reply: None }))
+    /// Writes all jobs as they are and where the run stands, so that another instance could go on with `next`.
+    pub(super) async fn record_position(&mut self, next: Step) -> Result<(), RecordError> {
+        let lease = LeaseChange::Take(self.lease(Some(next), 0));
+        let record = self.next_record(Extent::Everything, lease);
+        self.write(record).await
     }
 
-    /// Writes what has been flushed, and the end of the execution if it has ended.
-    pub(super) async fn record(&mut self) -> Result<Written, RecordError> {
+    /// Writes the end of a segment: the execution has ended or waits.
+    pub(super) async fn record_segment(&mut self) -> Result<(), RecordError> {
+        if self.is_ended_elsewhere {
+            return self.let_go().await;
+        }
         let is_new = self.execution.unrecorded.is_some();
-        let record = Arc::new(self.next_record());
+        let lease = match self.ended {
+            Some(_) if is_new => LeaseChange::Keep,
+            Some(_) => LeaseChange::Release,
+            None if self.stays() => {
+                self.waits.is_resident = true;
+                LeaseChange::Take(self.lease(None, 0))
+            }
+            None => {
+                self.waits.is_resident = false;
+                let due_at = self.due_at();
+                self.engine.wake_at(due_at);
+                LeaseChange::Wait(self.lease(None, due_at))
+            }
+        };
+        if self.ended.is_some() {
+            self.waits.clear();
+            self.journal.show_hidden();
+        }
+        let record = self.next_record(Extent::Flushed, lease);
+        self.write(record).await?;
+        if self.is_ended_elsewhere && self.ended.is_none() {
+            return self.let_go().await;
+        }
+        Ok(())
+    }
+
+    /// Hands a waiting execution to whoever is there when its time comes.
+    pub(super) async fn record_leaving(&mut self) -> Result<(), RecordError> {
+        if !self.waits.is_resident {
+            return Ok(());
+        }
+        let due_at = self.due_at();
+        self.engine.wake_at(due_at);
+        let lease = LeaseChange::Wait(self.lease(None, due_at));
+        let record = Record { execution_id: self.execution.id, lease, ..Record::default() };
+        self.write(record).await
+    }
+
+    /// Gives up an execution that was ended by somebody else.
+    async fn let_go(&mut self) -> Result<(), RecordError> {
+        self.waits.clear();
+        self.journal.show_hidden();
+        self.ended.get_or_insert(ABORTED);
+        let mut record = self.next_record(Extent::Everything, LeaseChange::Release);
+        record.update = Some(ExecutionUpdate::default());
+        self.write(record).await
+    }
+
+    /// When a waiting execution has something to do: a timer or its own expiry.
+    fn due_at(&self) -> i64 {
+        let expires_at = self.execution.expires_at.map(|time| time.timestamp_millis());
+        self.waits.first_due().into_iter().chain(expires_at).min().unwrap_or_default()
+    }
+
+    fn lease(&self, next: Option<Step>, due_at: i64) -> Lease {
+        let workflow = &self.execution.workflow;
+        let position = Position::new(&workflow.graph, next, &self.calls);
+        Lease { workflow_id: workflow.id, position: Some(position.text()), due_at }
+    }
+
+    /// Writes a record, however long the database is away, and notes what became of it.
+    async fn write(&mut self, record: Record) -> Result<(), RecordError> {
+        let is_new = record.create.is_some();
+        let record = Arc::new(record);
         loop {
             let written = match is_new {
                 true => self.engine.recorder.write_event(record.clone()).await,
@@ -53,48 +119,47 @@ impl Processor {
                         "jobs were refused by the database"
                     );
                     self.ended = Some(ERROR);
-                    return self.engine.recorder.write(self.failure_record()).await;
+                    self.engine.recorder.write(self.failure_record()).await?;
+                    self.is_ended_elsewhere = true;
+                    return Ok(());
                 }
                 Ok(written) => {
                     self.engine.running.recorded(self.execution.id);
-                    return Ok(written);
+                    self.is_ended_elsewhere |= written == Written::EndedElsewhere;
+                    return Ok(());
                 }
-                err => return err,
+                Err(err) => return Err(err),
             }
         }
     }
 
-    fn next_record(&mut self) -> Record {
-        let (new_jobs, job_updates) = self.journal.take_rows(self.execution.id);
+    fn next_record(&mut self, extent: Extent, lease: LeaseChange) -> Record {
+        let timers = self.new_timers();
+        let (new_jobs, job_updates) = self.journal.take_rows(self.execution.id, extent);
         let output = self.output.take().map(|output| output_text(&output));
         let options = &self.execution.workflow.options;
         let mut record = Record {
             execution_id: self.execution.id,
-            replaces_jobs: std::mem::take(&mut self.execution.starts_over),
+            replaces_jobs: std::mem::take(&mut self.replaces_jobs),
             new_jobs,
             job_updates,
+            timers,
+            ended_timers: self.waits.take_over().into_iter().map(|job| job.0).collect(),
+            lease,
             deletes: self.ended.is_some_and(|status| options.delete_execution_on_status.contains(&status)),
             ..Record::default()
         };
-        let is_new = self.execution.unrecorded.is_some();
+        let reason = self.reason.map(str::to_owned);
         match self.execution.unrecorded.take() {
             Some(mut row) => {
                 row.status = Some(self.ended.unwrap_or(STARTED));
-                row.reason = self.reason.map(str::to_owned);
+                row.reason = reason;
                 row.output = output.flatten();
                 row.updated_at = self.engine.ids.now();
                 record.create = Some(row);
             }
-            None => {
-                let reason = self.reason.map(str::to_owned);
-                record.update = Some(ExecutionUpdate { output, status: self.ended, reason });
-            }
+            None => record.update = Some(ExecutionUpdate { output, status: self.ended, reason }),
         }
-        record.lease = match (is_new, self.ended.is_some()) {
-            (true, false) => LeaseChange::Take,
-            (false, true) => LeaseChange::Release,
-            _ => LeaseChange::Keep,
-        };
         record
     }
 

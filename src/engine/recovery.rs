@@ -53,10 +53,10 @@ impl Engine {
         let engine = self.clone();
         self.tasks.spawn(async move {
             for id in executions {
-                let worker =
-                    engine.stopping.run_until_cancelled(engine.workers.clone().acquire_owned()).await;
-                let Some(Ok(worker)) = worker else { return };
-                if let Err(err) = engine.pick_up(&[id], vec![worker], true).await {
+                if engine.stopping.run_until_cancelled(engine.workers.any_free()).await.is_none() {
+                    return;
+                }
+                if let Err(err) = engine.pick_up(&[id], false).await {
                     tracing::warn!(execution.id = id, reason = %err, "an execution could not be resumed yet");
                     engine.strand(vec![id]);
                 }

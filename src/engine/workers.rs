@@ -1,18 +1,18 @@
 //! Runs asynchronous executions, so many at a time. What finds no free worker waits in the database and is
-//! taken from there, oldest first.
+//! taken from there: workflow by workflow in turn, of each the oldest first.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use entity::execution;
 use entity::status::execution::{ERROR, STARTED};
+use entity::{execution, lease};
 use sea_orm::DbErr;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use super::processor::{Ended, Execution, Processor};
+use super::processor::{Ended, Execution, Left, Processor, Start};
 use super::running::Registration;
 use super::{Engine, Workflow};
 use crate::expr::json;
@@ -26,14 +26,89 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// At most so many waiting executions are fetched at a time.
 const BATCH: usize = 64;
 
+/// The workers: the right of asynchronous executions to run.
+pub struct Workers {
+    free: Arc<Semaphore>,
+    /// How many workers each workflow uses.
+    busy: Arc<Mutex<HashMap<i64, usize>>>,
+    /// How many of them one workflow may use, so that another always finds one.
+    share: usize,
+    /// Told when a worker is free again.
+    freed: Arc<Notify>,
+}
+
+/// One worker in use. It is free again when this is dropped.
+pub struct Worker {
+    _permit: OwnedSemaphorePermit,
+    workflow_id: i64,
+    busy: Arc<Mutex<HashMap<i64, usize>>>,
+    freed: Arc<Notify>,
+}
+
+impl Workers {
+    pub fn new(count: usize) -> Self {
+        let count = count.max(1);
+        let (busy, freed) = (Arc::default(), Arc::default());
+        Self { free: Arc::new(Semaphore::new(count)), busy, share: count - count / 4, freed }
+    }
+
+    /// A worker for an execution that begins; `None` when none is free for its workflow.
+    pub fn try_enter(&self, workflow_id: i64) -> Option<Worker> {
+        (self.share_left(workflow_id) > 0)
+            .then(|| self.free.clone().try_acquire_owned().ok())?
+            .map(|permit| self.employ(permit, workflow_id))
+    }
+
+    /// A worker for an execution that goes on, as soon as one is free.
+    pub async fn enter(&self, workflow_id: i64) -> Option<Worker> {
+        let permit = self.free.clone().acquire_owned().await.ok()?;
+        Some(self.employ(permit, workflow_id))
+    }
+
+    fn employ(&self, permit: OwnedSemaphorePermit, workflow_id: i64) -> Worker {
+        *self.busy.lock().unwrap_or_else(PoisonError::into_inner).entry(workflow_id).or_default() += 1;
+        Worker { _permit: permit, workflow_id, busy: self.busy.clone(), freed: self.freed.clone() }
+    }
+
+    /// How many more workers a workflow may use.
+    fn share_left(&self, workflow_id: i64) -> usize {
+        let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        self.share.saturating_sub(busy.get(&workflow_id).copied().unwrap_or_default())
+    }
+
+    /// Waits until a worker is free; returns how many are.
+    pub(super) async fn any_free(&self) -> usize {
+        // The permit goes back at once: whose worker it becomes is decided by what is waiting.
+        let permit = self.free.acquire().await;
+        drop(permit);
+        self.free.available_permits()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = busy.get_mut(&self.workflow_id) {
+            *count -= 1;
+            if *count == 0 {
+                busy.remove(&self.workflow_id);
+            }
+        }
+        self.freed.notify_one();
+    }
+}
+
 impl Engine {
-    pub(super) fn spawn_run(self: &Arc<Self>, execution: Execution, worker: OwnedSemaphorePermit) {
+    pub(super) fn spawn_run(self: &Arc<Self>, execution: Execution, worker: Option<Worker>) {
         let registration = self.running.register(execution.id, true);
         let engine = self.clone();
         self.tasks.spawn(async move {
+            let worker = match worker {
+                Some(worker) => Some(worker),
+                None => engine.workers.enter(execution.workflow.id).await,
+            };
             // Errors have been logged and dealt with.
-            let _ = engine.run_registered(execution, registration).await;
-            drop(worker);
+            let _ = engine.run_registered(execution, worker, registration).await;
         });
     }
 
@@ -41,10 +116,12 @@ impl Engine {
     pub(super) async fn run_registered(
         self: &Arc<Self>,
         execution: Execution,
+        worker: Option<Worker>,
         registration: Registration,
     ) -> Result<Ended, RecordError> {
         let id = execution.id;
-        let outcome = Processor::new(self.clone(), execution, registration.aborted.clone()).run().await;
+        let processor = Processor::new(self.clone(), execution, worker, registration.aborted.clone());
+        let outcome = processor.run().await;
         match &outcome {
             Ok(ended) => {
                 tracing::debug!(execution.id = id, execution.status = ended.status, "execution has run");
@@ -61,10 +138,13 @@ impl Engine {
         outcome
     }
 
-    /// Gives waiting executions to workers as those become free.
+    /// Gives waiting executions to workers as those become free and as their times come.
     pub(super) async fn feed_workers(self: Arc<Self>) {
+        let mut turn = VecDeque::new();
         while !self.is_stopping() {
-            match self.take_waiting().await {
+            let free = self.stopping.run_until_cancelled(self.workers.any_free()).await;
+            let Some(free) = free else { return };
+            match self.take_waiting(&mut turn, free.min(BATCH)).await {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(err) => {
@@ -72,69 +152,108 @@ impl Engine {
                     tracing::warn!(reason = %err, "waiting executions could not be fetched");
                 }
             }
-            let grew = tokio::time::timeout(POLL_INTERVAL, self.backlog_grew.notified());
-            let _ = self.stopping.run_until_cancelled(grew).await;
+            let has_backlog = self.has_backlog.load(Ordering::Acquire);
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                () = tokio::time::sleep(self.until_next_wake()) => {}
+                () = self.backlog_grew.notified() => {}
+                () = self.workers.freed.notified(), if has_backlog => {}
+            }
         }
     }
 
-    /// Takes as many waiting executions as there are free workers; `false` when no more are waiting.
-    async fn take_waiting(self: &Arc<Self>) -> Result<bool, DbErr> {
-        let first = self.stopping.run_until_cancelled(self.workers.clone().acquire_owned()).await;
-        let Some(Ok(first)) = first else { return Ok(false) };
-        let others = std::iter::repeat_with(|| self.workers.clone().try_acquire_owned().ok());
-        let workers: Vec<OwnedSemaphorePermit> =
-            std::iter::once(first).chain(others.take(BATCH - 1).map_while(|worker| worker)).collect();
-        self.has_backlog.store(false, Ordering::Release);
-        let claimed = self.store.claim_waiting(self.owner, workers.len() as u64, self.ids.now()).await?;
-        if claimed.has_more {
-            self.has_backlog.store(true, Ordering::Release);
+    /// Takes waiting executions of the workflow whose turn it is, at most as many as there are free workers;
+    /// `false` when nothing more can be taken now. `turn` are the workflows that have some.
+    async fn take_waiting(self: &Arc<Self>, turn: &mut VecDeque<i64>, free: usize) -> Result<bool, DbErr> {
+        let now = self.ids.now();
+        if turn.is_empty() {
+            self.has_backlog.store(false, Ordering::Release);
+            turn.extend(self.store.workflows_with_backlog(now).await?);
+            self.has_backlog.store(!turn.is_empty(), Ordering::Release);
         }
-        if let Err(err) = self.pick_up(&claimed.executions, workers, false).await {
-            self.strand(claimed.executions);
+        let Some(place) = turn.iter().position(|workflow| self.workers.share_left(*workflow) > 0) else {
+            // Each of them uses all the workers that it may: one of those has to end first.
+            turn.clear();
+            return Ok(false);
+        };
+        let Some(workflow_id) = turn.remove(place) else { return Ok(false) };
+        let limit = self.workers.share_left(workflow_id).min(free.div_ceil(turn.len() + 1));
+        let claimed = self.store.claim_waiting(self.owner, workflow_id, limit as u64, now).await?;
+        if claimed.len() == limit {
+            turn.push_back(workflow_id);
+        }
+        if let Err(err) = self.pick_up(&claimed, true).await {
+            self.strand(claimed);
             return Err(err);
         }
-        Ok(claimed.has_more)
+        Ok(true)
     }
 
-    /// Runs executions whose leases are ours, each from its start. `starts_over` says that earlier runs may
-    /// have recorded jobs, which these runs replace. Needs a worker for each of them. After an error none of
-    /// them has been started.
-    pub(super) async fn pick_up(
-        self: &Arc<Self>,
-        ids: &[i64],
-        workers: Vec<OwnedSemaphorePermit>,
-        starts_over: bool,
-    ) -> Result<(), DbErr> {
+    /// How long the feeder may sleep.
+    fn until_next_wake(&self) -> Duration {
+        let now = self.ids.now().timestamp_millis();
+        let mut wakes = self.wakes.lock().unwrap_or_else(PoisonError::into_inner);
+        *wakes = wakes.split_off(&(now + 1));
+        let until = wakes.first().map(|due_at| Duration::from_millis((due_at - now) as u64));
+        until.map_or(POLL_INTERVAL, |until| until.min(POLL_INTERVAL))
+    }
+
+    /// Sees to it that what is due then is not left to the next regular look.
+    pub(super) fn wake_at(&self, due_at: i64) {
+        self.wakes.lock().unwrap_or_else(PoisonError::into_inner).insert(due_at);
+    }
+
+    /// Runs executions whose leases are ours, from where they stand. `is_first_run` says that those without
+    /// a place to go on from have not left any jobs. After an error none of them has been started.
+    pub(super) async fn pick_up(self: &Arc<Self>, ids: &[i64], is_first_run: bool) -> Result<(), DbErr> {
         let rows = self.store.find_executions(ids).await?;
+        let mut leases: HashMap<i64, lease::Model> =
+            self.store.find_leases(ids).await?.into_iter().map(|lease| (lease.execution_id, lease)).collect();
         let mut workflows: HashMap<i64, Option<Arc<Workflow>>> = HashMap::new();
         let mut runnable = Vec::new();
-        for row in rows.into_iter().filter(|row| row.status == Some(STARTED)) {
+        let mut over = Vec::new();
+        for row in rows {
+            if row.status != Some(STARTED) {
+                over.push(row.id);
+                continue;
+            }
             let workflow_id = row.workflow_id.unwrap_or_default();
             let workflow = match workflows.get(&workflow_id) {
                 Some(known) => known.clone(),
                 None => self.workflow(workflow_id).await?,
             };
             workflows.insert(workflow_id, workflow.clone());
-            match workflow {
-                Some(workflow) => runnable.push((row, workflow)),
-                None => self.give_up(row.id).await,
-            }
+            let Some(workflow) = workflow else {
+                self.give_up(row.id).await;
+                continue;
+            };
+            let position = leases.remove(&row.id).and_then(|lease| lease.position);
+            let start = match position {
+                Some(position) => Start::At(self.left_of(row.id, position).await?),
+                None if is_first_run => Start::Fresh,
+                None => Start::Over,
+            };
+            let expires_at = self.expiry_of(&row, &workflow).await?;
+            runnable.push((row, workflow, start, expires_at));
         }
-        let runs = |id: &i64| runnable.iter().any(|(row, _)| row.id == *id);
+        let runs = |id: &i64| runnable.iter().any(|(row, ..)| row.id == *id);
         let idle: Vec<i64> = ids.iter().copied().filter(|id| !runs(id)).collect();
-        self.store.drop_leases(&idle).await?;
-        let mut expiries = Vec::with_capacity(runnable.len());
-        for (row, workflow) in &runnable {
-            expiries.push(self.expiry_of(row, workflow).await?);
-        }
-        for (((row, workflow), expires_at), worker) in runnable.into_iter().zip(expiries).zip(workers) {
+        self.store.end_waits(&idle, &over).await?;
+        for (row, workflow, start, expires_at) in runnable {
             let context = row.context.as_ref().map_or("null", |text| &text.0);
             let context = json::parse(context.as_bytes()).unwrap_or_default();
+            let (id, is_awaited) = (row.id, false);
+            let worker = self.workers.try_enter(workflow.id);
             let execution =
-                Execution { id: row.id, workflow, context, expires_at, unrecorded: None, starts_over };
+                Execution { id, workflow, context, expires_at, unrecorded: None, start, is_awaited };
             self.spawn_run(execution, worker);
         }
         Ok(())
+    }
+
+    async fn left_of(&self, execution_id: i64, position: String) -> Result<Left, DbErr> {
+        let jobs = self.store.newest_jobs(execution_id).await?;
+        Ok(Left { position, jobs, timers: self.store.find_timers(execution_id).await? })
     }
 
     /// Ends an execution whose workflow has been deleted.

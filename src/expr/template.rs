@@ -63,6 +63,11 @@ impl Template {
         matches!(self.body, Part::Plain(Value::Undefined))
     }
 
+    /// Whether the configured value is null, or there is none.
+    pub fn is_nullish(&self) -> bool {
+        matches!(&self.body, Part::Plain(value) if value.is_nullish())
+    }
+
     /// Whether the configured value, before rendering, is truthy.
     pub fn is_truthy(&self) -> bool {
         match &self.body {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::status::execution::RESOLVED;
+use entity::status::execution::{RESOLVED, STARTED};
 use poem::error::ReadBodyError;
 use poem::http::header;
 use poem::web::{Data, Path};
@@ -92,7 +92,7 @@ async fn run(app: &Arc<App>, event: Event) -> Result<Reply, Refusal> {
     tracing::debug!(execution.id = id, execution.status = ended.status, "execution has run");
     match ended.reply {
         Some(reply) => Reply::of_response_job(&reply),
-        None if ended.is_timeout => Ok(Reply::timeout()),
+        None if ended.is_timeout || ended.status == STARTED => Ok(Reply::timeout()),
         None => Ok(Reply::of_status(ended.status == RESOLVED)),
     }
 }

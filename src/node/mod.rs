@@ -5,6 +5,7 @@
 pub mod condition;
 mod context;
 pub mod date_calculation;
+pub mod delay;
 pub mod end;
 pub mod json_variable_mapping;
 pub mod loop_;
@@ -18,6 +19,7 @@ mod services;
 pub mod variable;
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
@@ -96,6 +98,8 @@ pub enum Outcome {
     /// new job of this node. An asynchronous one saves the pending job, goes on with other branches
     /// meanwhile, then settles that job and resumes this node with it.
     Background(Work),
+    /// Save this pending job and resume this node with it when the time has passed.
+    Sleep { pending: Draft, duration: Duration },
     /// End the whole execution with this status, however deep in branches.
     Exit(i32),
 }

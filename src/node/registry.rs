@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::{
-    Node, NodeType, condition, date_calculation, end, json_variable_mapping, loop_, multi_conditions, output,
-    parallel, response, response_message, variable,
+    Node, NodeType, condition, date_calculation, delay, end, json_variable_mapping, loop_, multi_conditions,
+    output, parallel, response, response_message, variable,
 };
 use crate::expr::json;
 
@@ -13,6 +13,7 @@ use crate::expr::json;
 pub const NODES: &[Kind] = &[
     Kind::of::<condition::Condition>(),
     Kind::of::<date_calculation::DateCalculation>(),
+    Kind::of::<delay::Delay>(),
     Kind::of::<end::End>(),
     Kind::of::<json_variable_mapping::JsonVariableMapping>(),
     Kind::of::<loop_::Loop>(),

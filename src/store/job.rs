@@ -1,9 +1,10 @@
 //! Rows of `jobs`.
 
 use chrono::{DateTime, Utc};
-use entity::Table;
-use sea_orm::sea_query::{Expr, ExprTrait, Query};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr};
+use entity::status::job::{ABORTED, PENDING};
+use entity::{Table, job};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query, UpdateStatement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
 
 use super::Store;
 
@@ -23,13 +24,23 @@ pub struct NewJob {
     pub started_at: Option<DateTime<Utc>>,
 }
 
-/// What changes in a row that exists. NocoBase leaves `updatedAt` and `log` alone here, so sidehook does.
+/// What changes in a row that exists. As in NocoBase `log` never does, and `updatedAt` only where work in the
+/// background has settled the job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobUpdate {
     pub id: i64,
     pub status: i32,
     pub result: Option<String>,
     pub meta: Option<String>,
+    pub updated_at: Option<DateTime<Utc>>,
+}
+
+/// The newest job of a node in an execution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewestJob {
+    pub row: job::Model,
+    /// How many jobs the node has had so far.
+    pub runs: u32,
 }
 
 /// The columns of a row that is inserted, in the order of its values.
@@ -85,6 +96,23 @@ impl Store {
     }
 
     pub(super) async fn update_job<C: ConnectionTrait>(&self, db: &C, row: &JobUpdate) -> Result<(), DbErr> {
+        db.execute(&self.job_update(row)).await.map(drop)
+    }
+
+    /// Changes a job of an execution that was ended by somebody else: what that has aborted stays aborted,
+    /// and nothing stays pending.
+    pub(super) async fn update_late_job<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        row: &JobUpdate,
+    ) -> Result<(), DbErr> {
+        let status = if row.status == PENDING { ABORTED } else { row.status };
+        let mut update = self.job_update(&JobUpdate { status, ..row.clone() });
+        update.and_where(Expr::col(self.column("status")).eq(PENDING));
+        db.execute(&update).await.map(drop)
+    }
+
+    fn job_update(&self, row: &JobUpdate) -> UpdateStatement {
         let mut update = Query::update();
         update
             .table(self.table(Table::Jobs))
@@ -92,7 +120,43 @@ impl Store {
             .value(self.column("result"), self.codec.json(row.result.clone()))
             .value(self.column("meta"), self.codec.json(row.meta.clone()))
             .and_where(Expr::col(self.column("id")).eq(row.id));
-        db.execute(&update).await.map(drop)
+        if let Some(time) = row.updated_at {
+            update.value(self.column("updatedAt"), self.codec.time(time));
+        }
+        update
+    }
+
+    /// The newest job of each node of an execution, by id.
+    pub async fn newest_jobs(&self, execution_id: i64) -> Result<Vec<NewestJob>, DbErr> {
+        let (newest, runs) = (Alias::new("newest"), Alias::new("runs"));
+        let mut per_node = Query::select();
+        per_node
+            .expr_as(Expr::col(self.column("id")).max(), newest.clone())
+            .expr_as(Expr::col(self.column("id")).count(), runs.clone())
+            .from(self.table(Table::Jobs))
+            .and_where(Expr::col(self.column("executionId")).eq(execution_id))
+            .group_by_col(self.column("nodeId"));
+        let per_node_name = Alias::new("per_node");
+        let mut select = Query::select();
+        self.select(&mut select, &["id", "executionId", "nodeId", "nodeKey", "upstreamId", "status"]);
+        self.select_json(&mut select, &["meta", "result"]);
+        select
+            .column(runs)
+            .from(self.table(Table::Jobs))
+            .join_subquery(
+                sea_orm::JoinType::InnerJoin,
+                per_node,
+                per_node_name.clone(),
+                Expr::col(self.column("id")).equals((per_node_name, newest)),
+            )
+            .order_by(self.column("id"), sea_orm::Order::Asc);
+        let rows = self.db.query_all(&select).await?;
+        let newest = |row: &sea_orm::QueryResult| {
+            let runs: i64 = row.try_get("", "runs")?;
+            let runs = u32::try_from(runs).unwrap_or(u32::MAX);
+            Ok(NewestJob { row: job::Model::from_query_result(row, "")?, runs })
+        };
+        rows.iter().map(newest).collect()
     }
 
     pub(super) async fn has_job(&self, id: i64) -> Result<bool, DbErr> {

@@ -1,22 +1,22 @@
-//! `sidehook_leases`: which execution belongs to which instance. A lease without an instance waits for a
-//! worker.
+//! `sidehook_leases`: which execution belongs to which instance, and where its run stands. A lease without an
+//! instance waits for a worker or for a time. As long as there is a lease, the execution is sidehook's.
 
 use chrono::{DateTime, Utc};
-use entity::Table;
-use entity::status::execution::STARTED;
+use entity::{Table, lease};
 use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, OnConflict, Query};
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
 
 use super::Store;
 use super::instance::Owner;
 
-/// Executions that were taken from those that wait.
-#[derive(Debug, Default)]
-pub struct Claimed {
-    /// Oldest first.
-    pub executions: Vec<i64>,
-    /// Whether more may be waiting.
-    pub has_more: bool,
+/// What a lease says about a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lease {
+    pub workflow_id: i64,
+    /// JSON: where the run stands. `None`: it has yet to begin, and whoever takes it over starts it anew.
+    pub position: Option<String>,
+    /// From when another instance may take a lease that belongs to nobody, in milliseconds since 1970.
+    pub due_at: i64,
 }
 
 fn column(name: &str) -> Alias {
@@ -25,27 +25,28 @@ fn column(name: &str) -> Alias {
 
 impl Store {
     /// Writes leases of this owner, or of nobody.
-    pub(super) async fn insert_leases<C: ConnectionTrait>(
+    pub(super) async fn write_leases<C: ConnectionTrait>(
         &self,
         db: &C,
-        executions: &[i64],
+        leases: &[(i64, &Lease)],
         owner: Option<Owner>,
     ) -> Result<(), DbErr> {
-        for executions in executions.chunks(self.codec.bind_limit() / 3) {
+        const COLUMNS: [&str; 6] =
+            ["execution_id", "instance_id", "generation", "workflow_id", "position", "due_at"];
+        for leases in leases.chunks(self.codec.bind_limit() / COLUMNS.len()) {
             let mut insert = Query::insert();
-            insert.into_table(self.table(Table::Leases)).columns([
-                column("execution_id"),
-                column("instance_id"),
-                column("generation"),
-            ]);
-            for id in executions {
+            insert.into_table(self.table(Table::Leases)).columns(COLUMNS.map(column));
+            for (id, lease) in leases {
                 insert.values_panic([
                     (*id).into(),
                     owner.map(|owner| owner.number).into(),
                     owner.map(|owner| owner.generation).into(),
+                    lease.workflow_id.into(),
+                    Expr::val(lease.position.clone()),
+                    lease.due_at.into(),
                 ]);
             }
-            let update = [column("instance_id"), column("generation")];
+            let update = COLUMNS.into_iter().skip(1).map(column);
             insert.on_conflict(OnConflict::column(column("execution_id")).update_columns(update).to_owned());
             db.execute(&insert).await?;
         }
@@ -67,46 +68,127 @@ impl Store {
         Ok(())
     }
 
-    /// Takes the oldest executions that wait for a worker, at most `limit`, and starts them. Returns their
-    /// ids; empty as well when another instance was faster with all of them.
+    /// The workflows of which executions wait for a worker, or have waited for a time that has come.
+    pub async fn workflows_with_backlog(&self, now: DateTime<Utc>) -> Result<Vec<i64>, DbErr> {
+        let mut select = Query::select();
+        select
+            .distinct()
+            .column(column("workflow_id"))
+            .from(self.table(Table::Leases))
+            .cond_where(self.is_waiting(now));
+        let rows = self.db.query_all(&select).await?;
+        rows.iter().map(|row| Ok(row.try_get_by_index::<Option<i64>>(0)?.unwrap_or_default())).collect()
+    }
+
+    /// When the next of the executions that wait for a time is due, in milliseconds since 1970.
+    pub async fn next_due(&self, now: DateTime<Utc>) -> Result<Option<i64>, DbErr> {
+        let mut select = Query::select();
+        select
+            .expr(Expr::col(column("due_at")).min())
+            .from(self.table(Table::Leases))
+            .and_where(Expr::col(column("instance_id")).is_null())
+            .and_where(Expr::col(column("due_at")).gt(now.timestamp_millis()));
+        let row = self.db.query_one(&select).await?;
+        Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.flatten())
+    }
+
+    /// Takes the oldest waiting executions of a workflow, at most `limit`, and starts those that have yet to
+    /// begin. Returns their ids; empty as well when another instance was faster with all of them.
     pub async fn claim_waiting(
         &self,
         owner: Owner,
+        workflow_id: i64,
         limit: u64,
         now: DateTime<Utc>,
-    ) -> Result<Claimed, DbErr> {
-        let waiting = self.waiting_executions(limit).await?;
+    ) -> Result<Vec<i64>, DbErr> {
+        let waiting = self.waiting_executions(workflow_id, limit, now).await?;
         if waiting.is_empty() {
-            return Ok(Claimed::default());
+            return Ok(waiting);
         }
         let tx = self.begin().await?;
         if !self.fence(&tx, owner).await? {
-            return Ok(Claimed::default());
+            return Ok(Vec::new());
         }
         let found = self.lock_executions(&tx, &waiting).await?;
         let queueing: Vec<i64> =
             found.iter().filter(|(_, status)| status.is_none()).map(|(id, _)| *id).collect();
         self.start_executions(&tx, &queueing, now).await?;
-        self.insert_leases(&tx, &queueing, Some(owner)).await?;
-        // What has ended in the meantime, or was deleted, waits for nobody.
-        let is_open =
-            |id: &i64| found.iter().any(|(found, status)| found == id && status.is_none_or(|s| s == STARTED));
-        let gone: Vec<i64> = waiting.iter().copied().filter(|id| !is_open(id)).collect();
-        self.delete_leases(&tx, &gone).await?;
+        let claimed = self.take_waiting_leases(&tx, &waiting, owner).await?;
         tx.commit().await?;
-        Ok(Claimed { executions: queueing, has_more: waiting.len() as u64 == limit })
+        Ok(claimed)
     }
 
-    async fn waiting_executions(&self, limit: u64) -> Result<Vec<i64>, DbErr> {
+    async fn waiting_executions(
+        &self,
+        workflow_id: i64,
+        limit: u64,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<i64>, DbErr> {
+        let mut select = Query::select();
+        select
+            .column(column("execution_id"))
+            .from(self.table(Table::Leases))
+            .cond_where(self.is_waiting(now))
+            .and_where(Expr::col(column("workflow_id")).eq(workflow_id))
+            .order_by(column("due_at"), sea_orm::Order::Asc)
+            .order_by(column("execution_id"), sea_orm::Order::Asc)
+            .limit(limit);
+        let rows = self.db.query_all(&select).await?;
+        rows.iter().map(|row| row.try_get_by_index(0)).collect()
+    }
+
+    fn is_waiting(&self, now: DateTime<Utc>) -> Cond {
+        Cond::all()
+            .add(Expr::col(column("instance_id")).is_null())
+            .add(Expr::col(column("due_at")).lte(now.timestamp_millis()))
+    }
+
+    /// Makes leases of nobody one's own. Returns the executions of those that still were nobody's, in order.
+    async fn take_waiting_leases<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        executions: &[i64],
+        owner: Owner,
+    ) -> Result<Vec<i64>, DbErr> {
         let mut select = Query::select();
         select
             .column(column("execution_id"))
             .from(self.table(Table::Leases))
             .and_where(Expr::col(column("instance_id")).is_null())
-            .order_by(column("execution_id"), sea_orm::Order::Asc)
-            .limit(limit);
+            .and_where(Expr::col(column("execution_id")).is_in(executions.iter().copied()))
+            .order_by(column("execution_id"), sea_orm::Order::Asc);
+        if self.codec.backend() != DbBackend::Sqlite {
+            select.lock_exclusive();
+        }
+        let rows = db.query_all(&select).await?;
+        let free: Vec<i64> = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
+        let mut update = Query::update();
+        update
+            .table(self.table(Table::Leases))
+            .value(column("instance_id"), owner.number)
+            .value(column("generation"), owner.generation)
+            .and_where(Expr::col(column("execution_id")).is_in(free.iter().copied()));
+        if !free.is_empty() {
+            db.execute(&update).await?;
+        }
+        Ok(executions.iter().copied().filter(|id| free.contains(id)).collect())
+    }
+
+    /// The leases of some executions, by execution id.
+    pub async fn find_leases(&self, executions: &[i64]) -> Result<Vec<lease::Model>, DbErr> {
+        if executions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut select = Query::select();
+        select
+            .columns(
+                ["execution_id", "instance_id", "generation", "workflow_id", "position", "due_at"]
+                    .map(column),
+            )
+            .from(self.table(Table::Leases))
+            .and_where(Expr::col(column("execution_id")).is_in(executions.iter().copied()));
         let rows = self.db.query_all(&select).await?;
-        rows.iter().map(|row| row.try_get_by_index(0)).collect()
+        rows.iter().map(|row| lease::Model::from_query_result(row, "")).collect()
     }
 
     /// The instances that hold leases, each with its generation.

@@ -13,6 +13,7 @@ pub mod lease;
 pub mod plugin;
 pub mod recorder;
 mod stats;
+mod timer;
 mod unnest;
 pub mod workflow;
 

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use entity::status::execution::STARTED;
+use entity::status::job::{ABORTED, PENDING};
+use entity::timer;
 use sea_orm::{DatabaseTransaction, DbErr, RuntimeErr, SqlErr};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -19,6 +21,7 @@ use super::Store;
 use super::execution::{ExecutionUpdate, NewExecution};
 use super::instance::Owner;
 use super::job::{JobUpdate, NewJob};
+use super::lease::Lease;
 use super::stats::Counts;
 
 /// Everything that one step of an execution writes; it is committed as a whole.
@@ -31,22 +34,28 @@ pub struct Record {
     pub update: Option<ExecutionUpdate>,
     /// Removes the jobs recorded so far before writing the new ones: the execution starts over.
     pub replaces_jobs: bool,
+    /// A job that is still pending becomes an aborted one where the execution has been ended elsewhere.
     pub new_jobs: Vec<NewJob>,
+    /// Changes of jobs that have rows. Where the execution has been ended elsewhere they count for jobs only
+    /// that are still pending.
     pub job_updates: Vec<JobUpdate>,
+    pub timers: Vec<timer::Model>,
+    /// The jobs whose timers are over.
+    pub ended_timers: Vec<i64>,
     pub lease: LeaseChange,
     /// Removes the execution with its jobs (`deleteExecutionOnStatus`).
     pub deletes: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum LeaseChange {
     #[default]
     Keep,
     /// The execution runs here.
-    Take,
-    /// The execution waits for a worker.
-    Queue,
-    /// The execution has ended.
+    Take(Lease),
+    /// The execution waits for a worker or for a time, and belongs to nobody.
+    Wait(Lease),
+    /// The execution has ended, or is no longer sidehook's.
     Release,
 }
 
@@ -166,7 +175,8 @@ impl Record {
             .sum();
         let changed: usize =
             self.job_updates.iter().map(|row| 50 + length(&row.result) + length(&row.meta)).sum();
-        execution + output + new + changed
+        let timers: usize = self.timers.iter().map(|row| 80 + length(&row.result)).sum();
+        execution + output + new + changed + timers
     }
 }
 
@@ -308,7 +318,8 @@ impl Writer {
                 store.update_execution(tx, record.execution_id, update, now).await?;
             }
         }
-        self.write_jobs(tx, &records.iter().filter(exists).copied().collect::<Vec<_>>()).await?;
+        let runs_on = |record: &Record| record.create.is_some() || is_started(record);
+        self.write_jobs(tx, &records.iter().filter(exists).copied().collect::<Vec<_>>(), runs_on).await?;
         self.write_leases(tx, records).await?;
         let deleted: Vec<i64> = records
             .iter()
@@ -322,7 +333,7 @@ impl Writer {
             counts.add(&row.key, row.workflow_id);
         }
         store.count(tx, &counts, now).await?;
-        let outcome = |record: &&Record| match record.create.is_some() || is_started(record) {
+        let outcome = |record: &&Record| match runs_on(record) {
             true => Written::Committed,
             false => Written::EndedElsewhere,
         };
@@ -343,37 +354,63 @@ impl Writer {
         Ok(self.store.lock_executions(tx, &ids).await?.into_iter().collect())
     }
 
-    async fn write_jobs(&self, tx: &DatabaseTransaction, records: &[&Record]) -> Result<(), DbErr> {
+    async fn write_jobs(
+        &self,
+        tx: &DatabaseTransaction,
+        records: &[&Record],
+        runs_on: impl Fn(&Record) -> bool,
+    ) -> Result<(), DbErr> {
         let replaced: Vec<i64> =
             records.iter().filter(|record| record.replaces_jobs).map(|record| record.execution_id).collect();
         self.store.delete_jobs_of(tx, &replaced).await?;
-        let mut new: Vec<&NewJob> = records.iter().flat_map(|record| &record.new_jobs).collect();
+        let late = records.iter().filter(|record| !runs_on(record)).flat_map(|record| &record.new_jobs);
+        let late: Vec<NewJob> = late.filter(|row| row.status == PENDING).map(aborted).collect();
+        let in_time = |record: &&&Record, row: &NewJob| runs_on(record) || row.status != PENDING;
+        let mut new: Vec<&NewJob> = records
+            .iter()
+            .flat_map(|record| record.new_jobs.iter().filter(move |row| in_time(&record, row)))
+            .chain(&late)
+            .collect();
         new.sort_unstable_by_key(|row| row.id);
         self.store.insert_jobs(tx, &new).await?;
-        let mut changed: Vec<&JobUpdate> = records.iter().flat_map(|record| &record.job_updates).collect();
-        changed.sort_unstable_by_key(|row| row.id);
-        for row in changed {
-            self.store.update_job(tx, row).await?;
+        let mut changed: Vec<(&JobUpdate, bool)> = records
+            .iter()
+            .flat_map(|record| record.job_updates.iter().map(|row| (row, runs_on(record))))
+            .collect();
+        changed.sort_unstable_by_key(|(row, _)| row.id);
+        for (row, runs_on) in changed {
+            match runs_on {
+                true => self.store.update_job(tx, row).await?,
+                false => self.store.update_late_job(tx, row).await?,
+            }
         }
         Ok(())
     }
 
     async fn write_leases(&self, tx: &DatabaseTransaction, records: &[&Record]) -> Result<(), DbErr> {
-        let with = |change: LeaseChange| {
-            let mut ids: Vec<i64> = records
-                .iter()
-                .filter(|record| record.lease == change)
-                .map(|record| record.execution_id)
-                .collect();
-            ids.sort_unstable();
-            ids
-        };
-        let (taken, queued, released) =
-            (with(LeaseChange::Take), with(LeaseChange::Queue), with(LeaseChange::Release));
-        self.store.insert_leases(tx, &taken, Some(self.owner)).await?;
-        self.store.insert_leases(tx, &queued, None).await?;
-        self.store.delete_leases(tx, &released).await
+        let (mut taken, mut waiting, mut released) = (Vec::new(), Vec::new(), Vec::new());
+        let mut by_id: Vec<&Record> = records.to_vec();
+        by_id.sort_unstable_by_key(|record| record.execution_id);
+        for record in &by_id {
+            match &record.lease {
+                LeaseChange::Keep => {}
+                LeaseChange::Take(lease) => taken.push((record.execution_id, lease)),
+                LeaseChange::Wait(lease) => waiting.push((record.execution_id, lease)),
+                LeaseChange::Release => released.push(record.execution_id),
+            }
+        }
+        self.store.write_leases(tx, &taken, Some(self.owner)).await?;
+        self.store.write_leases(tx, &waiting, None).await?;
+        self.store.delete_leases(tx, &released).await?;
+        let timers: Vec<&timer::Model> = by_id.iter().flat_map(|record| &record.timers).collect();
+        self.store.insert_timers(tx, &timers).await?;
+        let ended: Vec<i64> = by_id.iter().flat_map(|record| &record.ended_timers).copied().collect();
+        self.store.delete_timers(tx, &ended).await
     }
+}
+
+fn aborted(row: &NewJob) -> NewJob {
+    NewJob { status: ABORTED, ..row.clone() }
 }
 
 fn event_key(record: &Record) -> Option<&str> {

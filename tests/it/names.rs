@@ -14,13 +14,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What the tables of a deployment are called.
 struct Expected {
     settings: &'static [(&'static str, &'static str)],
-    tables: [&'static str; 11],
+    tables: [&'static str; 12],
     /// With its schema, quoted where the name needs it on PostgreSQL and SQLite.
     executions: &'static str,
     workflow_id: &'static str,
 }
 
-const PLAIN: [&str; 11] = [
+const PLAIN: [&str; 12] = [
     "applicationPlugins",
     "environmentVariables",
     "executions",
@@ -29,11 +29,12 @@ const PLAIN: [&str; 11] = [
     "sidehook_instances",
     "sidehook_leases",
     "sidehook_migrations",
+    "sidehook_timers",
     "workflowStats",
     "workflowVersionStats",
     "workflows",
 ];
-const PREFIXED: [&str; 11] = [
+const PREFIXED: [&str; 12] = [
     "nb_applicationPlugins",
     "nb_environmentVariables",
     "nb_executions",
@@ -45,8 +46,9 @@ const PREFIXED: [&str; 11] = [
     "sidehook_nb_instances",
     "sidehook_nb_leases",
     "sidehook_nb_migrations",
+    "sidehook_nb_timers",
 ];
-const UNDERSCORED: [&str; 11] = [
+const UNDERSCORED: [&str; 12] = [
     "application_plugins",
     "environment_variables",
     "executions",
@@ -55,11 +57,12 @@ const UNDERSCORED: [&str; 11] = [
     "sidehook_instances",
     "sidehook_leases",
     "sidehook_migrations",
+    "sidehook_timers",
     "workflow_stats",
     "workflow_version_stats",
     "workflows",
 ];
-const PREFIXED_AND_UNDERSCORED: [&str; 11] = [
+const PREFIXED_AND_UNDERSCORED: [&str; 12] = [
     "nb_application_plugins",
     "nb_environment_variables",
     "nb_executions",
@@ -71,6 +74,7 @@ const PREFIXED_AND_UNDERSCORED: [&str; 11] = [
     "sidehook_nb_instances",
     "sidehook_nb_leases",
     "sidehook_nb_migrations",
+    "sidehook_nb_timers",
 ];
 
 /// Runs a workflow of either mode and checks under which names its rows are.

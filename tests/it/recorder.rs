@@ -13,6 +13,7 @@ use sidehook::clock::{Clock, SystemClock};
 use sidehook::store::Store;
 use sidehook::store::execution::{ExecutionUpdate, NewExecution};
 use sidehook::store::job::NewJob;
+use sidehook::store::lease::Lease;
 use sidehook::store::recorder::{LeaseChange, Record, RecordError, Recorder, Written};
 
 use crate::databases::{Kind, Server};
@@ -141,7 +142,7 @@ async fn an_abort_wins_over_the_last_write_or_comes_too_late() {
             let begin = Record {
                 execution_id: id,
                 create: Some(started),
-                lease: LeaseChange::Take,
+                lease: LeaseChange::Take(Lease::default()),
                 ..Record::default()
             };
             recorder.write_event(begin).await.expect("the execution is recorded");

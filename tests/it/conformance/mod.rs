@@ -26,7 +26,6 @@ const MISSING: &[&str] = &[
     "condition:formula.js",
     "condition:math.js",
     "create",
-    "delay",
     "destroy",
     "dynamic-calculation",
     "json-query",
