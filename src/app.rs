@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, Ids, SystemClock};
+use crate::collection::Collections;
 use crate::config::Config;
 use crate::engine::{Engine, Parts, Workflow};
 use crate::expr::{Value, json};
@@ -44,6 +45,7 @@ pub struct App {
     pub store: Store,
     pub engine: Arc<Engine>,
     pub hooks: Catalog<Hook>,
+    pub collections: Arc<Collections>,
     paths: Mutex<Arc<Paths>>,
     tasks: TaskTracker,
     heart: TaskTracker,
@@ -104,8 +106,9 @@ impl App {
         tasks.spawn(writing);
         let owner = registration.owner;
         let (loop_limit, workers) = (config.loop_limit, config.workers);
-        let services = Services::default();
         let sync_timeout = config.sync_timeout;
+        let collections = Arc::new(Collections::new(store.clone()));
+        let services = Services { collections: collections.clone() };
         let parts =
             Parts { store: store.clone(), recorder, ids, owner, loop_limit, workers, sync_timeout, services };
         let engine = Engine::start(parts);
@@ -113,11 +116,12 @@ impl App {
         let hooks = Catalog::new(store.clone(), Hook::build);
         let paths = Mutex::new(Arc::new(Paths::build(&config.api_base_path, Arc::default())));
         let stop = CancellationToken::new();
-        let app =
-            Arc::new(Self { config, store, engine, hooks, paths, tasks, heart: TaskTracker::new(), stop });
+        let heart = TaskTracker::new();
+        let app = Arc::new(Self { config, store, engine, hooks, collections, paths, tasks, heart, stop });
         let mut environment = Vec::new();
         app.refresh_environment(&mut environment).await;
         app.hooks.refresh().await.context("the workflows cannot be read; is this NocoBase's database?")?;
+        app.collections.refresh().await.context("the collections cannot be read")?;
         app.paths();
         app.tasks.spawn(app.clone().follow_changes(environment));
         app.heart.spawn(app.clone().keep_alive());
@@ -205,6 +209,11 @@ impl App {
                 Err(err) => tracing::warn!(reason = %err, "the workflows cannot be read"),
             }
             self.paths();
+            match self.collections.refresh().await {
+                Ok(false) => {}
+                Ok(true) => tracing::debug!("the collections were read"),
+                Err(err) => tracing::warn!(reason = %err, "the collections cannot be read"),
+            }
             self.refresh_environment(&mut environment).await;
         }
     }

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod collection;
 pub mod config;
 pub mod engine;
 pub mod expr;

@@ -4,8 +4,10 @@
 //! of a deployment with any `DB_UNDERSCORED`, `DB_TABLE_PREFIX` and `DB_SCHEMA`.
 
 pub mod application_plugin;
+pub mod collection;
 pub mod environment_variable;
 pub mod execution;
+pub mod field;
 pub mod flow_node;
 pub mod instance;
 pub mod job;

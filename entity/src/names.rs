@@ -14,6 +14,8 @@ pub enum Table {
     WorkflowVersionStats,
     ApplicationPlugins,
     EnvironmentVariables,
+    Collections,
+    Fields,
     Instances,
     Leases,
     Timers,
@@ -31,6 +33,8 @@ impl Table {
             Table::WorkflowVersionStats => "workflowVersionStats",
             Table::ApplicationPlugins => "applicationPlugins",
             Table::EnvironmentVariables => "environmentVariables",
+            Table::Collections => "collections",
+            Table::Fields => "fields",
             Table::Instances => "instances",
             Table::Leases => "leases",
             Table::Timers => "timers",
@@ -65,8 +69,7 @@ impl Names {
         if table.is_own() {
             return format!("sidehook_{}{}", self.prefix, table.base_name());
         }
-        let name = self.column_name(table.base_name());
-        if name.starts_with(&self.prefix) { name } else { format!("{}{name}", self.prefix) }
+        self.prefixed(&self.column_name(table.base_name()))
     }
 
     /// The name of a column of one of NocoBase's tables, given its camelCase field name.
@@ -86,6 +89,17 @@ impl Names {
     /// A column of one of NocoBase's tables for sea-query.
     pub fn column(&self, field: &str) -> DynIden {
         Alias::new(self.column_name(field)).into_iden()
+    }
+
+    /// The name of a user table, without its schema: `name` is the collection's or its `tableName`, in
+    /// snake_case already where that is to be.
+    pub fn prefixed(&self, name: &str) -> String {
+        if name.starts_with(&self.prefix) { name.to_owned() } else { format!("{}{name}", self.prefix) }
+    }
+
+    /// `DB_UNDERSCORED`.
+    pub fn underscored(&self) -> bool {
+        self.underscored
     }
 
     /// The PostgreSQL schema, where one is set.

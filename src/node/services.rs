@@ -1,5 +1,11 @@
 //! What nodes use besides the execution they belong to.
 
+use std::sync::Arc;
+
+use crate::collection::Collections;
+
 /// Clients and pools that all nodes of all executions share. `App` makes them once from the configuration.
-#[derive(Default)]
-pub struct Services {}
+pub struct Services {
+    /// The collections of the main data source.
+    pub collections: Arc<Collections>,
+}

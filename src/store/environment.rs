@@ -70,7 +70,8 @@ impl Store {
     }
 }
 
-fn is_missing_table(err: &DbErr) -> bool {
+/// Whether a statement failed because a table does not exist.
+pub(super) fn is_missing_table(err: &DbErr) -> bool {
     let DbErr::Query(RuntimeErr::SqlxError(driver)) = err else { return false };
     driver.as_database_error().is_some_and(|answer| {
         let code = answer.code().unwrap_or_default();

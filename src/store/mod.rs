@@ -10,6 +10,7 @@ pub mod inspect;
 pub mod instance;
 pub mod job;
 pub mod lease;
+pub mod metadata;
 pub mod plugin;
 pub mod recorder;
 mod stats;

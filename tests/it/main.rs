@@ -10,6 +10,7 @@
 mod catalog;
 mod check;
 mod codec;
+mod collections;
 mod conformance;
 mod databases;
 mod demo;
@@ -27,5 +28,6 @@ mod process;
 mod raw;
 mod recorder;
 mod rows;
+mod schema;
 mod server;
 mod trigger;

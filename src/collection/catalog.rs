@@ -1,0 +1,88 @@
+//! The collections in memory, kept equal to the database. `collections` and `fields` have no times that could be
+//! trusted, so a digest of their rows is compared, about every second together with the workflows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use sea_orm::DbErr;
+use tokio::sync::Mutex;
+
+use super::definition::table_name;
+use super::schema::{Collection, Schema, targets_without_rows};
+use crate::expr::Value;
+use crate::store::Store;
+use crate::store::metadata::TableColumn;
+
+/// The collections of one deployment.
+pub struct Collections {
+    store: Store,
+    schema: ArcSwap<Schema>,
+    /// The digest of the rows that `schema` was made of; `None` before the first reading, and where there
+    /// are no such tables.
+    digest: Mutex<Option<String>>,
+}
+
+impl Collections {
+    pub fn new(store: Store) -> Self {
+        Self { store, schema: ArcSwap::default(), digest: Mutex::default() }
+    }
+
+    /// What is known now. The `Arc` stays the same one while nothing has changed.
+    pub fn schema(&self) -> Arc<Schema> {
+        self.schema.load_full()
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Reads the collections again when they have changed. Returns whether they had.
+    pub async fn refresh(&self) -> Result<bool, DbErr> {
+        let mut known = self.digest.lock().await;
+        let digest = self.store.metadata_digest().await?;
+        if digest == *known {
+            return Ok(false);
+        }
+        let metadata = self.store.metadata().await?;
+        let mut tables = HashMap::new();
+        for name in targets_without_rows(&metadata) {
+            let columns = self.columns(&name).await?;
+            tables.insert(name, columns);
+        }
+        let backend = self.store.codec.backend();
+        self.schema.store(Arc::new(Schema::build(&self.store.names, backend, &metadata, &tables)));
+        *known = digest;
+        Ok(true)
+    }
+
+    /// A schema that has this collection, if there is one: what has no row in `collections` may be a table that
+    /// one of NocoBase's plugins defines in code, which is then read from the database itself.
+    pub async fn schema_with(&self, name: &str) -> Result<Arc<Schema>, DbErr> {
+        let schema = self.schema();
+        if schema.get(name).is_some() || name.starts_with("sidehook_") {
+            return Ok(schema);
+        }
+        let columns = self.columns(name).await?;
+        if columns.is_empty() {
+            return Ok(schema);
+        }
+        // Under the lock, so that a refresh in the same moment is not lost.
+        let _refreshing = self.digest.lock().await;
+        let (names, backend) = (&self.store.names, self.store.codec.backend());
+        let extended = Arc::new(self.schema().with_table(names, backend, name, &columns));
+        self.schema.store(extended.clone());
+        Ok(extended)
+    }
+
+    /// The collection of a name, as [`Collections::schema_with`] finds it.
+    pub async fn find(&self, name: &str) -> Result<Option<Arc<Collection>>, DbErr> {
+        Ok(self.schema_with(name).await?.get(name).cloned())
+    }
+
+    async fn columns(&self, name: &str) -> Result<Vec<TableColumn>, DbErr> {
+        let no_options = Value::default();
+        let table = table_name(&self.store.names, self.store.codec.backend(), name, &no_options);
+        self.store.table_columns(table.schema.as_deref(), &table.name).await
+    }
+}

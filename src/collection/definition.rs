@@ -1,0 +1,361 @@
+//! One collection, made from its rows, or from its table where it has none: attributes, their columns, the key and
+//! the times. Associations come later, when all collections are there (`link`).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use entity::{JsonText, Names, snake_case};
+use indexmap::IndexMap;
+use sea_orm::DbBackend;
+
+use super::association::AssociationKind;
+use super::field::{ColumnType, Field, FieldType};
+use super::link::Link;
+use super::name::camelize;
+use super::schema::{Collection, TableName};
+use crate::expr::{Object, Value, json};
+use crate::store::metadata::{Metadata, TableColumn};
+
+/// How the table of a collection is called, by its options.
+pub(super) fn table_name(names: &Names, backend: DbBackend, name: &str, options: &Value) -> TableName {
+    let text = |key: &str| match options.member(key) {
+        Value::Text(text) if !text.is_empty() => Some(text),
+        _ => None,
+    };
+    let base = if options.member("view").is_truthy() {
+        text("viewName").unwrap_or_else(|| name.into())
+    } else {
+        let base = text("tableName").unwrap_or_else(|| name.into());
+        if is_underscored(names, options) { snake_case(&base).into() } else { base }
+    };
+    let is_synced = text("from").as_deref() == Some("dbsync");
+    let table = if is_synced { base.to_string() } else { names.prefixed(&base) };
+    let schema = match backend {
+        DbBackend::Postgres => text("schema").or_else(|| names.schema().map(Arc::from)),
+        _ => None,
+    };
+    TableName { schema, name: table.into() }
+}
+
+fn is_underscored(names: &Names, options: &Value) -> bool {
+    match options.member("underscored") {
+        value if value.is_nullish() => names.underscored(),
+        value => value.is_truthy(),
+    }
+}
+
+/// The column of an attribute that has no `field` option of its own.
+pub(super) fn column_name(names: &Names, collection: &Value, attribute: &str) -> Arc<str> {
+    if is_underscored(names, collection) { snake_case(attribute).into() } else { attribute.into() }
+}
+
+pub(super) fn parse_options(text: Option<&JsonText>) -> Value {
+    let value = text.and_then(|text| json::parse(text.0.as_bytes()).ok()).unwrap_or_default();
+    // PostgreSQL's rows that were written as a JSON string hold the object as text.
+    let value = match &value {
+        Value::Text(text) => json::parse(text.as_bytes()).unwrap_or_default(),
+        _ => value,
+    };
+    if value.as_object().is_some() { value } else { Value::Object(Arc::default()) }
+}
+
+/// The rows of one collection.
+pub(super) struct CollectionRows<'a> {
+    options: Value,
+    fields: Vec<FieldRow<'a>>,
+}
+
+#[derive(Clone)]
+pub(super) struct FieldRow<'a> {
+    pub row: &'a entity::field::Model,
+    /// With `interface`.
+    pub options: Value,
+}
+
+impl FieldRow<'_> {
+    pub fn type_name(&self) -> &str {
+        self.row.r#type.as_deref().unwrap_or_default()
+    }
+}
+
+fn rows_by_collection(metadata: &Metadata) -> IndexMap<&str, CollectionRows<'_>> {
+    let mut rows: IndexMap<&str, CollectionRows<'_>> = IndexMap::new();
+    for row in &metadata.collections {
+        let options = parse_options(row.options.as_ref());
+        rows.insert(&row.name, CollectionRows { options, fields: Vec::new() });
+    }
+    for row in &metadata.fields {
+        let owner = row.collection_name.as_deref().and_then(|name| rows.get_mut(name));
+        if let Some(owner) = owner {
+            let mut options = parse_options(row.options.as_ref()).as_object().cloned().unwrap_or_default();
+            if let Some(interface) = &row.interface {
+                options.insert("interface", Value::text(interface.as_str()));
+            }
+            owner.fields.push(FieldRow { row, options: Value::Object(options.into()) });
+        }
+    }
+    rows
+}
+
+pub(super) struct Builder<'a> {
+    pub names: &'a Names,
+    pub backend: DbBackend,
+    pub rows: IndexMap<&'a str, CollectionRows<'a>>,
+}
+
+impl<'a> Builder<'a> {
+    pub fn new(names: &'a Names, backend: DbBackend, metadata: &'a Metadata) -> Self {
+        Self { names, backend, rows: rows_by_collection(metadata) }
+    }
+
+    /// A collection with everything but associations and the keys that these add.
+    pub fn collection(&self, name: &str) -> Collection {
+        let options = self.rows.get(name).map(|rows| rows.options.clone()).unwrap_or_default();
+        let rows = self.own_and_inherited(name);
+        let is_view = options.member("view").is_truthy() || options.member("sql").is_truthy();
+        let mut fields = IndexMap::new();
+        let has_key = rows.iter().any(|row| row.options.member("primaryKey").is_truthy());
+        if !has_key && !is_view && is_not_false(&options, "autoGenId") {
+            let id = object([("primaryKey", true.into()), ("autoIncrement", true.into())]);
+            self.add(&mut fields, &options, ("id", FieldType::BigInt, id, false));
+        }
+        let has_times = !is_view && is_not_false(&options, "timestamps");
+        let mut times = ["createdAt", "updatedAt"].map(|time| {
+            let time = has_times.then(|| time_attribute(&options, time)).flatten()?;
+            self.add(&mut fields, &options, (&time, FieldType::Date, Value::default(), false));
+            // Only fields of NocoBase have a getter, implicit times do not; see `Record`.
+            Some(time)
+        });
+        for row in &rows {
+            let Some(kind) = FieldType::parse(row.type_name()) else { continue };
+            if AssociationKind::parse(row.type_name()).is_some() {
+                continue;
+            }
+            self.add(&mut fields, &options, (&row.row.name, kind, row.options.clone(), true));
+            for (place, time) in ["createdAt", "updatedAt"].iter().enumerate() {
+                if kind == FieldType::Date && row.row.interface.as_deref() == Some(time) {
+                    times[place] = Some(row.row.name.as_str().into());
+                }
+            }
+        }
+        if let Some((sort, sort_options)) = sort_field(&options)
+            && !fields.contains_key(&*sort)
+        {
+            self.add(&mut fields, &options, (&sort, FieldType::Sort, sort_options, true));
+        }
+        let [created_at, updated_at] = times;
+        let primary_key = primary_key(&fields, &options);
+        Collection {
+            name: name.into(),
+            table: table_name(self.names, self.backend, name, &options),
+            fields,
+            associations: IndexMap::new(),
+            primary_key,
+            created_at,
+            updated_at,
+            options,
+        }
+    }
+
+    /// A collection of which only the table is known.
+    pub fn of_table(&self, name: &str, columns: &[TableColumn]) -> Collection {
+        let mut fields = IndexMap::new();
+        for column in columns {
+            let attribute = match self.names.underscored() {
+                true => camelize(&column.name),
+                false => column.name.clone(),
+            };
+            let kind = match kind_of_column(&column.type_name) {
+                // SQLite's row ids are called so whatever their field is.
+                FieldType::Integer if column.is_primary_key => FieldType::BigInt,
+                kind => kind,
+            };
+            let options = object([
+                ("field", column.name.as_str().into()),
+                ("primaryKey", column.is_primary_key.into()),
+            ]);
+            let field = Field {
+                name: attribute.as_str().into(),
+                column: column.name.as_str().into(),
+                kind,
+                column_type: kind.column_type(&options, self.backend),
+                is_declared: true,
+                options,
+            };
+            fields.insert(field.name.clone(), field);
+        }
+        let options = Value::Object(Arc::default());
+        let time = |name: &str| fields.get_key_value(name).map(|(name, _)| name.clone());
+        let keys = fields.values().filter(|field| field.is_primary_key()).count();
+        Collection {
+            name: name.into(),
+            table: table_name(self.names, self.backend, name, &options),
+            associations: IndexMap::new(),
+            primary_key: (keys == 1).then(|| primary_key(&fields, &options)).flatten(),
+            created_at: time("createdAt"),
+            updated_at: time("updatedAt"),
+            options,
+            fields,
+        }
+    }
+
+    /// What the options `createdBy` and `updatedBy` add: a key and an association to the users.
+    pub fn add_authors(&self, name: &str, collections: &mut IndexMap<Arc<str>, Collection>) {
+        for (flag, key) in [("createdBy", "createdById"), ("updatedBy", "updatedById")] {
+            let Some(own) = collections.get_mut(name) else { return };
+            if !matches!(own.option(flag), Value::Bool(true)) {
+                continue;
+            }
+            if !own.fields.contains_key(key) {
+                let options = object([("dataType", "bigInt".into())]);
+                let collection = own.options.clone();
+                self.add(&mut own.fields, &collection, (key, FieldType::Context, options, true));
+            }
+            if !own.associations.contains_key(flag) {
+                let users = [("target", "users"), ("foreignKey", key), ("targetKey", "id")];
+                let options = object(users.map(|(key, name)| (key, name.into())));
+                let kind = AssociationKind::BelongsTo;
+                let link = Link { collection: name, name: flag, kind, options: &options };
+                link.add_to(collections, self.backend, self.names);
+            }
+        }
+    }
+
+    fn add(
+        &self,
+        fields: &mut IndexMap<Arc<str>, Field>,
+        collection: &Value,
+        (name, kind, options, is_declared): (&str, FieldType, Value, bool),
+    ) {
+        let column = match options.member("field") {
+            Value::Text(column) if collection.member("view").is_truthy() => column,
+            Value::Text(column) => column_name(self.names, collection, &column),
+            _ => column_name(self.names, collection, name),
+        };
+        let column_type = kind.column_type(&options, self.backend);
+        let field = Field { name: name.into(), column, kind, column_type, is_declared, options };
+        fields.insert(field.name.clone(), field);
+    }
+
+    /// The field rows of the collections that this one inherits from, then its own. A field that is there
+    /// twice is the own one.
+    pub fn own_and_inherited(&self, name: &str) -> Vec<FieldRow<'_>> {
+        let mut found: IndexMap<&str, FieldRow<'_>> = IndexMap::new();
+        let mut seen = BTreeSet::new();
+        self.collect_rows(name, &mut seen, &mut found);
+        found.into_values().collect()
+    }
+
+    fn collect_rows<'b>(
+        &'b self,
+        name: &str,
+        seen: &mut BTreeSet<String>,
+        found: &mut IndexMap<&'b str, FieldRow<'b>>,
+    ) {
+        let Some(rows) = self.rows.get(name) else { return };
+        if !seen.insert(name.to_owned()) {
+            return;
+        }
+        let parents = rows.options.member("inherits");
+        let parents = match &parents {
+            Value::Array(parents) => parents.items(),
+            one => std::slice::from_ref(one),
+        };
+        for parent in parents.iter().filter_map(Value::as_str) {
+            self.collect_rows(parent, seen, found);
+        }
+        for row in &rows.fields {
+            found.insert(&row.row.name, row.clone());
+        }
+    }
+}
+
+fn is_not_false(options: &Value, key: &str) -> bool {
+    !matches!(options.member(key), Value::Bool(false))
+}
+
+/// The attribute of one of the two times: only `false` turns it off, a text renames it.
+fn time_attribute(options: &Value, key: &str) -> Option<Arc<str>> {
+    match options.member(key) {
+        Value::Bool(false) => None,
+        Value::Text(name) if !name.is_empty() => Some(name),
+        _ => Some(key.into()),
+    }
+}
+
+/// The field that the option `sortable` adds.
+fn sort_field(options: &Value) -> Option<(Arc<str>, Value)> {
+    let mut field: Object = [("hidden", Value::from(true))].into_iter().collect();
+    let name = match options.member("sortable") {
+        Value::Bool(true) => "sort".into(),
+        Value::Text(name) => name,
+        Value::Object(own) => {
+            own.iter().for_each(|(key, value)| field.insert(key.clone(), value.clone()));
+            own.get("name").and_then(Value::as_str).unwrap_or("sort").into()
+        }
+        _ => return None,
+    };
+    Some((name, Value::Object(field.into())))
+}
+
+fn primary_key(fields: &IndexMap<Arc<str>, Field>, options: &Value) -> Option<Arc<str>> {
+    let declared = fields.values().find(|field| field.is_primary_key()).map(|field| field.name.clone());
+    declared.or_else(|| {
+        let key = match options.member("filterTargetKey") {
+            Value::Text(key) => key,
+            Value::Array(keys) if keys.items().len() == 1 => keys.items()[0].as_str()?.into(),
+            _ => return None,
+        };
+        fields.contains_key(&*key).then_some(key)
+    })
+}
+
+/// The field type that NocoBase would most likely give a column; texts, numbers and times do not lose anything.
+fn kind_of_column(type_name: &str) -> FieldType {
+    let base = type_name.split(['(', ' ']).next().unwrap_or_default();
+    match (base, type_name) {
+        ("tinyint", name) if name.starts_with("tinyint(1)") => FieldType::Boolean,
+        ("bool" | "boolean", _) => FieldType::Boolean,
+        ("int8" | "bigint" | "bigserial", _) => FieldType::BigInt,
+        ("int2" | "int4" | "int" | "integer" | "smallint" | "mediumint" | "tinyint", _) => FieldType::Integer,
+        ("float4" | "float8" | "float" | "double" | "real", _) => FieldType::Double,
+        ("numeric" | "decimal", _) => FieldType::Decimal,
+        ("json", _) => FieldType::Json,
+        ("jsonb", _) => FieldType::Jsonb,
+        ("timestamptz" | "datetime", _) => FieldType::Date,
+        ("timestamp", _) => FieldType::DatetimeNoTz,
+        ("date", _) => FieldType::DateOnly,
+        ("time", _) => FieldType::Time,
+        ("uuid", _) => FieldType::Uuid,
+        ("varchar" | "bpchar" | "char" | "name", _) => FieldType::String,
+        ("text" | "tinytext" | "mediumtext" | "longtext", _) => FieldType::Text,
+        ("bytea" | "blob" | "longblob", _) => FieldType::Blob,
+        _ => FieldType::Other,
+    }
+}
+
+fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    Value::object(members)
+}
+
+/// The key column that an association adds where there is no field of its name.
+pub(super) fn key_field(
+    names: &Names,
+    collection: &Value,
+    name: &str,
+    like: Option<&Field>,
+    backend: DbBackend,
+) -> Field {
+    let kind = match like.map(|field| field.kind) {
+        None | Some(FieldType::SnowflakeId | FieldType::Sort) => FieldType::BigInt,
+        Some(kind) => kind,
+    };
+    Field {
+        name: name.into(),
+        column: column_name(names, collection, name),
+        kind,
+        column_type: like.map_or(ColumnType::BigInt, |field| field.kind.column_type(&field.options, backend)),
+        is_declared: false,
+        options: Value::Object(Arc::default()),
+    }
+}

@@ -1,0 +1,241 @@
+//! Creates collections as NocoBase's `collections:create` does: the table of each, and the rows in `collections` and
+//! `fields`. Names are those of a deployment without prefix and underscores.
+
+use std::fmt::Write as _;
+
+use sea_orm::DbBackend;
+use serde_json::{Map, Value, json};
+
+use crate::rows::Rows;
+
+const ASSOCIATIONS: [&str; 4] = ["belongsTo", "hasOne", "hasMany", "belongsToMany"];
+
+/// Creates `collections`, `fields` and `users` where they do not exist. `users` has no rows in the other two: it
+/// stands for what NocoBase's plugins define in code.
+pub async fn prepare(rows: &Rows) {
+    let json = column_type(rows, &json!({"type": "json"}));
+    let flag = column_type(rows, &json!({"type": "boolean"}));
+    let [time, text] = ["date", "text"].map(|kind| column_type(rows, &json!({"type": kind})));
+    let q = |name: &str| quoted(rows, name);
+    let (name, key, collection) = (q("name"), q("key"), q("collectionName"));
+    let (sort, options, hidden) = (q("sort"), q("options"), q("hidden"));
+    let vc = "varchar(255)";
+    let tables = [
+        format!(
+            "{} ({key} {vc} PRIMARY KEY, {name} {vc} UNIQUE, {} {vc}, {} {flag}, {hidden} {flag}, {options} {json}, \
+             {} {text}, {sort} bigint)",
+            q("collections"),
+            q("title"),
+            q("inherit"),
+            q("description"),
+        ),
+        format!(
+            "{} ({key} {vc} PRIMARY KEY, {name} {vc}, {} {vc}, {} {vc}, {} {text}, {collection} {vc}, {} {vc}, {} {vc}, \
+             {options} {json}, {sort} bigint)",
+            q("fields"),
+            q("type"),
+            q("interface"),
+            q("description"),
+            q("parentKey"),
+            q("reverseKey"),
+        ),
+        format!(
+            "{} ({} {}, {} {vc}, {} {vc}, {} {time}, {} {time})",
+            q("users"),
+            q("id"),
+            column_type(rows, &json!({"type": "bigInt", "primaryKey": true, "autoIncrement": true})),
+            q("nickname"),
+            q("email"),
+            q("createdAt"),
+            q("updatedAt"),
+        ),
+    ];
+    for table in tables {
+        rows.execute(&format!("CREATE TABLE IF NOT EXISTS {table}")).await;
+    }
+}
+
+/// Creates collections from payloads of `collections:create`; those that exist already stay as they are.
+pub async fn create(rows: &Rows, payloads: &[Value]) {
+    prepare(rows).await;
+    for payload in payloads {
+        let name = payload["name"].as_str().expect("a collection has a name");
+        let known = format!(
+            "SELECT COUNT(*) FROM {} WHERE {} = '{name}'",
+            quoted(rows, "collections"),
+            quoted(rows, "name")
+        );
+        if rows.number(&known).await == 0 {
+            create_one(rows, name, payload).await;
+        }
+    }
+}
+
+async fn create_one(rows: &Rows, name: &str, payload: &Value) {
+    let fields = payload["fields"].as_array().cloned().unwrap_or_default();
+    let mut columns: Vec<(String, String)> = Vec::new();
+    let has_key = fields.iter().any(|field| field["primaryKey"] == true);
+    if !has_key && payload["autoGenId"] != false {
+        let id = json!({"type": "bigInt", "primaryKey": true, "autoIncrement": true});
+        columns.push(("id".to_owned(), column_type(rows, &id)));
+    }
+    for time in ["createdAt", "updatedAt"] {
+        let is_declared = fields.iter().any(|field| field["name"] == time);
+        if payload[time] != false && payload["timestamps"] != false && !is_declared {
+            columns.push((time.to_owned(), format!("{} NOT NULL", implicit_time(rows))));
+        }
+    }
+    for field in fields.iter().filter(|field| !is_association(field)) {
+        columns.push((text(field, "name").to_owned(), column_type(rows, field)));
+    }
+    for field in fields.iter().filter(|field| field["type"] == "belongsTo") {
+        let key = text(field, "foreignKey").to_owned();
+        if !columns.iter().any(|(column, _)| *column == key) {
+            columns.push((key, "bigint".to_owned()));
+        }
+    }
+    let table = quoted(rows, payload["tableName"].as_str().unwrap_or(name));
+    let columns: Vec<String> =
+        columns.iter().map(|(name, kind)| format!("{} {kind}", quoted(rows, name))).collect();
+    rows.execute(&format!("CREATE TABLE {table} ({})", columns.join(", "))).await;
+    for field in &fields {
+        match text(field, "type") {
+            "hasMany" | "hasOne" => add_foreign_key(rows, field).await,
+            "belongsToMany" => create_through(rows, field).await,
+            _ => {}
+        }
+    }
+    insert_collection(rows, name, &without(payload, &["name", "title", "fields"])).await;
+    for (sort, field) in fields.iter().enumerate() {
+        insert_field(rows, name, field, sort + 1).await;
+    }
+}
+
+/// The key of a `hasMany` is a column of its target.
+async fn add_foreign_key(rows: &Rows, field: &Value) {
+    let (target, key) = (quoted(rows, text(field, "target")), quoted(rows, text(field, "foreignKey")));
+    rows.execute(&format!("ALTER TABLE {target} ADD COLUMN {key} bigint")).await;
+}
+
+async fn create_through(rows: &Rows, field: &Value) {
+    let through = text(field, "through");
+    let mut columns = String::new();
+    for time in ["createdAt", "updatedAt"] {
+        let _ = write!(columns, "{} {} NOT NULL, ", quoted(rows, time), implicit_time(rows));
+    }
+    let [key, other] =
+        ["foreignKey", "otherKey"].map(|key| format!("{} bigint", quoted(rows, text(field, key))));
+    rows.execute(&format!("CREATE TABLE IF NOT EXISTS {} ({columns}{key}, {other})", quoted(rows, through)))
+        .await;
+    let options = json!({"timestamps": true, "autoGenId": false, "autoCreate": true, "isThrough": true});
+    insert_collection(rows, through, &options).await;
+}
+
+async fn insert_collection(rows: &Rows, name: &str, options: &Value) {
+    let columns = ["key", "name", "title", "options"].map(|column| quoted(rows, column)).join(", ");
+    let values = [name, name, name, &options.to_string()].map(literal).join(", ");
+    rows.execute(&format!("INSERT INTO {} ({columns}) VALUES ({values})", quoted(rows, "collections"))).await;
+}
+
+async fn insert_field(rows: &Rows, collection: &str, field: &Value, sort: usize) {
+    let columns = ["key", "name", "type", "interface", "collectionName", "options", "sort"];
+    let options = without(field, &["name", "type", "interface"]).to_string();
+    let key = format!("{collection}.{}", text(field, "name"));
+    let interface = field["interface"].as_str().unwrap_or_default();
+    let values = [&key, text(field, "name"), text(field, "type"), interface, collection, &options]
+        .map(literal)
+        .join(", ");
+    let columns = columns.map(|column| quoted(rows, column)).join(", ");
+    rows.execute(&format!("INSERT INTO {} ({columns}) VALUES ({values}, {sort})", quoted(rows, "fields")))
+        .await;
+}
+
+fn is_association(field: &Value) -> bool {
+    ASSOCIATIONS.contains(&text(field, "type"))
+}
+
+fn text<'a>(field: &'a Value, key: &str) -> &'a str {
+    field[key].as_str().unwrap_or_else(|| panic!("{field} has no {key}"))
+}
+
+fn without(payload: &Value, keys: &[&str]) -> Value {
+    let members = payload.as_object().expect("an object").iter();
+    let rest: Map<String, Value> = members
+        .filter(|(key, _)| !keys.contains(&key.as_str()))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    Value::Object(rest)
+}
+
+/// The SQL of a text, in databases that treat backslashes as NocoBase's connections do.
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+pub fn quoted(rows: &Rows, name: &str) -> String {
+    match rows.store.codec.backend() {
+        DbBackend::MySql => format!("`{name}`"),
+        _ => format!("\"{name}\""),
+    }
+}
+
+/// MySQL keeps the times that NocoBase adds by itself in whole seconds.
+fn implicit_time(rows: &Rows) -> &'static str {
+    match rows.store.codec.backend() {
+        DbBackend::Postgres => "timestamptz",
+        _ => "datetime",
+    }
+}
+
+/// The type of a column with its constraints.
+fn column_type(rows: &Rows, field: &Value) -> String {
+    let backend = rows.store.codec.backend();
+    let pick = |postgres: &str, mysql: &str, sqlite: &str| {
+        match backend {
+            DbBackend::Postgres => postgres,
+            DbBackend::MySql => mysql,
+            _ => sqlite,
+        }
+        .to_owned()
+    };
+    let is_key = field["primaryKey"] == true;
+    let is_counted = field["autoIncrement"] == true;
+    let mut sql = match text(field, "type") {
+        "string" | "uid" | "nanoid" | "password" | "sequence" => "varchar(255)".to_owned(),
+        "text" => "text".to_owned(),
+        "integer" => "integer".to_owned(),
+        "bigInt" if is_key && is_counted => {
+            return pick(
+                "bigserial PRIMARY KEY",
+                "bigint NOT NULL AUTO_INCREMENT PRIMARY KEY",
+                "INTEGER PRIMARY KEY AUTOINCREMENT",
+            );
+        }
+        "snowflakeId" | "bigInt" if is_key => pick("bigint", "bigint", "INTEGER"),
+        "bigInt" | "snowflakeId" | "sort" | "unixTimestamp" | "context" => "bigint".to_owned(),
+        "float" | "double" => pick("double precision", "double", "double precision"),
+        "decimal" => format!("decimal({}, {})", field["precision"], field["scale"]),
+        "boolean" | "radio" => pick("boolean", "tinyint(1)", "tinyint(1)"),
+        "json" => "json".to_owned(),
+        "jsonb" | "array" | "set" => pick("jsonb", "json", "json"),
+        "date" | "datetime" | "datetimeTz" => pick("timestamptz", "datetime(3)", "datetime"),
+        "datetimeNoTz" => pick("timestamp", "datetime", "datetime"),
+        "dateOnly" => "date".to_owned(),
+        "time" => "time".to_owned(),
+        "uuid" => pick("uuid", "char(36) character set ascii", "uuid"),
+        other => panic!("no column for fields of the type {other}"),
+    };
+    if is_key {
+        sql.push_str(" PRIMARY KEY");
+    }
+    if field["allowNull"] == false && !is_key {
+        sql.push_str(" NOT NULL");
+    }
+    if field["unique"] == true {
+        sql.push_str(" UNIQUE");
+    }
+    if let Some(default) = field["defaultValue"].as_str() {
+        let _ = write!(sql, " DEFAULT {}", literal(default));
+    }
+    sql
+}
