@@ -75,7 +75,13 @@ impl Engine {
         }
         let expires_at = row.expires_at;
         let record = Record { execution_id: id, create: Some(row), lease, ..Record::default() };
-        self.recorder.write_event(record).await?;
+        if let Err(err) = self.recorder.write_event(record).await {
+            // The database may have taken it, with only its answer lost.
+            if matches!(err, RecordError::Unavailable(_)) {
+                self.strand(vec![id]);
+            }
+            return Err(err);
+        }
         match worker {
             Some(worker) => {
                 let (workflow, context) = (event.workflow, event.context);

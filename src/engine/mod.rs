@@ -12,6 +12,7 @@ mod recovery;
 mod restoring;
 mod running;
 mod step;
+mod transaction;
 mod waiting;
 mod workers;
 

@@ -12,6 +12,7 @@ use entity::status::job::{ABORTED, ERROR};
 use entity::status::reason;
 use entity::timer;
 use futures_util::FutureExt;
+use sea_orm::DatabaseTransaction;
 use tokio_util::sync::CancellationToken;
 
 use super::journal::Journal;
@@ -20,7 +21,6 @@ use super::step::{self, Step};
 use super::waiting::{Awakened, Waits};
 use super::workers::Worker;
 use super::{Engine, Workflow};
-use crate::clock::NoIdsLeft;
 use crate::expr::{Thrown, Value};
 use crate::node::{Context, Draft, JobId, NodeIndex, Outcome, Run};
 use crate::store::execution::NewExecution;
@@ -96,8 +96,10 @@ pub struct Processor {
     pub(super) is_restarting: bool,
     /// Whether the next record is to remove the jobs of an earlier run.
     pub(super) replaces_jobs: bool,
-    /// Set when the reserved ids ran out, which ends the run without a trace.
-    pub(super) out_of_ids: bool,
+    /// Holds what a node writes until its job is recorded with it.
+    pub(super) transaction: Option<DatabaseTransaction>,
+    /// What ends this run without a trace, found out where nothing else could be returned.
+    pub(super) broken: Option<RecordError>,
 }
 
 impl Processor {
@@ -122,7 +124,8 @@ impl Processor {
             aborted,
             is_restarting: false,
             replaces_jobs: false,
-            out_of_ids: false,
+            transaction: None,
+            broken: None,
         }
     }
 
@@ -175,8 +178,8 @@ impl Processor {
                     None => return Ok(()),
                 },
             };
-            if self.out_of_ids {
-                return Err(RecordError::Unavailable(NoIdsLeft.to_string()));
+            if let Some(broken) = self.broken.take() {
+                return Err(broken);
             }
             if self.journal.unwritten() > JOBS_IN_MEMORY && !matches!(step, Step::Finish { .. }) {
                 self.journal.flush_settled();
@@ -205,7 +208,10 @@ impl Processor {
         let mut cx = Context::new(self, node, input);
         match until_cut_off(runs.run(&mut cx), &aborted, time_left).await {
             Some(outcome) => self.apply(node, input, outcome).await,
-            None => Ok(self.abort(node)),
+            None => {
+                self.roll_back().await;
+                Ok(self.abort(node))
+            }
         }
     }
 
@@ -241,10 +247,20 @@ impl Processor {
         input: Option<JobId>,
         outcome: Result<Outcome, Thrown>,
     ) -> Result<Step, RecordError> {
-        let outcome = outcome.unwrap_or_else(|thrown| {
-            Outcome::Finished(Draft { status: ERROR, result: thrown.to_result(), ..Draft::default() })
-        });
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(thrown) => {
+                self.roll_back().await;
+                Outcome::Finished(Draft { status: ERROR, result: thrown.to_result(), ..Draft::default() })
+            }
+        };
         let graph = &self.execution.workflow.clone().graph;
+        if let Some(transaction) = self.transaction.take() {
+            return match outcome {
+                Outcome::Finished(draft) => self.commit(transaction, node, draft).await,
+                _ => Err(RecordError::Refused("a node that waits has begun a transaction".to_owned())),
+            };
+        }
         Ok(match outcome {
             Outcome::Finished(draft) => {
                 let status = draft.status;

@@ -2,18 +2,22 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+use sea_orm::DatabaseTransaction;
+
 use super::journal::Owner;
 use super::processor::Processor;
 use crate::clock::NoIdsLeft;
 use crate::expr::{Live, Object, Scope, Template, Thrown, Value};
 use crate::node::{Draft, Job, JobId, NodeIndex, Run, Services};
+use crate::store::recorder::RecordError;
 
 impl Run for Processor {
     fn save(&mut self, node: NodeIndex, draft: Draft) -> JobId {
         let place = self.execution.workflow.graph.node(node);
         let owner = Owner { index: node, id: place.id, key: place.key.as_str().into() };
         let id = self.engine.ids.job_id().unwrap_or_else(|NoIdsLeft| {
-            self.out_of_ids = true;
+            self.broken = Some(RecordError::Unavailable(NoIdsLeft.to_string()));
             0
         });
         self.journal.save(JobId(id), owner, draft, self.engine.ids.now());
@@ -110,5 +114,9 @@ impl Run for Processor {
 
     fn services(&self) -> &Services {
         &self.engine.services
+    }
+
+    fn transaction(&mut self) -> BoxFuture<'_, Result<&DatabaseTransaction, Thrown>> {
+        Box::pin(self.open_transaction())
     }
 }

@@ -17,7 +17,7 @@ use crate::store::lease::Lease;
 use crate::store::recorder::{LeaseChange, Record, RecordError, Written};
 
 /// How long to wait before a database that was away is tried again.
-const RETRY_DELAY: Duration = Duration::from_secs(1);
+pub(super) const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 impl Processor {
     /// Writes all jobs as they are and where the run stands, so that another instance could go on with `next`.
@@ -87,7 +87,7 @@ impl Processor {
         self.waits.first_due().into_iter().chain(expires_at).min().unwrap_or_default()
     }
 
-    fn lease(&self, next: Option<Step>, due_at: i64) -> Lease {
+    pub(super) fn lease(&self, next: Option<Step>, due_at: i64) -> Lease {
         let workflow = &self.execution.workflow;
         let position = Position::new(&workflow.graph, next, &self.calls);
         Lease { workflow_id: workflow.id, position: Some(position.text()), due_at }
@@ -124,8 +124,7 @@ impl Processor {
                     return Ok(());
                 }
                 Ok(written) => {
-                    self.engine.running.recorded(self.execution.id);
-                    self.is_ended_elsewhere |= written == Written::EndedElsewhere;
+                    self.note(written);
                     return Ok(());
                 }
                 Err(err) => return Err(err),
@@ -133,7 +132,13 @@ impl Processor {
         }
     }
 
-    fn next_record(&mut self, extent: Extent, lease: LeaseChange) -> Record {
+    /// Notes what became of a record.
+    pub(super) fn note(&mut self, written: Written) {
+        self.engine.running.recorded(self.execution.id);
+        self.is_ended_elsewhere |= written == Written::EndedElsewhere;
+    }
+
+    pub(super) fn next_record(&mut self, extent: Extent, lease: LeaseChange) -> Record {
         let timers = self.new_timers();
         let (new_jobs, job_updates) = self.journal.take_rows(self.execution.id, extent);
         let output = self.output.take().map(|output| output_text(&output));

@@ -133,7 +133,13 @@ impl Engine {
                 tracing::warn!(execution.id = id, reason = %err, "execution is going to be run again");
                 self.strand(vec![id]);
             }
-            Err(err) => tracing::warn!(execution.id = id, reason = %err, "execution could not be recorded"),
+            Err(err) => {
+                tracing::warn!(execution.id = id, reason = %err, "execution could not be recorded");
+                // Unless the database took it and only its answer got lost.
+                if matches!(err, RecordError::Unavailable(_)) {
+                    self.strand(vec![id]);
+                }
+            }
         }
         outcome
     }

@@ -3,6 +3,9 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+use sea_orm::DatabaseTransaction;
+
 use super::Services;
 use crate::expr::{Live, Scope, Template, Thrown, Value};
 
@@ -77,6 +80,8 @@ pub trait Run: Send {
     /// The key of a node's run that comes next or is under way; see [`Context::effect_key`].
     fn effect_key(&self, node: NodeIndex) -> String;
     fn services(&self) -> &Services;
+    /// See [`Context::transaction`].
+    fn transaction(&mut self) -> BoxFuture<'_, Result<&DatabaseTransaction, Thrown>>;
 }
 
 /// A node's view of the running execution.
@@ -122,6 +127,14 @@ impl<'a> Context<'a> {
 
     pub fn services(&self) -> &Services {
         self.run.services()
+    }
+
+    /// The transaction in which the job of this node is going to be recorded: what the node writes there, and
+    /// that it has run, become true together. It is begun with the first call. A node that finishes commits
+    /// it; one that throws takes it back, and its job is recorded without it. Cannot be used by a node that
+    /// enters branches or waits.
+    pub async fn transaction(&mut self) -> Result<&DatabaseTransaction, Thrown> {
+        self.run.transaction().await
     }
 
     /// Saves a new job of this node.

@@ -114,6 +114,7 @@ struct Waiting {
 pub struct Recorder {
     queue: mpsc::Sender<Waiting>,
     waiting_bytes: Arc<AtomicUsize>,
+    writer: Arc<Writer>,
 }
 
 impl Recorder {
@@ -127,7 +128,35 @@ impl Recorder {
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
         let writer =
             Arc::new(Writer { store, owner, now: Box::new(now), waiting_bytes: waiting_bytes.clone() });
-        (Self { queue, waiting_bytes }, write_batches(writer, records))
+        (Self { queue, waiting_bytes, writer: writer.clone() }, write_batches(writer, records))
+    }
+
+    /// Begins a transaction for writes that belong to a record: it goes in with [`Recorder::write_within`].
+    /// Nobody can take this instance's number over until it ends.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, RecordError> {
+        let begun = async {
+            let tx = self.writer.store.begin().await?;
+            match self.writer.store.fence(&tx, self.writer.owner).await? {
+                true => Ok(tx),
+                false => Err(Failure::Fenced),
+            }
+        };
+        begun.await.map_err(Failure::into_error)
+    }
+
+    /// Writes a record in a transaction and commits it. After an error nothing of it may be assumed: where the
+    /// answer to COMMIT got lost, all of it is there.
+    pub async fn write_within(
+        &self,
+        tx: DatabaseTransaction,
+        record: &Record,
+    ) -> Result<Written, RecordError> {
+        let written = async {
+            let written = self.writer.write_rows(&tx, &[record]).await?;
+            tx.commit().await?;
+            Ok(written.first().copied().unwrap_or(Written::Committed))
+        };
+        written.await.map_err(Failure::into_error)
     }
 
     /// Writes the record of a new event; refuses it at once when too much is waiting already.
@@ -420,6 +449,16 @@ fn event_key(record: &Record) -> Option<&str> {
 enum Failure {
     Fenced,
     Database(DbErr),
+}
+
+impl Failure {
+    fn into_error(self) -> RecordError {
+        match self {
+            Failure::Fenced => RecordError::Fenced,
+            Failure::Database(err) if is_transient(&err) => RecordError::Unavailable(err.to_string()),
+            Failure::Database(err) => RecordError::Refused(err.to_string()),
+        }
+    }
 }
 
 impl From<DbErr> for Failure {
