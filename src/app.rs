@@ -120,6 +120,7 @@ impl App {
         let app = Arc::new(Self { config, store, engine, hooks, collections, paths, tasks, heart, stop });
         let mut environment = Vec::new();
         app.refresh_environment(&mut environment).await;
+        app.refresh_delays().await;
         app.hooks.refresh().await.context("the workflows cannot be read; is this NocoBase's database?")?;
         app.collections.refresh().await.context("the collections cannot be read")?;
         app.paths();
@@ -215,6 +216,17 @@ impl App {
                 Err(err) => tracing::warn!(reason = %err, "the collections cannot be read"),
             }
             self.refresh_environment(&mut environment).await;
+            self.refresh_delays().await;
+        }
+    }
+
+    /// Finds out whether NocoBase can be trusted with the sight of pending delays.
+    async fn refresh_delays(&self) {
+        match self.store.is_own_plugin_enabled().await {
+            Ok(is_guarded) => {
+                self.engine.show_delays(is_guarded || !self.config.nocobase_runs_workflows());
+            }
+            Err(err) => tracing::warn!(reason = %err, "NocoBase's plugins cannot be read"),
         }
     }
 

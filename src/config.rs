@@ -43,6 +43,8 @@ pub struct Config {
     /// `APP_AES_SECRET_KEY_PATH`, else where NocoBase keeps the key it made: `storage/apps/main/aes_key.dat`
     /// and `storage/environment-variables/main/aes_key.dat`.
     pub aes_secret_key_files: Vec<PathBuf>,
+    /// `WORKER_MODE` of NocoBase: `!` and `-` say that it runs no workflows by itself.
+    pub nocobase_worker_mode: Option<String>,
     /// `SIDEHOOK_LOG`: a filter of tracing-subscriber, such as `info` or `sidehook=debug`.
     pub log: String,
     /// `SIDEHOOK_LOG_FORMAT`: `text`, `json`, or `auto` for text on a terminal and JSON otherwise.
@@ -77,6 +79,13 @@ impl Database {
     /// How this deployment names its tables and columns.
     pub fn names(&self) -> entity::Names {
         entity::Names::new(self.schema.clone(), &self.table_prefix, self.underscored)
+    }
+}
+
+impl Config {
+    /// Whether NocoBase resumes pending delays that it sees when it starts, as far as its settings tell.
+    pub fn nocobase_runs_workflows(&self) -> bool {
+        !matches!(self.nocobase_worker_mode.as_deref().map(str::trim), Some("!" | "-"))
     }
 }
 
@@ -137,6 +146,7 @@ impl Config {
                 Some(path) => vec![path.into()],
                 None => KEY_FILES.iter().map(PathBuf::from).collect(),
             },
+            nocobase_worker_mode: reader.text("WORKER_MODE"),
             log: reader
                 .text("SIDEHOOK_LOG")
                 .unwrap_or_else(|| "info,sea_orm_migration=warn,sqlx=warn,poem=warn".to_owned()),
@@ -420,5 +430,5 @@ mod tests {
     }
 
     /// How many settings a file can hold.
-    const SETTINGS: usize = 24;
+    const SETTINGS: usize = 25;
 }

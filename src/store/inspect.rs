@@ -44,7 +44,7 @@ pub const NEEDED: &[(Table, &[&str])] = &[
     (Table::Jobs, &job::COLUMNS),
     (Table::WorkflowStats, &["key", "executed", "createdAt", "updatedAt"]),
     (Table::WorkflowVersionStats, &["id", "executed", "createdAt", "updatedAt"]),
-    (Table::ApplicationPlugins, &["name", "createdAt", "version", "enabled"]),
+    (Table::ApplicationPlugins, &["name", "packageName", "createdAt", "version", "enabled"]),
     (Table::EnvironmentVariables, &["name", "type", "value"]),
 ];
 

@@ -49,12 +49,20 @@ fn column(name: &str) -> Alias {
 }
 
 impl Store {
-    /// Takes the lowest free number. `token` tells this process from others.
+    /// Takes a number that was given back, else one that nobody has had, else that of the instance that has
+    /// been silent for longest: it may only have been cut off from the database. `token` tells this process
+    /// from others.
     pub async fn register_instance(&self, token: &str) -> Result<Registration, InstanceError> {
         let (now, instances) = self.instances().await?;
-        for number in 0..MAX_INSTANCES {
-            let known = instances.iter().find(|instance| instance.id == number);
-            let registration = match known {
+        let find = |number: i32| instances.iter().find(|instance| instance.id == number);
+        let mut numbers: Vec<i32> = (0..MAX_INSTANCES).collect();
+        numbers.sort_by_key(|number| match find(*number) {
+            Some(known) if known.heartbeat_at == 0 => (0, 0),
+            None => (1, 0),
+            Some(known) => (2, known.heartbeat_at),
+        });
+        for number in numbers {
+            let registration = match find(number) {
                 None => self.insert_instance(number, token, now).await?,
                 Some(known) if is_gone(known, now) => self.reuse_instance(known, token, now).await?,
                 Some(_) => None,
@@ -150,8 +158,8 @@ impl Store {
     }
 
     /// Takes over the leases of instances that are gone, and of earlier holders of the own number.
-    /// Returns the executions that now belong to `owner`.
-    pub async fn take_over(&self, owner: Owner) -> Result<Vec<i64>, DbErr> {
+    /// With `judges` false those of the own number only. Returns the executions that now belong to `owner`.
+    pub async fn take_over(&self, owner: Owner, judges: bool) -> Result<Vec<i64>, DbErr> {
         let holders = self.lease_holders().await?;
         let is_foreign = |holder: &&Owner| **holder != owner;
         if !holders.iter().any(|holder| is_foreign(&holder)) {
@@ -162,7 +170,9 @@ impl Store {
         for known in instances {
             let holds = |holder: &&Owner| holder.number == known.id && is_foreign(holder);
             let is_own_number = known.id == owner.number;
-            if !holders.iter().any(|holder| holds(&holder)) || !(is_own_number || is_gone(&known, now)) {
+            if !holders.iter().any(|holder| holds(&holder))
+                || !(is_own_number || (judges && is_gone(&known, now)))
+            {
                 continue;
             }
             let tx = self.begin().await?;

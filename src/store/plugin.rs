@@ -7,7 +7,22 @@ use sea_orm::{ConnectionTrait, DbErr};
 
 use super::Store;
 
+/// The plugin that keeps NocoBase away from executions that belong to a sidehook; see `plugin/`.
+const OWN_PLUGIN: &str = "@sidehook/plugin-workflow-webhook";
+
 impl Store {
+    /// Whether sidehook's own plugin is enabled in NocoBase.
+    pub async fn is_own_plugin_enabled(&self) -> Result<bool, DbErr> {
+        let mut select = Query::select();
+        self.select(&mut select, &["enabled"]);
+        select
+            .from(self.table(Table::ApplicationPlugins))
+            .and_where(Expr::col(self.column("packageName")).eq(OWN_PLUGIN));
+        let row = self.db.query_one(&select).await?;
+        let enabled: Option<Option<bool>> = row.map(|row| row.try_get_by_index(0)).transpose()?;
+        Ok(enabled.flatten() == Some(true))
+    }
+
     /// When the workflow plugin was installed: the epoch of job ids. `None` without such a row.
     pub async fn workflow_plugin_created_at(&self) -> Result<Option<DateTime<Utc>>, DbErr> {
         let mut select = Query::select();
