@@ -14,7 +14,7 @@ use crate::expr::{Object, Value, json};
 pub struct Answer {
     pub status: u16,
     pub status_text: String,
-    /// Names in lower case; all values are texts but that of `set-cookie`, which is an array.
+    /// Names in lower case, values as texts.
     pub headers: Value,
     pub data: Value,
 }
@@ -67,13 +67,13 @@ const SINGLE: [&str; 18] = [
 ];
 
 /// The headers as Node.js gives them: in the order in which they came, values in Latin-1, repeated ones
-/// joined. `content-encoding` only where the body keeps its encoding.
+/// joined, cookies to be set included, as axios writes them to JSON. `content-encoding` only where the body
+/// keeps its encoding.
 pub fn headers(map: &HeaderMap, keeps_encoding: bool) -> Value {
     let mut object = Object::with_capacity(map.keys_len());
     for name in map.keys().filter(|name| keeps_encoding || **name != CONTENT_ENCODING) {
         let mut values = map.get_all(name).iter().map(|value| latin1(value.as_bytes()));
         let value = match name.as_str() {
-            "set-cookie" => Value::array(values.map(Value::from).collect()),
             single if SINGLE.contains(&single) => Value::from(values.next().unwrap_or_default()),
             "cookie" => Value::from(values.collect::<Vec<_>>().join("; ")),
             _ => Value::from(values.collect::<Vec<_>>().join(", ")),
@@ -179,11 +179,12 @@ mod tests {
             ("x-b", b"1"),
             ("content-type", b"a/b"),
             ("set-cookie", b"a=1"),
+            ("set-cookie", b"b=2"),
             ("x-b", b"\xe9"),
             ("content-type", b"c/d"),
             ("a", b""),
         ]);
-        let expected = r#"{"x-b":"1, é","content-type":"a/b","set-cookie":["a=1"],"a":""}"#;
+        let expected = r#"{"x-b":"1, é","content-type":"a/b","set-cookie":"a=1, b=2","a":""}"#;
         assert_eq!(json::stringify_or_null(&headers(&map, true)), expected);
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::LOCATION;
+use http::header::{CONTENT_LENGTH, LOCATION};
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -79,6 +79,7 @@ impl Client {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .http1_title_case_headers(true)
             .http1_max_headers(MOST_HEADERS)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
             .build(Connector { guard: guard.clone(), resolver, tls });
         Ok(Self { http, guard, response_limit: settings.response_limit })
     }
@@ -89,6 +90,9 @@ impl Client {
         if let Some(login) = &login {
             hop.headers.remove(|name| name == "authorization");
             hop.headers.set("Authorization", login.value.as_str());
+        }
+        if let Some(patience) = patience.filter(|patience| patience.duration.is_zero()) {
+            return Err(Failure::timed_out(&patience.text));
         }
         let deadline = patience.map(|timeout| Instant::now() + timeout.duration);
         let following = self.follow(&mut hop, login.as_ref());
@@ -141,6 +145,11 @@ impl Client {
             request =
                 request.header(name, HeaderValue::from_bytes(&latin1).map_err(|_| Failure::invalid_url())?);
         }
+        let is_usually_empty =
+            matches!(hop.method.as_str(), "GET" | "HEAD" | "DELETE" | "OPTIONS" | "TRACE" | "CONNECT");
+        if hop.body.is_none() && !is_usually_empty {
+            request = request.header(CONTENT_LENGTH, 0);
+        }
         let body = Full::new(hop.body.clone().unwrap_or_default());
         let request = request.body(body).map_err(|_| Failure::invalid_url())?;
         self.http.request(request).await.map_err(|err| failed(&err))
@@ -164,6 +173,7 @@ impl Client {
         let bytes = match collect(body, self.response_limit, patience).await {
             Ok(bytes) => bytes,
             Err(Cut::TooLong) => return Err(self.too_long()),
+            Err(Cut::Broken(failure)) => return Err(failure),
             Err(Cut::Aborted) => {
                 return Err(Failure::coded("ERR_BAD_RESPONSE", "stream has been aborted").with_answer(answer));
             }
@@ -226,7 +236,9 @@ fn login(url: &Url) -> Option<Login> {
 /// Why a body did not come whole.
 enum Cut {
     TooLong,
+    /// The connection was closed, or was silent for too long.
     Aborted,
+    Broken(Failure),
 }
 
 async fn collect(mut body: Incoming, limit: usize, patience: Option<&Timeout>) -> Result<Vec<u8>, Cut> {
@@ -237,7 +249,8 @@ async fn collect(mut body: Incoming, limit: usize, patience: Option<&Timeout>) -
             None => body.frame().await,
         };
         let Some(frame) = frame else { return Ok(bytes) };
-        let Ok(part) = frame.map_err(|_| Cut::Aborted)?.into_data() else { continue };
+        let frame = frame.map_err(|err| broken(&err).map_or(Cut::Aborted, Cut::Broken))?;
+        let Ok(part) = frame.into_data() else { continue };
         if bytes.len() + part.len() > limit {
             return Err(Cut::TooLong);
         }
@@ -247,23 +260,48 @@ async fn collect(mut body: Incoming, limit: usize, patience: Option<&Timeout>) -
 
 /// Why no response has come.
 fn failed(err: &legacy::Error) -> Failure {
-    let mut source = err.source();
+    broken(err).unwrap_or_else(Failure::hung_up)
+}
+
+/// What went wrong below HTTP, or with it; none when the connection was just closed.
+fn broken(err: &(dyn Error + 'static)) -> Option<Failure> {
+    let mut source = Some(err);
     while let Some(cause) = source {
         if let Some(failure) = cause.downcast_ref::<Failure>() {
-            return failure.clone();
+            return Some(failure.clone());
         }
         if let Some(cause) = cause.downcast_ref::<hyper::Error>()
             && cause.is_parse()
         {
-            return Failure::coded("HPE_INVALID_CONSTANT", "Parse Error: Expected HTTP/");
+            return Some(unparsed(cause));
         }
-        if let Some(cause) = cause.downcast_ref::<io::Error>()
-            && let Some(code) = connect::code(cause.kind())
-        {
-            let call = if code == "EPIPE" { "write" } else { "read" };
-            return Failure::coded(code, format!("{call} {code}"));
+        if let Some(cause) = cause.downcast_ref::<io::Error>() {
+            return reading(cause);
         }
         source = cause.source();
     }
-    Failure::hung_up()
+    None
+}
+
+/// As the parser of Node.js words it.
+fn unparsed(err: &hyper::Error) -> Failure {
+    if err.to_string().contains("header") {
+        return Failure::coded("HPE_INVALID_HEADER_TOKEN", "Parse Error: Invalid header token");
+    }
+    Failure::coded("HPE_INVALID_CONSTANT", "Parse Error: Expected HTTP/, RTSP/ or ICE/")
+}
+
+fn reading(err: &io::Error) -> Option<Failure> {
+    match err.kind() {
+        io::ErrorKind::UnexpectedEof => None,
+        // Only chunks are parsed where this comes from.
+        io::ErrorKind::InvalidInput => {
+            Some(Failure::coded("HPE_INVALID_CHUNK_SIZE", "Parse Error: Invalid character in chunk size"))
+        }
+        kind => {
+            let code = connect::code(kind)?;
+            let call = if code == "EPIPE" { "write" } else { "read" };
+            Some(Failure::coded(code, format!("{call} {code}")))
+        }
+    }
 }

@@ -68,6 +68,7 @@ pub fn headers(configured: &Value, content_type: Option<&Value>) -> Result<Heade
 pub fn complete(headers: &mut Headers) {
     headers.set_default("User-Agent", USER_AGENT);
     headers.set_default("Accept-Encoding", "gzip, compress, deflate, br");
+    headers.set_default("Connection", "keep-alive");
 }
 
 /// Fails on names that Node.js refuses, with its error.
@@ -229,6 +230,7 @@ mod tests {
             ("Content-Type", "application/json"),
             ("User-Agent", "axios/1.21.1"),
             ("Accept-Encoding", "gzip, compress, deflate, br"),
+            ("Connection", "keep-alive"),
         ];
         assert_eq!(headers.iter().collect::<Vec<_>>(), expected);
     }

@@ -166,10 +166,10 @@ fn timeout(configured: &Value) -> Result<Option<Timeout>, Failure> {
         let message = "error trying to parse `config.timeout` to int";
         return Err(Failure::coded("ERR_BAD_OPTION_VALUE", message));
     }
-    // Node.js takes what is below 1 for 1. A month is as good as for ever.
+    // A month is as good as for ever.
     const LONGEST: u64 = 30 * 86_400_000;
-    let milliseconds = if is_negative { 1 } else { digits[..end].parse().unwrap_or(LONGEST) };
-    Ok(Some(Timeout { duration: Duration::from_millis(milliseconds.clamp(1, LONGEST)), text }))
+    let milliseconds = if is_negative { 0 } else { digits[..end].parse().unwrap_or(LONGEST) };
+    Ok(Some(Timeout { duration: Duration::from_millis(milliseconds.min(LONGEST)), text }))
 }
 
 impl NodeType for Request {
@@ -199,23 +199,4 @@ impl NodeType for Request {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn timeouts_are_read_as_by_axios() {
-        let read = |value: Value| {
-            timeout(&value).map(|read| read.map(|read| (read.duration.as_millis(), read.text)))
-        };
-        let some = |milliseconds: u128, text: &str| Some((milliseconds, text.to_owned()));
-        assert_eq!(read(Value::Undefined).expect("a default"), some(5000, "5000"));
-        assert_eq!(read(Value::from("250ms")).expect("digits"), some(250, "250ms"));
-        assert_eq!(read(Value::from(1.9)).expect("a number"), some(1, "1.9"));
-        assert_eq!(read(Value::from(-5)).expect("a number"), some(1, "-5"));
-        for none in [Value::Null, Value::from(0), Value::from(""), Value::from(false)] {
-            assert_eq!(read(none).expect("no limit"), None);
-        }
-        let failure = read(Value::from("soon")).expect_err("no number");
-        assert_eq!(failure.code.as_deref(), Some("ERR_BAD_OPTION_VALUE"));
-    }
-}
+mod tests;

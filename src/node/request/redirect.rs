@@ -41,8 +41,10 @@ impl Hop {
             self.body = None;
             self.headers.remove(|name| name.starts_with("content-"));
         }
-        let url = self.resolve(location)?;
-        let is_same_origin = url.origin() == self.url.origin();
+        let base = self.base()?;
+        let url = base.join(location).map_err(|_| Failure::invalid_url())?;
+        check_scheme(&url)?;
+        let is_same_origin = url.origin() == base.origin();
         self.headers.remove(|name| match name {
             "host" | "proxy-authorization" => true,
             "authorization" | "cookie" => !is_same_origin,
@@ -60,21 +62,23 @@ impl Hop {
         Ok(())
     }
 
-    fn resolve(&self, location: &str) -> Result<Url, Failure> {
-        let mut base = self.url.clone();
-        // A `Host` header of the configuration counts as the host that was asked.
-        if let Some(host) = self.headers.get("host") {
-            let named = format!("{}://{host}{}", base.scheme(), base.path());
-            base = Url::parse(&named).map_err(|_| Failure::invalid_url())?;
+    /// What a location is relative to. A `Host` header of the configuration counts as the host that was asked.
+    fn base(&self) -> Result<Url, Failure> {
+        match self.headers.get("host") {
+            Some(host) => Url::parse(&format!("{}://{host}{}", self.url.scheme(), self.target))
+                .map_err(|_| Failure::invalid_url()),
+            None => Ok(self.url.clone()),
         }
-        let url = base.join(location).map_err(|_| Failure::invalid_url())?;
-        match url.scheme() {
-            "http" | "https" => Ok(url),
-            scheme if url.as_str().contains("://") => Err(Failure::plain(format!(
-                "URL scheme \"{scheme}\" is not allowed. Only http and https are permitted."
-            ))),
-            scheme => Err(Failure::plain(format!("Unsupported protocol {scheme}:"))),
-        }
+    }
+}
+
+fn check_scheme(url: &Url) -> Result<(), Failure> {
+    match url.scheme() {
+        "http" | "https" => Ok(()),
+        scheme if url.as_str().contains("://") => Err(Failure::plain(format!(
+            "URL scheme \"{scheme}\" is not allowed. Only http and https are permitted."
+        ))),
+        scheme => Err(Failure::plain(format!("Unsupported protocol {scheme}:"))),
     }
 }
 
