@@ -95,11 +95,16 @@ impl Connector {
                 self.guard.admit(host, addresses).map_err(Failure::plain)
             }
             Ok(_) => Err(unresolved("ENOTFOUND", host)),
-            // The library gives the reason as a text only.
-            Err(err) if err.to_string().contains("Temporary failure") => Err(unresolved("EAI_AGAIN", host)),
+            Err(err) if may_be_resolved_later(&err) => Err(unresolved("EAI_AGAIN", host)),
             Err(_) => Err(unresolved("ENOTFOUND", host)),
         }
     }
+}
+
+/// The library gives the reason as a text only: glibc's, or musl's.
+fn may_be_resolved_later(err: &io::Error) -> bool {
+    let text = err.to_string();
+    text.contains("Temporary failure") || text.contains("Try again")
 }
 
 fn unresolved(code: &str, host: &str) -> Failure {

@@ -218,17 +218,13 @@ const fn v6(groups: [u16; 8], prefix: u8) -> Range {
 }
 
 /// The host as JavaScript's `hostname` has it, without the brackets of IPv6.
-pub fn host_text(host: &Host<&str>) -> String {
-    match host {
-        Host::Domain(name) => (*name).to_owned(),
-        Host::Ipv4(address) => address.to_string(),
-        Host::Ipv6(address) => address.to_string(),
-    }
+fn host_text(host: &Host<&str>) -> String {
+    host.to_string().trim_matches(['[', ']']).to_owned()
 }
 
 /// The address that a URL names itself. Parsing the URL has already turned decimal, octal and hexadecimal
 /// forms into one.
-pub fn literal(host: &Host<&str>) -> Option<IpAddr> {
+fn literal(host: &Host<&str>) -> Option<IpAddr> {
     match host {
         Host::Domain(_) => None,
         Host::Ipv4(address) => Some(IpAddr::V4(*address)),
@@ -396,6 +392,14 @@ mod tests {
         let addresses =
             ["10.0.0.1", "1.1.1.1", "169.254.169.254"].map(|text| text.parse().expect("an address"));
         assert_eq!(guard.admit("x", addresses.to_vec()).expect("one is left"), [addresses[1]]);
+    }
+
+    #[test]
+    fn hosts_are_named_as_javascript_names_them() {
+        let url = Url::parse("http://[::FFFF:127.0.0.1]/").expect("a URL");
+        let refusal = guard("a.test", false, false).check_host(&url.host().expect("a host"));
+        let expected = "Outbound request to \"::ffff:7f00:1\" is blocked. Add it to SERVER_REQUEST_WHITELIST to allow this request.";
+        assert_eq!(refusal, Err(expected.to_owned()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The head of a request as axios makes it: the URL with its parameters, and the headers.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 use super::failure::Failure;
@@ -64,8 +64,10 @@ pub fn headers(configured: &Value, content_type: Option<&Value>) -> Result<Heade
     Ok(headers)
 }
 
-/// What axios adds when it sends.
-pub fn complete(headers: &mut Headers) {
+/// What is added to each request: the key of the run that it belongs to, and axios's own headers.
+pub fn complete(headers: &mut Headers, effect_key: &str) {
+    // The key of a node can be any text in a row written by SQL.
+    headers.set_default("Idempotency-Key", utf8_percent_encode(effect_key, CONTROLS).to_string());
     headers.set_default("User-Agent", USER_AGENT);
     headers.set_default("Accept-Encoding", "gzip, compress, deflate, br");
     headers.set_default("Connection", "keep-alive");
@@ -221,13 +223,14 @@ mod tests {
                 {"name":"X-Cr","value":"a\r\nb: c\u0000😀é"},{"name":"X-Null","value":null}]"#,
         );
         let mut headers = headers(&configured, Some(&Value::from("application/json"))).expect("good headers");
-        complete(&mut headers);
+        complete(&mut headers, "7:nöde\n:1");
         let expected = [
             ("Accept", "text/html"),
             ("X-One", "2,null"),
             ("X-Cr", "ab: cé"),
             ("X-Null", ""),
             ("Content-Type", "application/json"),
+            ("Idempotency-Key", "7:n%C3%B6de%0A:1"),
             ("User-Agent", "axios/1.21.1"),
             ("Accept-Encoding", "gzip, compress, deflate, br"),
             ("Connection", "keep-alive"),

@@ -141,8 +141,7 @@ impl Rendered {
             // axios's default, for a multipart form without data.
             headers.set_default("Content-Type", "application/x-www-form-urlencoded");
         }
-        headers.set_default("Idempotency-Key", effect_key);
-        head::complete(&mut headers);
+        head::complete(&mut headers, effect_key);
         head::check_names(&headers)?;
         let timeout = timeout(&self.timeout)?;
         client.send(Hop { url, target, method, headers, body: body.bytes }, timeout.as_ref()).await
