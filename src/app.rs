@@ -14,11 +14,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, Ids, SystemClock};
 use crate::collection::Collections;
+use crate::collection::storages::Storages;
 use crate::config::Config;
 use crate::engine::{Engine, Parts, Workflow};
 use crate::expr::{Value, json};
 use crate::http;
-use crate::node::Services;
+use crate::node::{Services, request};
 use crate::store::catalog::{Catalog, Definition};
 use crate::store::connection::{self, Address};
 use crate::store::environment::{SecretKey, variables};
@@ -108,7 +109,7 @@ impl App {
         let (loop_limit, workers) = (config.loop_limit, config.workers);
         let sync_timeout = config.sync_timeout;
         let collections = Arc::new(Collections::new(store.clone()));
-        let services = Services { collections: collections.clone() };
+        let services = services(&config, &store, collections.clone())?;
         let parts =
             Parts { store: store.clone(), recorder, ids, owner, loop_limit, workers, sync_timeout, services };
         let engine = Engine::start(parts);
@@ -287,6 +288,35 @@ pub async fn connect(config: &Config) -> Result<Store, DbErr> {
     };
     let db = connection::open(&address).await?;
     Ok(Store::new(db, database.names(), database.time_zone))
+}
+
+/// What nodes use besides their execution.
+fn services(config: &Config, store: &Store, collections: Arc<Collections>) -> anyhow::Result<Services> {
+    let settings = &config.requests;
+    let extra = settings.extra_certificates.as_deref().map(request::certificates).transpose();
+    let extra = extra.unwrap_or_else(|reason| {
+        // Node.js goes on without them, too.
+        tracing::warn!(reason, "NODE_EXTRA_CA_CERTS cannot be read");
+        None
+    });
+    let client = request::Settings {
+        policy: request::Policy {
+            whitelist: settings.whitelist.clone(),
+            disallow_ip: settings.disallow_ip,
+            refuse_private: settings.refuse_private,
+        },
+        response_limit: settings.response_limit,
+    };
+    let folders = request::Folders {
+        storage: settings.storage.clone(),
+        uploads: settings.uploads.clone(),
+        others: settings.other_roots.clone(),
+    };
+    Ok(Services {
+        collections,
+        requests: request::Client::new(&client, extra.unwrap_or_default()).context("TLS")?,
+        files: request::Files::new(folders, Storages::new(store.clone())),
+    })
 }
 
 async fn ids(store: &Store, registration: &Registration, clock: Arc<dyn Clock>) -> anyhow::Result<Ids> {

@@ -2,6 +2,8 @@
 //! under their own names, so that one env file serves both; sidehook's own start with `SIDEHOOK_`. All
 //! faults are reported together.
 
+mod requests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,6 +12,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::FixedOffset;
+
+pub use requests::Requests;
 
 /// Where settings come from: a file and the environment.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +49,8 @@ pub struct Config {
     pub aes_secret_key_files: Vec<PathBuf>,
     /// `WORKER_MODE` of NocoBase: `!` and `-` say that it runs no workflows by itself.
     pub nocobase_worker_mode: Option<String>,
+    /// Request nodes, see [`Requests`].
+    pub requests: Requests,
     /// `SIDEHOOK_LOG`: a filter of tracing-subscriber, such as `info` or `sidehook=debug`.
     pub log: String,
     /// `SIDEHOOK_LOG_FORMAT`: `text`, `json`, or `auto` for text on a terminal and JSON otherwise.
@@ -147,6 +153,7 @@ impl Config {
                 None => KEY_FILES.iter().map(PathBuf::from).collect(),
             },
             nocobase_worker_mode: reader.text("WORKER_MODE"),
+            requests: Requests::read(&mut reader),
             log: reader
                 .text("SIDEHOOK_LOG")
                 .unwrap_or_else(|| "info,sea_orm_migration=warn,sqlx=warn,poem=warn".to_owned()),
@@ -430,5 +437,5 @@ mod tests {
     }
 
     /// How many settings a file can hold.
-    const SETTINGS: usize = 25;
+    const SETTINGS: usize = 33;
 }

@@ -8,6 +8,7 @@ pub mod field;
 mod link;
 mod name;
 pub mod schema;
+pub mod storages;
 
 pub use association::{Association, AssociationKind};
 pub use catalog::Collections;

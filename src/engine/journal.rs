@@ -133,7 +133,7 @@ impl Journal {
         for Left { id, owner, runs, upstream, status, result, meta, hidden_since } in left {
             let row = Row { status, result, meta };
             let node = owner.index;
-            let job = Job { node, status, result: read(&row.result), meta: read(&row.meta) };
+            let job = Job { node, status, result: resumed(status, &row.result), meta: read(&row.meta) };
             Arc::make_mut(&mut self.results).insert(owner.key.clone(), job.result.clone());
             let entry = Entry {
                 job,
@@ -166,7 +166,7 @@ impl Journal {
         newest.sort_unstable();
         for id in newest {
             let Some(Entry { row: Some(row), job, node_key, .. }) = self.jobs.get_mut(&id) else { continue };
-            (job.result, job.meta) = (read(&row.result), read(&row.meta));
+            (job.result, job.meta) = (resumed(job.status, &row.result), read(&row.meta));
             Arc::make_mut(&mut self.results).insert(node_key.clone(), job.result.clone());
         }
     }
@@ -411,6 +411,17 @@ impl Entry {
             created_at: self.saved_at,
             started_at: Some(self.saved_at),
         }
+    }
+}
+
+/// A result that was read back. That of a job that goes on can change, and whoever takes it over from now on
+/// shares it again: the counters of a loop.
+fn resumed(status: i32, text: &Option<String>) -> Value {
+    match read(text) {
+        Value::Object(object) if status == entity::status::job::PENDING => {
+            Value::Live(Arc::new(Live::new(object.as_ref().clone())))
+        }
+        result => result,
     }
 }
 

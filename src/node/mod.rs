@@ -13,6 +13,7 @@ pub mod multi_conditions;
 pub mod output;
 pub mod parallel;
 mod registry;
+pub mod request;
 pub mod response;
 pub mod response_message;
 mod services;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     Node, NodeType, condition, date_calculation, delay, end, json_variable_mapping, loop_, multi_conditions,
-    output, parallel, response, response_message, variable,
+    output, parallel, request, response, response_message, variable,
 };
 use crate::expr::json;
 
@@ -20,6 +20,7 @@ pub const NODES: &[Kind] = &[
     Kind::of::<multi_conditions::MultiConditions>(),
     Kind::of::<output::Output>(),
     Kind::of::<parallel::Parallel>(),
+    Kind::of::<request::Request>(),
     Kind::of::<response::Response>(),
     Kind::of::<response_message::ResponseMessage>(),
     Kind::of::<variable::Variable>(),

@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
+use super::request;
 use crate::collection::Collections;
 
 /// Clients and pools that all nodes of all executions share. `App` makes them once from the configuration.
 pub struct Services {
     /// The collections of the main data source.
     pub collections: Arc<Collections>,
+    /// Sends the requests of request nodes.
+    pub requests: request::Client,
+    /// The files that request nodes send.
+    pub files: request::Files,
 }

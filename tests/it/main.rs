@@ -27,6 +27,7 @@ mod paths;
 mod process;
 mod raw;
 mod recorder;
+mod request;
 mod rows;
 mod schema;
 mod server;

@@ -36,7 +36,6 @@ const MISSING: &[&str] = &[
     "multi-conditions:math.js",
     "multi-conditions:string",
     "query",
-    "request",
     "script",
     "sql",
     "update",

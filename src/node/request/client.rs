@@ -1,0 +1,307 @@
+//! The HTTP client of request nodes: sends, follows redirects hop by hop with a check before each, and reads
+//! the answer within its limits. Its texts and codes of errors are axios's.
+
+use std::error::Error;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, LOCATION};
+use http::{HeaderValue, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsConnector;
+use url::Url;
+
+use super::answer::{self, Answer, Undecoded};
+use super::connect::{self, Connector, Resolve, SystemResolver};
+use super::failure::Failure;
+use super::guard::{Guard, Policy};
+use super::redirect::{Hop, Login, MOST};
+use crate::expr::Value;
+
+/// What the client is told by the settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub policy: Policy,
+    /// `SIDEHOOK_REQUEST_RESPONSE_LIMIT`: the longest body of a response in bytes, decompressed.
+    pub response_limit: usize,
+}
+
+/// Sends requests. Connections are kept for a while and shared by all executions.
+#[derive(Clone)]
+pub struct Client {
+    http: legacy::Client<Connector, Full<Bytes>>,
+    guard: Arc<Guard>,
+    response_limit: usize,
+}
+
+/// How long to wait: until the headers have come, and between two parts of the body.
+#[derive(Clone, Debug)]
+pub struct Timeout {
+    pub duration: Duration,
+    /// As it was configured, for the text of the error.
+    pub text: String,
+}
+
+/// How long a connection is kept unused: Node.js's 5 s less a margin, as servers close theirs about then.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+const MOST_HEADERS: usize = 1000;
+
+impl Client {
+    pub fn new(
+        settings: &Settings,
+        certificates: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, rustls::Error> {
+        Self::with_resolver(settings, certificates, Arc::new(SystemResolver))
+    }
+
+    /// Like [`Client::new`], with another way to look names up.
+    pub fn with_resolver(
+        settings: &Settings,
+        certificates: Vec<CertificateDer<'static>>,
+        resolver: Arc<dyn Resolve>,
+    ) -> Result<Self, rustls::Error> {
+        let guard = Arc::new(Guard::new(&settings.policy));
+        let tls = TlsConnector::from(Arc::new(tls(certificates)?));
+        let http = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .http1_title_case_headers(true)
+            .http1_max_headers(MOST_HEADERS)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .build(Connector { guard: guard.clone(), resolver, tls });
+        Ok(Self { http, guard, response_limit: settings.response_limit })
+    }
+
+    /// Sends a request and follows where it is sent on to. A status outside of the 200s is a failure.
+    pub async fn send(&self, mut hop: Hop, patience: Option<&Timeout>) -> Result<Answer, Failure> {
+        let login = login(&hop.url);
+        if let Some(login) = &login {
+            hop.headers.remove(|name| name == "authorization");
+            hop.headers.set("Authorization", login.value.as_str());
+        }
+        if let Some(patience) = patience.filter(|patience| patience.duration.is_zero()) {
+            return Err(Failure::timed_out(&patience.text));
+        }
+        let deadline = patience.map(|timeout| Instant::now() + timeout.duration);
+        let following = self.follow(&mut hop, login.as_ref());
+        let response = match (deadline, patience) {
+            (Some(deadline), Some(patience)) => timeout_at(deadline, following)
+                .await
+                .unwrap_or_else(|_| Err(Failure::timed_out(&patience.text)))?,
+            _ => following.await?,
+        };
+        self.read(response, &hop.method, patience).await?.settle()
+    }
+
+    /// The response of the last hop, of which only the head has been read.
+    async fn follow(&self, hop: &mut Hop, login: Option<&Login>) -> Result<Response<Incoming>, Failure> {
+        self.check(&hop.url)?;
+        let mut response = self.exchange(hop).await?;
+        for count in 1.. {
+            let status = response.status();
+            let location = response.headers().get(LOCATION).filter(|location| !location.is_empty());
+            let Some(location) = location.filter(|_| status.is_redirection()) else { break };
+            if count > MOST {
+                let message = "Maximum number of redirects exceeded";
+                return Err(Failure::coded("ERR_FR_TOO_MANY_REDIRECTS", message));
+            }
+            let location = answer::latin1(location.as_bytes());
+            hop.follow(status.as_u16(), &location, login)
+                .map_err(|failure| Failure::in_redirect(&failure))?;
+            self.check(&hop.url).map_err(|failure| Failure::in_redirect(&failure))?;
+            response = self.exchange(hop).await.map_err(|failure| match failure.code {
+                // Only the guard's refusals have no code.
+                None => Failure::in_redirect(&failure),
+                Some(_) => failure,
+            })?;
+        }
+        Ok(response)
+    }
+
+    fn check(&self, url: &Url) -> Result<(), Failure> {
+        let host = url.host().ok_or_else(Failure::invalid_url)?;
+        self.guard.check_host(&host).map_err(Failure::plain)
+    }
+
+    async fn exchange(&self, hop: &Hop) -> Result<Response<Incoming>, Failure> {
+        let host = hop.url.host_str().unwrap_or_default();
+        let port = hop.url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let uri = format!("{}://{host}{port}{}", hop.url.scheme(), hop.target);
+        let mut request = Request::builder().method(hop.method.as_str()).uri(uri);
+        for (name, value) in hop.headers.iter() {
+            let latin1: Vec<u8> = value.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
+            request =
+                request.header(name, HeaderValue::from_bytes(&latin1).map_err(|_| Failure::invalid_url())?);
+        }
+        let is_usually_empty =
+            matches!(hop.method.as_str(), "GET" | "HEAD" | "DELETE" | "OPTIONS" | "TRACE" | "CONNECT");
+        if hop.body.is_none() && !is_usually_empty {
+            request = request.header(CONTENT_LENGTH, 0);
+        }
+        let body = Full::new(hop.body.clone().unwrap_or_default());
+        let request = request.body(body).map_err(|_| Failure::invalid_url())?;
+        self.http.request(request).await.map_err(|err| failed(&err))
+    }
+
+    async fn read(
+        &self,
+        response: Response<Incoming>,
+        method: &str,
+        patience: Option<&Timeout>,
+    ) -> Result<Answer, Failure> {
+        let (head, body) = response.into_parts();
+        let status = head.status.as_u16();
+        let reason = head.extensions.get::<ReasonPhrase>().map(|reason| answer::latin1(reason.as_bytes()));
+        let status_text =
+            reason.unwrap_or_else(|| head.status.canonical_reason().unwrap_or_default().to_owned());
+        let has_body = method != "HEAD" && status != 204;
+        let encoding = answer::encoding(&head.headers).filter(|_| has_body);
+        let headers = answer::headers(&head.headers, has_body && encoding.is_none());
+        let mut answer = Answer { status, status_text, headers, data: Value::Undefined };
+        let bytes = match collect(body, self.response_limit, patience).await {
+            Ok(bytes) => bytes,
+            Err(Cut::TooLong) => return Err(self.too_long()),
+            Err(Cut::Broken(failure)) => return Err(failure),
+            Err(Cut::Aborted) => {
+                return Err(Failure::coded("ERR_BAD_RESPONSE", "stream has been aborted").with_answer(answer));
+            }
+        };
+        let limit = self.response_limit;
+        answer.data = match encoding {
+            None => answer::data(&bytes),
+            Some(encoding) => {
+                let decoding =
+                    move || answer::decode(encoding, &bytes, limit).map(|bytes| answer::data(&bytes));
+                match tokio::task::spawn_blocking(decoding).await.unwrap_or(Err(Undecoded::Corrupt)) {
+                    Ok(data) => data,
+                    Err(Undecoded::TooLong) => return Err(self.too_long()),
+                    Err(Undecoded::Corrupt) => {
+                        return Err(
+                            Failure::coded("Z_DATA_ERROR", "incorrect header check").with_answer(answer)
+                        );
+                    }
+                }
+            }
+        };
+        Ok(answer)
+    }
+
+    fn too_long(&self) -> Failure {
+        let message = format!("maxContentLength size of {} exceeded", self.response_limit);
+        Failure::coded("ERR_BAD_RESPONSE", message)
+    }
+}
+
+/// The certificates in a file (`NODE_EXTRA_CA_CERTS`) that servers may be signed with beside the known ones.
+pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    read.map_err(|err| err.to_string())
+}
+
+fn tls(certificates: Vec<CertificateDer<'static>>) -> Result<rustls::ClientConfig, rustls::Error> {
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    roots.add_parsable_certificates(certificates);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config =
+        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The credentials of a URL like `https://user:password@host/`.
+fn login(url: &Url) -> Option<Login> {
+    let (user, password) = (url.username(), url.password().unwrap_or_default());
+    if user.is_empty() && password.is_empty() {
+        return None;
+    }
+    let decoded = |text: &str| {
+        let bytes = percent_encoding::percent_decode_str(text);
+        bytes.decode_utf8().map_or_else(|_| text.to_owned(), |text| text.into_owned())
+    };
+    let value = STANDARD.encode(format!("{}:{}", decoded(user), decoded(password)));
+    Some(Login { origin: url.origin(), value: format!("Basic {value}") })
+}
+
+/// Why a body did not come whole.
+enum Cut {
+    TooLong,
+    /// The connection was closed, or was silent for too long.
+    Aborted,
+    Broken(Failure),
+}
+
+async fn collect(mut body: Incoming, limit: usize, patience: Option<&Timeout>) -> Result<Vec<u8>, Cut> {
+    let mut bytes = Vec::new();
+    loop {
+        let frame = match patience {
+            Some(patience) => timeout(patience.duration, body.frame()).await.map_err(|_| Cut::Aborted)?,
+            None => body.frame().await,
+        };
+        let Some(frame) = frame else { return Ok(bytes) };
+        let frame = frame.map_err(|err| broken(&err).map_or(Cut::Aborted, Cut::Broken))?;
+        let Ok(part) = frame.into_data() else { continue };
+        if bytes.len() + part.len() > limit {
+            return Err(Cut::TooLong);
+        }
+        bytes.extend_from_slice(&part);
+    }
+}
+
+/// Why no response has come.
+fn failed(err: &legacy::Error) -> Failure {
+    broken(err).unwrap_or_else(Failure::hung_up)
+}
+
+/// What went wrong below HTTP, or with it; none when the connection was just closed.
+fn broken(err: &(dyn Error + 'static)) -> Option<Failure> {
+    let mut source = Some(err);
+    while let Some(cause) = source {
+        if let Some(failure) = cause.downcast_ref::<Failure>() {
+            return Some(failure.clone());
+        }
+        if let Some(cause) = cause.downcast_ref::<hyper::Error>()
+            && cause.is_parse()
+        {
+            return Some(unparsed(cause));
+        }
+        if let Some(cause) = cause.downcast_ref::<io::Error>() {
+            return reading(cause);
+        }
+        source = cause.source();
+    }
+    None
+}
+
+/// As the parser of Node.js words it.
+fn unparsed(err: &hyper::Error) -> Failure {
+    if err.to_string().contains("header") {
+        return Failure::coded("HPE_INVALID_HEADER_TOKEN", "Parse Error: Invalid header token");
+    }
+    Failure::coded("HPE_INVALID_CONSTANT", "Parse Error: Expected HTTP/, RTSP/ or ICE/")
+}
+
+fn reading(err: &io::Error) -> Option<Failure> {
+    match err.kind() {
+        io::ErrorKind::UnexpectedEof => None,
+        // Only chunks are parsed where this comes from.
+        io::ErrorKind::InvalidInput => {
+            Some(Failure::coded("HPE_INVALID_CHUNK_SIZE", "Parse Error: Invalid character in chunk size"))
+        }
+        kind => {
+            let code = connect::code(kind)?;
+            let call = if code == "EPIPE" { "write" } else { "read" };
+            Some(Failure::coded(code, format!("{call} {code}")))
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Connections of request nodes: names are looked up here, the guard judges every address, and the connection
+//! goes to an address that it has passed. No second look-up follows, so what a name says later does not count.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use http::Uri;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tower_service::Service;
+
+use super::failure::Failure;
+use super::guard::Guard;
+
+/// Looks names up.
+pub trait Resolve: Send + Sync {
+    /// All addresses of a host, in the order in which to try them.
+    fn resolve<'a>(&'a self, host: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>>;
+}
+
+/// The system's own look-up.
+#[derive(Debug)]
+pub struct SystemResolver;
+
+impl Resolve for SystemResolver {
+    fn resolve<'a>(&'a self, host: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
+        Box::pin(async move {
+            Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect())
+        })
+    }
+}
+
+/// Makes connections, plain or TLS. Its errors are those that the job gets.
+#[derive(Clone)]
+pub struct Connector {
+    pub guard: Arc<Guard>,
+    pub resolver: Arc<dyn Resolve>,
+    pub tls: TlsConnector,
+}
+
+/// How long one of several addresses may take before the next one is tried, as in Node.js.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(250);
+/// How long a connection may be silent before it is probed (axios).
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<Stream>;
+    type Error = Failure;
+    type Future = BoxFuture<'static, Result<Self::Response, Failure>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connector = self.clone();
+        Box::pin(async move { connector.connect(&uri).await })
+    }
+}
+
+impl Connector {
+    async fn connect(&self, uri: &Uri) -> Result<TokioIo<Stream>, Failure> {
+        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let is_https = uri.scheme_str() == Some("https");
+        let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
+        let tcp = dial(self.addresses(host).await?, port).await?;
+        let tcp = prepared(tcp).map_err(|err| unconnected(&err, None))?;
+        if !is_https {
+            return Ok(TokioIo::new(Stream(Box::new(tcp))));
+        }
+        let name = ServerName::try_from(host.trim_end_matches('.').to_owned())
+            .map_err(|_| Failure::invalid_url())?;
+        let tls = self.tls.connect(name, tcp).await.map_err(|err| insecure(&err, host))?;
+        Ok(TokioIo::new(Stream(Box::new(tls))))
+    }
+
+    /// The addresses of a host that the guard lets pass, at least one.
+    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Failure> {
+        let found = match host.parse() {
+            Ok(address) => Ok(vec![address]),
+            Err(_) => self.resolver.resolve(host).await,
+        };
+        match found {
+            Ok(addresses) if !addresses.is_empty() => {
+                self.guard.admit(host, addresses).map_err(Failure::plain)
+            }
+            Ok(_) => Err(unresolved("ENOTFOUND", host)),
+            Err(err) if may_be_resolved_later(&err) => Err(unresolved("EAI_AGAIN", host)),
+            Err(_) => Err(unresolved("ENOTFOUND", host)),
+        }
+    }
+}
+
+/// The library gives the reason as a text only: glibc's, or musl's.
+fn may_be_resolved_later(err: &io::Error) -> bool {
+    let text = err.to_string();
+    text.contains("Temporary failure") || text.contains("Try again")
+}
+
+fn unresolved(code: &str, host: &str) -> Failure {
+    Failure::coded(code, format!("getaddrinfo {code} {host}"))
+}
+
+/// Connects to the first address that answers; all failures together when none does.
+async fn dial(addresses: Vec<IpAddr>, port: u16) -> Result<TcpStream, Failure> {
+    let mut failures: Vec<Failure> = Vec::new();
+    let mut left = alternating(addresses);
+    while let Some(ip) = left.pop_front() {
+        let address = SocketAddr::new(ip, port);
+        let connecting = TcpStream::connect(address);
+        let result = if left.is_empty() {
+            connecting.await
+        } else {
+            let result = tokio::time::timeout(ATTEMPT_TIMEOUT, connecting).await;
+            result.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        };
+        match result {
+            Ok(tcp) => return Ok(tcp),
+            Err(err) => failures.push(unconnected(&err, Some(address))),
+        }
+    }
+    let message = failures.iter().map(|failure| failure.message.as_str()).collect::<Vec<_>>().join("; ");
+    let code = failures.into_iter().next().and_then(|failure| failure.code);
+    Err(Failure { message, code, answer: None })
+}
+
+/// The two families in turn, that of the first address first, as Node.js tries them.
+fn alternating(addresses: Vec<IpAddr>) -> VecDeque<IpAddr> {
+    let is_first_v4 = addresses.first().is_some_and(IpAddr::is_ipv4);
+    let (first, second): (Vec<IpAddr>, Vec<IpAddr>) =
+        addresses.into_iter().partition(|address| address.is_ipv4() == is_first_v4);
+    let mut second = second.into_iter();
+    let mut all: VecDeque<IpAddr> =
+        first.into_iter().flat_map(|one| [Some(one), second.next()]).flatten().collect();
+    all.extend(second);
+    all
+}
+
+fn prepared(tcp: TcpStream) -> io::Result<TcpStream> {
+    tcp.set_nodelay(true)?;
+    socket2::SockRef::from(&tcp).set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(KEEP_ALIVE))?;
+    Ok(tcp)
+}
+
+fn unconnected(err: &io::Error, address: Option<SocketAddr>) -> Failure {
+    let code = code(err.kind()).unwrap_or("UNKNOWN");
+    let address = address.map(|address| format!(" {}:{}", address.ip(), address.port())).unwrap_or_default();
+    Failure::coded(code, format!("connect {code}{address}"))
+}
+
+/// The name that Node.js has for an error of a socket.
+pub fn code(kind: io::ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        io::ErrorKind::ConnectionRefused => "ECONNREFUSED",
+        io::ErrorKind::ConnectionReset => "ECONNRESET",
+        io::ErrorKind::ConnectionAborted => "ECONNABORTED",
+        io::ErrorKind::TimedOut => "ETIMEDOUT",
+        io::ErrorKind::HostUnreachable => "EHOSTUNREACH",
+        io::ErrorKind::NetworkUnreachable => "ENETUNREACH",
+        io::ErrorKind::AddrNotAvailable => "EADDRNOTAVAIL",
+        io::ErrorKind::PermissionDenied => "EACCES",
+        io::ErrorKind::InvalidInput => "EINVAL",
+        io::ErrorKind::BrokenPipe => "EPIPE",
+        _ => return None,
+    })
+}
+
+/// Why TLS could not be agreed on, with the codes of Node.js for what is wrong with certificates.
+fn insecure(err: &io::Error, host: &str) -> Failure {
+    use rustls::CertificateError as Certificate;
+    let Some(tls) = err.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
+        return match err.kind() {
+            io::ErrorKind::UnexpectedEof => Failure::coded(
+                "ECONNRESET",
+                "Client network socket disconnected before secure TLS connection was established",
+            ),
+            kind => {
+                let code = code(kind).unwrap_or("EPROTO");
+                Failure::coded(code, format!("read {code}"))
+            }
+        };
+    };
+    match tls {
+        rustls::Error::InvalidCertificate(Certificate::Expired | Certificate::ExpiredContext { .. }) => {
+            Failure::coded("CERT_HAS_EXPIRED", "certificate has expired")
+        }
+        rustls::Error::InvalidCertificate(
+            Certificate::NotValidYet | Certificate::NotValidYetContext { .. },
+        ) => Failure::coded("CERT_NOT_YET_VALID", "certificate is not yet valid"),
+        rustls::Error::InvalidCertificate(
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
+        ) => {
+            let message = format!(
+                "Hostname/IP does not match certificate's altnames: Host: {host}. is not in the cert"
+            );
+            Failure::coded("ERR_TLS_CERT_ALTNAME_INVALID", message)
+        }
+        rustls::Error::InvalidCertificate(_) => {
+            Failure::coded("UNABLE_TO_VERIFY_LEAF_SIGNATURE", "unable to verify the first certificate")
+        }
+        other => Failure::coded("EPROTO", format!("write EPROTO {other}")),
+    }
+}
+
+/// What a connection does, with TLS or without.
+trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
+
+/// A connection.
+pub struct Stream(Box<dyn Transport>);
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_take_turns() {
+        let addresses =
+            ["1.1.1.1", "1.1.1.2", "::1", "1.1.1.3"].map(|text| text.parse().expect("an address"));
+        let order: Vec<String> = alternating(addresses.to_vec()).iter().map(IpAddr::to_string).collect();
+        assert_eq!(order, ["1.1.1.1", "::1", "1.1.1.2", "1.1.1.3"]);
+    }
+
+    #[tokio::test]
+    async fn all_addresses_that_refuse_are_told() {
+        let addresses = ["127.0.0.1", "127.0.0.2"].map(|text| text.parse().expect("an address"));
+        let failure = dial(addresses.to_vec(), 1).await.expect_err("nothing listens there");
+        assert_eq!(failure.message, "connect ECONNREFUSED 127.0.0.1:1; connect ECONNREFUSED 127.0.0.2:1");
+        assert_eq!(failure.code.as_deref(), Some("ECONNREFUSED"));
+    }
+}
