@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::engine::{Engine, Parts, Workflow};
 use crate::expr::{Value, json};
 use crate::http;
-use crate::node::{Services, request};
+use crate::node::{NocoBase, Services, request};
 use crate::store::catalog::{Catalog, Definition};
 use crate::store::connection::{self, Address};
 use crate::store::environment::{SecretKey, variables};
@@ -110,8 +110,17 @@ impl App {
         let sync_timeout = config.sync_timeout;
         let collections = Arc::new(Collections::new(store.clone()));
         let services = services(&config, &store, collections.clone())?;
-        let parts =
-            Parts { store: store.clone(), recorder, ids, owner, loop_limit, workers, sync_timeout, services };
+        let parts = Parts {
+            store: store.clone(),
+            recorder,
+            ids,
+            owner,
+            loop_limit,
+            workers,
+            sync_timeout,
+            nocobase_runs_workflows: config.nocobase.runs_workflows,
+            services,
+        };
         let engine = Engine::start(parts);
         engine.beat().await?;
         let hooks = Catalog::new(store.clone(), Hook::build);
@@ -121,7 +130,7 @@ impl App {
         let app = Arc::new(Self { config, store, engine, hooks, collections, paths, tasks, heart, stop });
         let mut environment = Vec::new();
         app.refresh_environment(&mut environment).await;
-        app.refresh_delays().await;
+        app.refresh_plugin().await;
         app.hooks.refresh().await.context("the workflows cannot be read; is this NocoBase's database?")?;
         app.collections.refresh().await.context("the collections cannot be read")?;
         app.paths();
@@ -217,16 +226,14 @@ impl App {
                 Err(err) => tracing::warn!(reason = %err, "the collections cannot be read"),
             }
             self.refresh_environment(&mut environment).await;
-            self.refresh_delays().await;
+            self.refresh_plugin().await;
         }
     }
 
-    /// Finds out whether NocoBase can be trusted with the sight of pending delays.
-    async fn refresh_delays(&self) {
+    /// Finds out whether sidehook's plugin is enabled in NocoBase.
+    async fn refresh_plugin(&self) {
         match self.store.is_own_plugin_enabled().await {
-            Ok(is_guarded) => {
-                self.engine.show_delays(is_guarded || !self.config.nocobase_runs_workflows());
-            }
+            Ok(is_enabled) => self.engine.set_plugin(is_enabled),
             Err(err) => tracing::warn!(reason = %err, "NocoBase's plugins cannot be read"),
         }
     }
@@ -312,9 +319,21 @@ fn services(config: &Config, store: &Store, collections: Arc<Collections>) -> an
         uploads: settings.uploads.clone(),
         others: settings.other_roots.clone(),
     };
+    let certificates = extra.unwrap_or_default();
+    let nocobase = match &config.nocobase.api {
+        Some(api) => {
+            // The guard is for addresses that workflows name; this one the operator has named.
+            let policy = request::Policy::default();
+            let open = request::Settings { policy, response_limit: settings.response_limit };
+            let client = request::Client::new(&open, certificates.clone()).context("TLS")?;
+            Some(NocoBase::new(client, &api.url, &config.api_base_path, api.key.reveal().to_owned()))
+        }
+        None => None,
+    };
     Ok(Services {
         collections,
-        requests: request::Client::new(&client, extra.unwrap_or_default()).context("TLS")?,
+        nocobase,
+        requests: request::Client::new(&client, certificates).context("TLS")?,
         files: request::Files::new(folders, Storages::new(store.clone())),
     })
 }

@@ -2,6 +2,7 @@
 //! under their own names, so that one env file serves both; sidehook's own start with `SIDEHOOK_`. All
 //! faults are reported together.
 
+mod nocobase;
 mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use chrono::FixedOffset;
 
+pub use nocobase::NocoBase;
 pub use requests::Requests;
 
 /// Where settings come from: a file and the environment.
@@ -47,8 +49,8 @@ pub struct Config {
     /// `APP_AES_SECRET_KEY_PATH`, else where NocoBase keeps the key it made: `storage/apps/main/aes_key.dat`
     /// and `storage/environment-variables/main/aes_key.dat`.
     pub aes_secret_key_files: Vec<PathBuf>,
-    /// `WORKER_MODE` of NocoBase: `!` and `-` say that it runs no workflows by itself.
-    pub nocobase_worker_mode: Option<String>,
+    /// The NocoBase beside it, see [`NocoBase`].
+    pub nocobase: NocoBase,
     /// Request nodes, see [`Requests`].
     pub requests: Requests,
     /// `SIDEHOOK_LOG`: a filter of tracing-subscriber, such as `info` or `sidehook=debug`.
@@ -85,13 +87,6 @@ impl Database {
     /// How this deployment names its tables and columns.
     pub fn names(&self) -> entity::Names {
         entity::Names::new(self.schema.clone(), &self.table_prefix, self.underscored)
-    }
-}
-
-impl Config {
-    /// Whether NocoBase resumes pending delays that it sees when it starts, as far as its settings tell.
-    pub fn nocobase_runs_workflows(&self) -> bool {
-        !matches!(self.nocobase_worker_mode.as_deref().map(str::trim), Some("!" | "-"))
     }
 }
 
@@ -152,7 +147,7 @@ impl Config {
                 Some(path) => vec![path.into()],
                 None => KEY_FILES.iter().map(PathBuf::from).collect(),
             },
-            nocobase_worker_mode: reader.text("WORKER_MODE"),
+            nocobase: NocoBase::read(&mut reader),
             requests: Requests::read(&mut reader),
             log: reader
                 .text("SIDEHOOK_LOG")
@@ -437,5 +432,5 @@ mod tests {
     }
 
     /// How many settings a file can hold.
-    const SETTINGS: usize = 33;
+    const SETTINGS: usize = 35;
 }

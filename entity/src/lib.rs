@@ -9,6 +9,7 @@ pub mod environment_variable;
 pub mod execution;
 pub mod field;
 pub mod flow_node;
+pub mod handover;
 pub mod instance;
 pub mod job;
 mod json_text;

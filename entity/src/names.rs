@@ -20,6 +20,7 @@ pub enum Table {
     Instances,
     Leases,
     Timers,
+    Handovers,
 }
 
 impl Table {
@@ -40,12 +41,13 @@ impl Table {
             Table::Instances => "instances",
             Table::Leases => "leases",
             Table::Timers => "timers",
+            Table::Handovers => "handovers",
         }
     }
 
     /// Whether sidehook created this table and may change it.
     pub fn is_own(self) -> bool {
-        matches!(self, Table::Instances | Table::Leases | Table::Timers)
+        matches!(self, Table::Instances | Table::Leases | Table::Timers | Table::Handovers)
     }
 }
 

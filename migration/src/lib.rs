@@ -14,6 +14,7 @@ mod m20261122_000001_stand_alone;
 mod m20261122_000002_nocobase_tables;
 mod m20261122_000003_own_tables;
 mod m20261122_000004_waiting;
+mod m20261122_000005_handovers;
 mod migrator;
 mod nocobase;
 mod schema;

@@ -11,7 +11,7 @@ use sea_orm_migration::{
 
 use crate::{
     applied::Applied, m20261122_000001_stand_alone, m20261122_000002_nocobase_tables,
-    m20261122_000003_own_tables, m20261122_000004_waiting,
+    m20261122_000003_own_tables, m20261122_000004_waiting, m20261122_000005_handovers,
 };
 
 /// Which tables are sidehook's to create.
@@ -46,6 +46,7 @@ impl MigratorTraitSelf for Migrator {
         let own: Vec<Box<dyn MigrationTrait>> = vec![
             Box::new(m20261122_000003_own_tables::Migration::new(names())),
             Box::new(m20261122_000004_waiting::Migration::new(names())),
+            Box::new(m20261122_000005_handovers::Migration::new(names())),
         ];
         let nocobase: Vec<Box<dyn MigrationTrait>> = vec![
             Box::new(m20261122_000001_stand_alone::Migration),

@@ -45,6 +45,7 @@ async fn a_stand_alone_database_is_made_once() {
             "executions",
             "flow_nodes",
             "jobs",
+            "sidehook_handovers",
             "sidehook_instances",
             "sidehook_leases",
             "sidehook_migrations",
@@ -90,7 +91,14 @@ async fn own_tables_are_made_beside_those_of_nocobase() {
     own_tables(&db, &names).await.expect("nothing to do");
     assert_eq!(
         tables(&db).await,
-        ["sidehook_instances", "sidehook_leases", "sidehook_migrations", "sidehook_timers", "workflows"]
+        [
+            "sidehook_handovers",
+            "sidehook_instances",
+            "sidehook_leases",
+            "sidehook_migrations",
+            "sidehook_timers",
+            "workflows"
+        ]
     );
 }
 
@@ -140,6 +148,7 @@ async fn prefix_and_snake_case_apply_to_tables_columns_and_indexes() {
             "nb_workflow_stats",
             "nb_workflow_version_stats",
             "nb_workflows",
+            "sidehook_nb_handovers",
             "sidehook_nb_instances",
             "sidehook_nb_leases",
             "sidehook_nb_migrations",

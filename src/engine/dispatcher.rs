@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use entity::status::execution::STARTED;
@@ -12,6 +13,9 @@ use crate::expr::{Value, json};
 use crate::store::execution::NewExecution;
 use crate::store::lease::Lease;
 use crate::store::recorder::{LeaseChange, Record, RecordError};
+
+/// How often an execution is looked at that goes on elsewhere while its caller waits.
+const FOLLOW_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Something happened that a workflow is to run for.
 pub struct Event {
@@ -27,7 +31,7 @@ impl Engine {
     /// gone. It has been recorded when this returns.
     pub async fn run(self: &Arc<Self>, event: Event) -> Result<(i64, Ended), RecordError> {
         let row = self.new_row(&event)?;
-        let id = row.id;
+        let (id, workflow) = (row.id, event.workflow.clone());
         let execution = Execution {
             id,
             workflow: event.workflow,
@@ -43,10 +47,32 @@ impl Engine {
             self.tasks.spawn(async move { engine.run_registered(execution, None, registration).await });
         let ended = task.await.map_err(|err| RecordError::Refused(format!("the run broke off: {err}")))??;
         if ended.status == STARTED {
-            // It goes on without this caller, who waits as long as callers do.
-            self.stopping.cancelled().await;
+            return Ok((id, self.end_elsewhere(id, &workflow).await));
         }
         Ok((id, ended))
+    }
+
+    /// Follows an execution that goes on without this run, for a caller who waits as long as callers do: by
+    /// NocoBase, or when a time has come.
+    async fn end_elsewhere(&self, id: i64, workflow: &Workflow) -> Ended {
+        let mut ended = Ended { status: STARTED, is_timeout: false, reply: None };
+        while self.stopping.run_until_cancelled(tokio::time::sleep(FOLLOW_INTERVAL)).await.is_some() {
+            let Ok(rows) = self.store.find_executions(&[id]).await else { continue };
+            // One that is gone has been removed by its workflow's options, or by hand: nothing is known of it.
+            let Some(status) = rows.first().map(|row| row.status) else { break };
+            let Some(status) = status.filter(|status| *status != STARTED) else { continue };
+            ended.status = status;
+            let jobs = self.store.newest_jobs(id).await.unwrap_or_default();
+            let is_reply = |node_id: Option<i64>| {
+                let node = node_id.and_then(|id| workflow.graph.find_id(id));
+                node.is_some_and(|node| workflow.graph.node(node).type_name == "response")
+            };
+            let reply = jobs.iter().rev().find(|job| is_reply(job.row.node_id));
+            let text = reply.and_then(|job| job.row.result.as_ref());
+            ended.reply = text.and_then(|text| json::parse(text.0.as_bytes()).ok());
+            break;
+        }
+        ended
     }
 
     /// Records an event for later and returns the execution's id; a worker that is free starts at once. A task

@@ -45,6 +45,8 @@ struct Entry {
     settled_at: Option<DateTime<Utc>>,
     /// While it is pending the job has no row, because NocoBase would resume it.
     is_hidden: bool,
+    /// Whether `startedAt` stays empty, because NocoBase is to run the job.
+    is_unstarted: bool,
     is_unsaved: bool,
     is_unwritten: bool,
 }
@@ -120,6 +122,7 @@ impl Journal {
             written: None,
             settled_at: None,
             is_hidden: false,
+            is_unstarted: false,
             is_unsaved: false,
             is_unwritten: false,
         };
@@ -147,6 +150,7 @@ impl Journal {
                 row: Some(row),
                 settled_at: None,
                 is_hidden: hidden_since.is_some(),
+                is_unstarted: false,
                 is_unsaved: false,
                 is_unwritten: false,
             };
@@ -189,6 +193,13 @@ impl Journal {
     pub fn hide(&mut self, id: JobId) {
         if let Some(entry) = self.jobs.get_mut(&id) {
             entry.is_hidden = true;
+        }
+    }
+
+    /// Leaves `startedAt` of a job empty.
+    pub fn leave_unstarted(&mut self, id: JobId) {
+        if let Some(entry) = self.jobs.get_mut(&id) {
+            entry.is_unstarted = true;
         }
     }
 
@@ -409,7 +420,7 @@ impl Entry {
             meta: row.meta,
             log: self.log.clone(),
             created_at: self.saved_at,
-            started_at: Some(self.saved_at),
+            started_at: (!self.is_unstarted).then_some(self.saved_at),
         }
     }
 }

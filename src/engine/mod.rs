@@ -3,6 +3,7 @@
 
 mod dispatcher;
 pub mod graph;
+mod hand_over;
 mod journal;
 mod position;
 mod processor;
@@ -117,7 +118,8 @@ pub struct Engine {
     /// When executions are due that wait for a time, in milliseconds since 1970.
     wakes: Mutex<BTreeSet<i64>>,
     sync_timeout: Duration,
-    shows_delays: AtomicBool,
+    has_plugin: AtomicBool,
+    nocobase_runs_workflows: bool,
     /// Whether executions may be waiting for a worker in the database.
     has_backlog: AtomicBool,
     backlog_grew: Notify,
@@ -142,13 +144,25 @@ pub struct Parts {
     pub workers: usize,
     /// How long a caller waits for a synchronous workflow.
     pub sync_timeout: Duration,
+    /// Whether NocoBase runs workflows by itself, as far as its settings tell.
+    pub nocobase_runs_workflows: bool,
     pub services: Services,
 }
 
 impl Engine {
     /// Starts the background tasks: feeding the workers, noticing aborts.
     pub fn start(parts: Parts) -> Arc<Self> {
-        let Parts { store, recorder, ids, owner, loop_limit, workers, sync_timeout, services } = parts;
+        let Parts {
+            store,
+            recorder,
+            ids,
+            owner,
+            loop_limit,
+            workers,
+            sync_timeout,
+            nocobase_runs_workflows,
+            services,
+        } = parts;
         let engine = Arc::new(Self {
             store,
             recorder,
@@ -162,7 +176,8 @@ impl Engine {
             waiting_places: Arc::new(Semaphore::new(WAITING_PLACES)),
             wakes: Mutex::default(),
             sync_timeout,
-            shows_delays: AtomicBool::new(false),
+            has_plugin: AtomicBool::new(false),
+            nocobase_runs_workflows,
             has_backlog: AtomicBool::new(true),
             backlog_grew: Notify::new(),
             tasks: TaskTracker::new(),
@@ -173,6 +188,7 @@ impl Engine {
         });
         engine.tasks.spawn(engine.clone().feed_workers());
         engine.watches.spawn(engine.clone().watch_aborts());
+        engine.watches.spawn(engine.clone().watch_handovers());
         engine
     }
 
@@ -187,13 +203,19 @@ impl Engine {
         self.environment.load_full()
     }
 
-    /// Sets whether NocoBase is known not to resume pending delays that it sees.
-    pub fn show_delays(&self, shows: bool) {
-        self.shows_delays.store(shows, Ordering::Release);
+    /// Sets whether sidehook's plugin is enabled in NocoBase: it keeps NocoBase away from delays that wait, and
+    /// takes what is handed over.
+    pub fn set_plugin(&self, is_enabled: bool) {
+        self.has_plugin.store(is_enabled, Ordering::Release);
     }
 
+    fn has_plugin(&self) -> bool {
+        self.has_plugin.load(Ordering::Acquire)
+    }
+
+    /// Whether pending delays get their rows at once. A NocoBase that starts resumes all that it sees.
     fn shows_delays(&self) -> bool {
-        self.shows_delays.load(Ordering::Acquire)
+        self.has_plugin() || !self.nocobase_runs_workflows
     }
 
     fn is_stopping(&self) -> bool {

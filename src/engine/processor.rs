@@ -201,7 +201,10 @@ impl Processor {
         }
         let workflow = self.execution.workflow.clone();
         if !workflow.graph.node(node).is_known {
-            return self.reject(node).await;
+            return match self.engine.hands_over() {
+                true => Ok(self.leave_to_nocobase(node, input)),
+                false => self.reject(node).await,
+            };
         }
         let runs = &workflow.graph.node(node).run;
         let (aborted, time_left) = (self.aborted.clone(), self.time_left());

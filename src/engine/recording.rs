@@ -36,6 +36,10 @@ impl Processor {
         let lease = match self.ended {
             Some(_) if is_new => LeaseChange::Keep,
             Some(_) => LeaseChange::Release,
+            None if self.waits.is_handing_over() => {
+                self.waits.is_resident = false;
+                LeaseChange::Release
+            }
             None if self.stays() => {
                 self.waits.is_resident = true;
                 LeaseChange::Take(self.lease(None, 0))
@@ -51,7 +55,10 @@ impl Processor {
             self.waits.clear();
             self.journal.show_hidden();
         }
-        let record = self.next_record(Extent::Flushed, lease);
+        let mut record = self.next_record(Extent::Flushed, lease);
+        if self.ended.is_none() && self.waits.is_handing_over() {
+            record.handovers = self.handovers();
+        }
         self.write(record).await?;
         if self.is_ended_elsewhere && self.ended.is_none() {
             return self.let_go().await;

@@ -56,7 +56,10 @@ impl Processor {
             graph.node(*node).branches.is_empty() && !self.waits.has_timer(*job)
         };
         for (job, node) in self.journal.pending().into_iter().filter(is_stranded).collect::<Vec<_>>() {
-            self.restart(job, node).await;
+            match graph.node(node).is_known || !self.engine.hands_over() {
+                true => self.restart(job, node).await,
+                false => self.waits.hand_over(job),
+            }
         }
         if step.is_some() {
             // What they do has been recorded as pending already.

@@ -25,6 +25,8 @@ pub struct Waits {
     /// Work that begins when all that is known so far is recorded.
     unstarted: Vec<(JobId, BoxFuture<'static, Settled>)>,
     timers: BTreeMap<JobId, Timer>,
+    /// Pending jobs that NocoBase is to run when nothing else waits here.
+    to_hand_over: Vec<JobId>,
     /// Timers that are over and still have their rows.
     over: Vec<JobId>,
     /// Whether the execution was to stay in memory when it was last recorded.
@@ -53,7 +55,20 @@ pub enum Awakened {
 
 impl Waits {
     pub fn is_empty(&self) -> bool {
-        !self.has_work() && self.timers.is_empty()
+        !self.has_work() && self.timers.is_empty() && self.to_hand_over.is_empty()
+    }
+
+    /// Whether all that is left is NocoBase's.
+    pub fn is_handing_over(&self) -> bool {
+        !self.has_work() && self.timers.is_empty() && !self.to_hand_over.is_empty()
+    }
+
+    pub fn hand_over(&mut self, job: JobId) {
+        self.to_hand_over.push(job);
+    }
+
+    pub fn to_hand_over(&self) -> &[JobId] {
+        &self.to_hand_over
     }
 
     fn has_work(&self) -> bool {
@@ -119,6 +134,7 @@ impl Waits {
     pub fn clear(&mut self) {
         self.works.abort_all();
         self.unstarted.clear();
+        self.to_hand_over.clear();
         let jobs: Vec<JobId> = self.timers.keys().copied().collect();
         jobs.into_iter().for_each(|job| self.remove_timer(job));
     }
@@ -212,7 +228,7 @@ impl Processor {
 
     /// Whether the execution stays in memory while it waits.
     pub(super) fn stays(&self) -> bool {
-        let Some(due_at) = self.waits.first_due() else { return true };
+        let Some(due_at) = self.waits.first_due() else { return !self.waits.is_handing_over() };
         let horizon = self.engine.ids.now() + self.engine.sync_timeout;
         let is_awaited = self.execution.is_awaited && due_at < horizon.timestamp_millis();
         self.waits.has_work() || (is_awaited && !self.engine.is_stopping())

@@ -10,6 +10,7 @@ pub mod end;
 pub mod json_variable_mapping;
 pub mod loop_;
 pub mod multi_conditions;
+mod nocobase;
 pub mod output;
 pub mod parallel;
 mod registry;
@@ -27,6 +28,7 @@ use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
 pub use context::{Context, Draft, Job, JobId, NodeIndex, Run};
+pub use nocobase::{ApiError, NocoBase};
 pub use registry::{Example, Kind, NODES, find};
 pub use services::Services;
 

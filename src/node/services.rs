@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use super::request;
+use super::{NocoBase, request};
 use crate::collection::Collections;
 
 /// Clients and pools that all nodes of all executions share. `App` makes them once from the configuration.
 pub struct Services {
     /// The collections of the main data source.
     pub collections: Arc<Collections>,
+    /// NocoBase's HTTP API, where the settings name it.
+    pub nocobase: Option<NocoBase>,
     /// Sends the requests of request nodes.
     pub requests: request::Client,
     /// The files that request nodes send.

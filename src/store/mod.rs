@@ -6,6 +6,7 @@ mod codec;
 pub mod connection;
 pub mod environment;
 pub mod execution;
+pub mod handover;
 pub mod inspect;
 pub mod instance;
 pub mod job;
@@ -17,6 +18,7 @@ mod stats;
 mod timer;
 mod unnest;
 pub mod workflow;
+mod writer;
 
 use entity::{Names, Table};
 use sea_orm::sea_query::{Alias, Expr, SelectStatement, TableRef};

@@ -14,18 +14,19 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What the tables of a deployment are called.
 struct Expected {
     settings: &'static [(&'static str, &'static str)],
-    tables: [&'static str; 12],
+    tables: [&'static str; 13],
     /// With its schema, quoted where the name needs it on PostgreSQL and SQLite.
     executions: &'static str,
     workflow_id: &'static str,
 }
 
-const PLAIN: [&str; 12] = [
+const PLAIN: [&str; 13] = [
     "applicationPlugins",
     "environmentVariables",
     "executions",
     "flow_nodes",
     "jobs",
+    "sidehook_handovers",
     "sidehook_instances",
     "sidehook_leases",
     "sidehook_migrations",
@@ -34,7 +35,7 @@ const PLAIN: [&str; 12] = [
     "workflowVersionStats",
     "workflows",
 ];
-const PREFIXED: [&str; 12] = [
+const PREFIXED: [&str; 13] = [
     "nb_applicationPlugins",
     "nb_environmentVariables",
     "nb_executions",
@@ -43,17 +44,19 @@ const PREFIXED: [&str; 12] = [
     "nb_workflowStats",
     "nb_workflowVersionStats",
     "nb_workflows",
+    "sidehook_nb_handovers",
     "sidehook_nb_instances",
     "sidehook_nb_leases",
     "sidehook_nb_migrations",
     "sidehook_nb_timers",
 ];
-const UNDERSCORED: [&str; 12] = [
+const UNDERSCORED: [&str; 13] = [
     "application_plugins",
     "environment_variables",
     "executions",
     "flow_nodes",
     "jobs",
+    "sidehook_handovers",
     "sidehook_instances",
     "sidehook_leases",
     "sidehook_migrations",
@@ -62,7 +65,7 @@ const UNDERSCORED: [&str; 12] = [
     "workflow_version_stats",
     "workflows",
 ];
-const PREFIXED_AND_UNDERSCORED: [&str; 12] = [
+const PREFIXED_AND_UNDERSCORED: [&str; 13] = [
     "nb_application_plugins",
     "nb_environment_variables",
     "nb_executions",
@@ -71,6 +74,7 @@ const PREFIXED_AND_UNDERSCORED: [&str; 12] = [
     "nb_workflow_stats",
     "nb_workflow_version_stats",
     "nb_workflows",
+    "sidehook_nb_handovers",
     "sidehook_nb_instances",
     "sidehook_nb_leases",
     "sidehook_nb_migrations",

@@ -27,6 +27,7 @@ use super::answer::{self, Answer, Undecoded};
 use super::connect::{self, Connector, Resolve, SystemResolver};
 use super::failure::Failure;
 use super::guard::{Guard, Policy};
+use super::head::Headers;
 use super::redirect::{Hop, Login, MOST};
 use crate::expr::Value;
 
@@ -103,6 +104,21 @@ impl Client {
             _ => following.await?,
         };
         self.read(response, &hop.method, patience).await?.settle()
+    }
+
+    /// Posts a text with nothing but these headers.
+    pub async fn post(
+        &self,
+        url: Url,
+        headers: &[(&str, &str)],
+        body: String,
+        patience: &Timeout,
+    ) -> Result<Answer, Failure> {
+        let mut own = Headers::default();
+        headers.iter().for_each(|(name, value)| own.set(name, *value));
+        let target = url[url::Position::BeforePath..].to_owned();
+        let (method, body) = ("POST".to_owned(), Some(body.into()));
+        self.send(Hop { url, target, method, headers: own, body }, Some(patience)).await
     }
 
     /// The response of the last hop, of which only the head has been read.

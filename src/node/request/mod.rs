@@ -18,13 +18,14 @@ use async_trait::async_trait;
 use entity::status::job::{FAILED, PENDING, RESOLVED};
 use serde::Deserialize;
 
+pub(super) use answer::Answer;
+pub(super) use client::Timeout;
 pub use client::{Client, Settings, certificates};
 pub use connect::Resolve;
+pub(super) use failure::Failure;
 pub use files::{Files, Folders};
 pub use guard::Policy;
 
-use self::client::Timeout;
-use self::failure::Failure;
 use self::redirect::Hop;
 use super::{Context, Draft, Example, JobId, Node, NodeType, Outcome, Settled, Work};
 use crate::expr::convert::to_text;

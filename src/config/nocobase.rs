@@ -1,0 +1,44 @@
+//! What sidehook knows of the NocoBase beside it.
+
+use url::Url;
+
+use super::{Reader, Secret};
+
+#[derive(Clone, Debug)]
+pub struct NocoBase {
+    /// `WORKER_MODE` of NocoBase: with `!` and `-` it runs no workflows by itself.
+    pub runs_workflows: bool,
+    /// `SIDEHOOK_NOCOBASE_URL` and `SIDEHOOK_NOCOBASE_API_KEY`: how to have NocoBase do what only NocoBase
+    /// can. Without its API base path, such as `http://app:80`; the key is made in NocoBase's settings.
+    pub api: Option<Api>,
+}
+
+/// A way to NocoBase's HTTP API.
+#[derive(Clone, Debug)]
+pub struct Api {
+    pub url: Url,
+    pub key: Secret,
+}
+
+impl NocoBase {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        let mode = reader.text("WORKER_MODE");
+        let url = reader.with("SIDEHOOK_NOCOBASE_URL", "a URL such as http://app:80", |text| {
+            Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        });
+        let key = reader.text("SIDEHOOK_NOCOBASE_API_KEY").map(Secret::new);
+        if url.is_some() && key.is_none() {
+            reader.fault(
+                "SIDEHOOK_NOCOBASE_API_KEY",
+                "an API key of NocoBase, as SIDEHOOK_NOCOBASE_URL is set",
+            );
+        }
+        if key.is_some() && url.is_none() {
+            reader.fault("SIDEHOOK_NOCOBASE_URL", "NocoBase's URL, as SIDEHOOK_NOCOBASE_API_KEY is set");
+        }
+        Self {
+            runs_workflows: !matches!(mode.as_deref().map(str::trim), Some("!" | "-")),
+            api: url.zip(key).map(|(url, key)| Api { url, key }),
+        }
+    }
+}

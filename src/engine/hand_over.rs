@@ -1,0 +1,131 @@
+//! Nodes of types that sidehook does not run are left to NocoBase, with all that comes after them: the pending
+//! job is recorded, the lease given up, and NocoBase told to run the node (`executions:rerun`). Until it has
+//! begun, a row in `sidehook_handovers` sees to it that it is told again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use entity::handover;
+use entity::status::job::{ERROR, PENDING};
+use sea_orm::DbErr;
+
+use super::Engine;
+use super::processor::Processor;
+use super::step::Step;
+use crate::expr::{Thrown, json};
+use crate::node::{Draft, JobId, NodeIndex, Run};
+use crate::store::execution::ExecutionUpdate;
+use crate::store::handover::Handover;
+use crate::store::job::JobUpdate;
+use crate::store::recorder::{LeaseChange, Record};
+
+/// How often handovers are looked at.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+/// At most so many are looked at together.
+const BATCH: u64 = 200;
+/// NocoBase works through its queue one by one, and keeps it in memory: after so long a request counts as lost.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// When a request that failed is tried again.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
+/// So many requests are taken by NocoBase without any effect before the node counts as one that it cannot run.
+const MOST_ATTEMPTS: i32 = 3;
+
+impl Processor {
+    /// Leaves a node to NocoBase, as soon as nothing else of this execution waits here.
+    pub(super) fn leave_to_nocobase(&mut self, node: NodeIndex, input: Option<JobId>) -> Step {
+        let job = self.save(node, Draft { status: PENDING, upstream: input, ..Draft::default() });
+        self.journal.leave_unstarted(job);
+        self.journal.flush();
+        self.log_job(node, PENDING);
+        self.waits.hand_over(job);
+        Step::Unwind
+    }
+
+    /// What NocoBase is told about this execution, once nothing else of it waits here.
+    pub(super) fn handovers(&self) -> Vec<handover::Model> {
+        let due_at = self.engine.ids.now().timestamp_millis();
+        let row = |job: &JobId| handover::Model {
+            job_id: job.0,
+            execution_id: self.execution.id,
+            node_id: self.execution.workflow.graph.node(self.journal.job(*job).node).id,
+            due_at,
+            attempts: 0,
+        };
+        self.waits.to_hand_over().iter().map(row).collect()
+    }
+}
+
+impl Engine {
+    /// Whether NocoBase can be told to run nodes: by its API, or by sidehook's plugin that looks for them.
+    pub(super) fn hands_over(&self) -> bool {
+        self.services.nocobase.is_some() || self.has_plugin()
+    }
+
+    /// Tells NocoBase of what it is to run, until it does.
+    pub(super) async fn watch_handovers(self: Arc<Self>) {
+        while self.stopping.run_until_cancelled(tokio::time::sleep(WATCH_INTERVAL)).await.is_some() {
+            if let Err(err) = self.look_at_handovers().await {
+                tracing::warn!(reason = %err, "what was handed over cannot be followed");
+            }
+        }
+    }
+
+    async fn look_at_handovers(&self) -> Result<(), DbErr> {
+        for Handover { row, is_done } in self.store.handovers(BATCH).await? {
+            let now = self.ids.now().timestamp_millis();
+            if is_done {
+                self.store.drop_handover(row.job_id).await?;
+            } else if row.due_at > now {
+                continue;
+            } else if row.attempts >= MOST_ATTEMPTS {
+                self.give_up_handover(&row).await?;
+            } else if let Some(nocobase) = &self.services.nocobase {
+                let after = |delay: Duration| now + delay.as_millis() as i64;
+                let next =
+                    handover::Model { due_at: after(PATIENCE), attempts: row.attempts + 1, ..row.clone() };
+                if !self.store.move_handover(&row, &next).await? {
+                    continue;
+                }
+                if let Err(reason) = nocobase.rerun(row.execution_id, row.node_id).await {
+                    tracing::warn!(
+                        execution.id = row.execution_id,
+                        reason,
+                        "NocoBase did not take a handover"
+                    );
+                    let again = handover::Model { due_at: after(RETRY_DELAY), ..row };
+                    self.store.move_handover(&next, &again).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends an execution whose node NocoBase does not run either.
+    async fn give_up_handover(&self, row: &handover::Model) -> Result<(), DbErr> {
+        let thrown = Thrown::error("NocoBase was asked to run this node and did not begin with it");
+        let job = JobUpdate {
+            id: row.job_id,
+            status: ERROR,
+            result: Some(json::stringify_or_null(&thrown.to_result())),
+            meta: None,
+            updated_at: Some(self.ids.now()),
+        };
+        let record = Record {
+            execution_id: row.execution_id,
+            update: Some(ExecutionUpdate {
+                status: Some(entity::status::execution::ERROR),
+                ..ExecutionUpdate::default()
+            }),
+            job_updates: vec![job],
+            lease: LeaseChange::Release,
+            ..Record::default()
+        };
+        match self.recorder.write(record).await {
+            Ok(_) => self.store.drop_handover(row.job_id).await,
+            Err(err) => {
+                tracing::warn!(execution.id = row.execution_id, reason = %err, "a failed handover could not be recorded");
+                Ok(())
+            }
+        }
+    }
+}
