@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::failure::Failure;
 use super::files::{Files, SentFile};
 use super::head::member;
-use crate::expr::convert::to_text;
+use crate::expr::convert::{to_text, trim};
 use crate::expr::{Value, json};
 
 pub const MULTIPART: &str = "multipart/form-data";
@@ -73,7 +73,7 @@ fn transformed(content_type: &str, data: &Value) -> Result<Body, Failure> {
             Ok(Body::of(json::stringify_or_null(data)))
         }
         Value::Text(text) if is_json && json::parse(text.as_bytes()).is_ok() => {
-            Ok(Body::of(crate::expr::convert::trim(text).to_owned()))
+            Ok(Body::of(trim(text).to_owned()))
         }
         data if is_json => Ok(Body::of(json::stringify_or_null(data))),
         Value::Text(text) => Ok(Body::of(text.to_string())),

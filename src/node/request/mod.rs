@@ -28,7 +28,7 @@ pub use guard::Policy;
 
 use self::redirect::Hop;
 use super::{Context, Draft, Example, JobId, Node, NodeType, Outcome, Settled, Work};
-use crate::expr::convert::to_text;
+use crate::expr::convert::{to_text, trim};
 use crate::expr::{Scope, Template, Thrown, Value};
 
 #[derive(Default, Deserialize)]
@@ -156,7 +156,7 @@ fn timeout(configured: &Value) -> Result<Option<Timeout>, Failure> {
         return Ok(None);
     }
     let text = to_text(configured)?;
-    let trimmed = crate::expr::convert::trim(&text);
+    let trimmed = trim(&text);
     let (is_negative, digits) = match trimmed.strip_prefix('-') {
         Some(digits) => (true, digits),
         None => (false, trimmed.strip_prefix('+').unwrap_or(trimmed)),
