@@ -13,7 +13,7 @@ use super::Engine;
 use super::processor::Processor;
 use super::step::Step;
 use crate::expr::{Thrown, json};
-use crate::node::{Draft, JobId, NodeIndex, Run};
+use crate::node::{Draft, JobId, NocoBase, NodeIndex, Run};
 use crate::store::execution::ExecutionUpdate;
 use crate::store::handover::Handover;
 use crate::store::job::JobUpdate;
@@ -41,15 +41,18 @@ impl Processor {
         Step::Unwind
     }
 
-    /// What NocoBase is told about this execution, once nothing else of it waits here.
+    /// What NocoBase is told about this execution, once nothing else of it waits here. With an API it is told
+    /// as soon as that is recorded; without one the plugin finds what is due.
     pub(super) fn handovers(&self) -> Vec<handover::Model> {
-        let due_at = self.engine.ids.now().timestamp_millis();
+        let has_api = self.engine.services.nocobase.is_some();
+        let patience = if has_api { PATIENCE } else { Duration::ZERO };
+        let due_at = (self.engine.ids.now() + patience).timestamp_millis();
         let row = |job: &JobId| handover::Model {
             job_id: job.0,
             execution_id: self.execution.id,
             node_id: self.execution.workflow.graph.node(self.journal.job(*job).node).id,
             due_at,
-            attempts: 0,
+            attempts: i32::from(has_api),
         };
         self.waits.to_hand_over().iter().map(row).collect()
     }
@@ -80,22 +83,36 @@ impl Engine {
             } else if row.attempts >= MOST_ATTEMPTS {
                 self.give_up_handover(&row).await?;
             } else if let Some(nocobase) = &self.services.nocobase {
-                let after = |delay: Duration| now + delay.as_millis() as i64;
-                let next =
-                    handover::Model { due_at: after(PATIENCE), attempts: row.attempts + 1, ..row.clone() };
-                if !self.store.move_handover(&row, &next).await? {
-                    continue;
-                }
-                if let Err(reason) = nocobase.rerun(row.execution_id, row.node_id).await {
-                    tracing::warn!(
-                        execution.id = row.execution_id,
-                        reason,
-                        "NocoBase did not take a handover"
-                    );
-                    let again = handover::Model { due_at: after(RETRY_DELAY), ..row };
-                    self.store.move_handover(&next, &again).await?;
+                let due_at = now + PATIENCE.as_millis() as i64;
+                let next = handover::Model { due_at, attempts: row.attempts + 1, ..row.clone() };
+                if self.store.move_handover(&row, &next).await? {
+                    self.tell(nocobase, next).await?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Tells NocoBase at once of what has just been recorded.
+    pub(super) fn tell_nocobase(self: &Arc<Self>, rows: Vec<handover::Model>) {
+        let engine = self.clone();
+        self.watches.spawn(async move {
+            let Some(nocobase) = &engine.services.nocobase else { return };
+            for row in rows {
+                if let Err(err) = engine.tell(nocobase, row).await {
+                    tracing::warn!(reason = %err, "what was handed over cannot be followed");
+                }
+            }
+        });
+    }
+
+    /// Tells NocoBase of a job whose row counts on it; it is told again soon when it does not take it.
+    async fn tell(&self, nocobase: &NocoBase, row: handover::Model) -> Result<(), DbErr> {
+        if let Err(reason) = nocobase.rerun(row.execution_id, row.node_id).await {
+            tracing::warn!(execution.id = row.execution_id, reason, "NocoBase did not take a handover");
+            let due_at = (self.ids.now() + RETRY_DELAY).timestamp_millis();
+            let again = handover::Model { due_at, attempts: row.attempts - 1, ..row.clone() };
+            self.store.move_handover(&row, &again).await?;
         }
         Ok(())
     }

@@ -56,10 +56,15 @@ impl Processor {
             self.journal.show_hidden();
         }
         let mut record = self.next_record(Extent::Flushed, lease);
-        if self.ended.is_none() && self.waits.is_handing_over() {
-            record.handovers = self.handovers();
-        }
+        let handovers = match self.ended {
+            None if self.waits.is_handing_over() => self.handovers(),
+            _ => Vec::new(),
+        };
+        record.handovers.clone_from(&handovers);
         self.write(record).await?;
+        if !self.is_ended_elsewhere {
+            self.engine.tell_nocobase(handovers);
+        }
         if self.is_ended_elsewhere && self.ended.is_none() {
             return self.let_go().await;
         }

@@ -4,6 +4,7 @@ import { Plugin } from '@nocobase/server';
 import { parse } from '@nocobase/utils';
 import { forward } from './forward';
 import { putUpGuard } from './guard';
+import { Handovers } from './handover';
 import { LocalWebhook } from './local';
 import type { Context, Next, WorkflowPlugin } from './nocobase';
 import { ResponseInstruction } from './response';
@@ -69,6 +70,12 @@ export default class PluginSidehook extends Plugin {
       this.registered.response = true;
     }
     this.guard = putUpGuard(workflow, (id) => tables.isLeased(id), this.log);
+    // sidehook serves the database of the main application only.
+    if (this.app.name === 'main' && workflow.rerun) {
+      const handovers = new Handovers(this.db, workflow, tables, this.log);
+      this.app.on('afterStart', () => handovers.start());
+      this.app.on('beforeStop', () => handovers.stop());
+    }
   }
 
   private isTaken(kind: string, registered: object | undefined): boolean {

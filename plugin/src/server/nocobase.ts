@@ -57,6 +57,7 @@ export interface WorkflowPlugin {
   registerInstruction(type: string, instruction: object): void;
   trigger(workflow: Workflow, context: object, options?: object): Promise<Processor | null> | undefined;
   recover?(): Promise<void>;
+  rerun?(execution: Execution, options: { nodeId: Id; overwrite: boolean }): Promise<unknown>;
   /** Private there. */
   dispatcher?: Dispatcher;
 }

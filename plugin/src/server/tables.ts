@@ -2,11 +2,23 @@
 
 import type { Database, Id } from './nocobase';
 
+/** After so many tries without effect sidehook gives up. */
+const MOST_ATTEMPTS = 3;
+
 export interface Instance {
   id: number;
   generation: number;
   /** Seconds since its last sign of life. */
   silentFor: number;
+}
+
+/** A pending job whose node NocoBase is to run. */
+export interface Handover {
+  jobId: Id;
+  executionId: Id;
+  nodeId: Id;
+  dueAt: Id;
+  attempts: number;
 }
 
 export class Tables {
@@ -32,23 +44,51 @@ export class Tables {
     }));
   }
 
-  private async select(
-    table: string,
-    columns: string,
-    rest: string,
-    replacements = {},
-  ): Promise<Record<string, unknown>[]> {
+  /** What is to be run now, oldest first. */
+  async dueHandovers(now: number): Promise<Handover[]> {
+    const columns = 'job_id, execution_id, node_id, due_at, attempts';
+    const rest = 'WHERE due_at <= :now AND attempts < :most ORDER BY job_id LIMIT 100';
+    const rows = await this.select('handovers', columns, rest, { now, most: MOST_ATTEMPTS });
+    return rows.map((row) => ({
+      jobId: row.job_id as Id,
+      executionId: row.execution_id as Id,
+      nodeId: row.node_id as Id,
+      dueAt: row.due_at as Id,
+      attempts: Number(row.attempts),
+    }));
+  }
+
+  /** Puts off the next try, unless somebody else has. */
+  async takeHandover(handover: Handover, nextAt: number): Promise<boolean> {
+    const sql = `UPDATE ${this.name('handovers').quoted} SET due_at = :nextAt, attempts = attempts + 1
+      WHERE job_id = :jobId AND due_at = :dueAt AND attempts = :attempts`;
+    const replacements = { ...handover, nextAt };
+    const changed = await this.db.sequelize.query(sql, { replacements, type: 'BULKUPDATE', logging: false });
+    return Number(changed) === 1;
+  }
+
+  private name(table: string) {
     const name = `sidehook_${this.environment.DB_TABLE_PREFIX ?? ''}${table}`;
     const schema = this.db.options.dialect === 'postgres' ? this.environment.DB_SCHEMA : undefined;
     const queries = this.db.sequelize.getQueryInterface();
     const quoted = [schema, name]
       .flatMap((part) => (part ? [queries.quoteIdentifier(part, true)] : []))
       .join('.');
+    return { quoted, table: schema ? { tableName: name, schema } : name };
+  }
+
+  private async select(
+    table: string,
+    columns: string,
+    rest: string,
+    replacements = {},
+  ): Promise<Record<string, unknown>[]> {
+    const name = this.name(table);
     try {
-      const sql = `SELECT ${columns} FROM ${quoted} ${rest}`;
+      const sql = `SELECT ${columns} FROM ${name.quoted} ${rest}`;
       return await this.db.sequelize.query(sql, { replacements, type: 'SELECT', logging: false });
     } catch (error) {
-      if (await queries.tableExists(schema ? { tableName: name, schema } : name)) throw error;
+      if (await this.db.sequelize.getQueryInterface().tableExists(name.table)) throw error;
       return [];
     }
   }
