@@ -19,6 +19,7 @@ mod environment;
 mod examples;
 mod fixture;
 mod flow;
+mod handover;
 mod layers;
 mod lifecycle;
 mod multipart;

@@ -23,8 +23,9 @@ pub enum Level {
     Note,
 }
 
-/// Everything that is found, but for its custom path, which depends on other workflows.
-pub fn all(definition: &Definition, hook: &Hook) -> Vec<Finding> {
+/// Everything that is found, but for its custom path, which depends on other workflows. `hands_over` says whether
+/// nodes that sidehook does not run are left to NocoBase.
+pub fn all(definition: &Definition, hook: &Hook, hands_over: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     about_trigger(&hook.trigger, &mut findings);
     let graph = &hook.workflow.graph;
@@ -32,7 +33,7 @@ pub fn all(definition: &Definition, hook: &Hook) -> Vec<Finding> {
         warn(&mut findings, "none of its nodes is the first one, so every execution fails");
     }
     for row in &definition.nodes {
-        about_node(row, &mut findings);
+        about_node(row, hands_over, &mut findings);
     }
     about_responses(definition, hook.workflow.is_sync, &mut findings);
     findings
@@ -68,10 +69,11 @@ fn broken_json_path(item: &Item) -> Option<&str> {
     }
 }
 
-fn about_node(row: &flow_node::Model, findings: &mut Vec<Finding>) {
+fn about_node(row: &flow_node::Model, hands_over: bool, findings: &mut Vec<Finding>) {
     let (name, type_name) = (name(row), row.r#type.as_deref().unwrap_or_default());
     let Some(kind) = node::find(type_name) else {
-        let text = format!("node {name} is of the type {type_name:?}, which sidehook does not run: it fails");
+        let what = if hands_over { "from there on NocoBase runs the workflow" } else { "it fails" };
+        let text = format!("node {name} is of the type {type_name:?}, which sidehook does not run: {what}");
         return warn(findings, text);
     };
     let config = row.config.as_ref().map_or("{}", |config| &config.0);
@@ -165,7 +167,7 @@ mod tests {
             Level::Warning => finding.text,
             Level::Note => format!("note: {}", finding.text),
         };
-        all(&definition, &Hook::build(&definition)).into_iter().map(text).collect()
+        all(&definition, &Hook::build(&definition), false).into_iter().map(text).collect()
     }
 
     #[test]

@@ -147,14 +147,22 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
         1 => "1 webhook workflow is enabled:".to_owned(),
         count => format!("{count} webhook workflows are enabled:"),
     });
+    let hands_over = config.nocobase.api.is_some() || store.is_own_plugin_enabled().await?;
     for listed in workflows {
         let refused = unserved.iter().find(|one| one.key == listed.hook.workflow.key);
-        describe(listed, refused.map(|one| &one.reason), config, report);
+        let findings = finding::all(&listed.definition, &listed.hook, hands_over);
+        describe(listed, refused.map(|one| &one.reason), findings, config, report);
     }
     Ok(())
 }
 
-fn describe(listed: &Listed, refused: Option<&path::Reason>, config: &Config, report: &mut Report) {
+fn describe(
+    listed: &Listed,
+    refused: Option<&path::Reason>,
+    findings: Vec<Finding>,
+    config: &Config,
+    report: &mut Report,
+) {
     let Hook { workflow, trigger } = &listed.hook;
     report.heading(if workflow.title.is_empty() { "(without a title)" } else { &workflow.title });
     report.detail("key", &workflow.key);
@@ -170,7 +178,7 @@ fn describe(listed: &Listed, refused: Option<&path::Reason>, config: &Config, re
     };
     report.detail("authentication", authentication);
     let path = refused.map(|reason| Finding { level: Level::Warning, text: reason.to_string() });
-    for finding in path.into_iter().chain(finding::all(&listed.definition, &listed.hook)) {
+    for finding in path.into_iter().chain(findings) {
         match finding.level {
             Level::Warning => report.warning(&finding.text),
             Level::Note => report.note(&finding.text),
