@@ -2,8 +2,8 @@
 //! background tasks, and ends them in order.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use entity::environment_variable;
@@ -152,19 +152,24 @@ impl App {
         listener: TcpListener,
         stop: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
+        let stopped_at = OnceLock::new();
         let until = async {
             tokio::select! { () = stop => {}, () = self.stop.cancelled() => {} }
+            // Callers whose executions wait for a time are told at once.
+            self.engine.stop();
+            stopped_at.get_or_init(Instant::now);
         };
         http::serve(self.clone(), listener, until, self.config.grace).await.context("serving HTTP")?;
         let is_fenced = self.stop.is_cancelled();
-        self.shut_down(is_fenced).await;
+        let passed = stopped_at.get().map(Instant::elapsed).unwrap_or_default();
+        self.shut_down(is_fenced, self.config.grace.saturating_sub(passed)).await;
         anyhow::ensure!(!is_fenced, "another sidehook has taken this instance's number over");
         Ok(())
     }
 
-    async fn shut_down(&self, is_fenced: bool) {
+    async fn shut_down(&self, is_fenced: bool, grace: Duration) {
         self.stop.cancel();
-        let left = self.engine.drain(self.config.grace).await;
+        let left = self.engine.drain(grace).await;
         if left > 0 {
             tracing::warn!(executions = left, "executions are left for the next start");
         }

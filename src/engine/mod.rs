@@ -222,10 +222,15 @@ impl Engine {
         self.stopping.is_cancelled()
     }
 
+    /// Takes no more work. What has been recorded already is left for others where it has not begun.
+    pub fn stop(&self) {
+        self.stopping.cancel();
+    }
+
     /// Takes no more work and waits for what runs, at most `grace`. What is left over then stays leased in
     /// the database and is picked up by the next instance. Returns how many executions that are.
     pub async fn drain(&self, grace: Duration) -> usize {
-        self.stopping.cancel();
+        self.stop();
         self.tasks.close();
         let _ = tokio::time::timeout(grace, self.tasks.wait()).await;
         self.stopped.cancel();
