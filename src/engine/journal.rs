@@ -189,6 +189,19 @@ impl Journal {
         }
     }
 
+    /// Makes an error of a job whose row was taken to be written and then was not. Returns its result as text.
+    pub fn fail_written(&mut self, id: JobId, result: &Value) -> String {
+        let text = json::stringify_or_null(result);
+        let Some(entry) = self.jobs.get_mut(&id) else { return text };
+        let meta = entry.written.take().and_then(|row| row.meta);
+        let row = Row { status: entity::status::job::ERROR, result: Some(text.clone()), meta };
+        (entry.job.status, entry.job.result) = (row.status, result.clone());
+        Arc::make_mut(&mut self.results).insert(entry.node_key.clone(), result.clone());
+        entry.changed = Changed::default();
+        (entry.written, entry.row) = (Some(row.clone()), Some(row));
+        text
+    }
+
     /// Leaves a pending job without a row until it is over.
     pub fn hide(&mut self, id: JobId) {
         if let Some(entry) = self.jobs.get_mut(&id) {

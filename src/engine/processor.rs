@@ -12,12 +12,12 @@ use entity::status::job::{ABORTED, ERROR};
 use entity::status::reason;
 use entity::timer;
 use futures_util::FutureExt;
-use sea_orm::DatabaseTransaction;
 use tokio_util::sync::CancellationToken;
 
 use super::journal::Journal;
 use super::position::Call;
 use super::step::{self, Step};
+use super::transaction::Transactions;
 use super::waiting::{Awakened, Waits};
 use super::workers::Worker;
 use super::{Engine, Workflow};
@@ -96,8 +96,8 @@ pub struct Processor {
     pub(super) is_restarting: bool,
     /// Whether the next record is to remove the jobs of an earlier run.
     pub(super) replaces_jobs: bool,
-    /// Holds what a node writes until its job is recorded with it.
-    pub(super) transaction: Option<DatabaseTransaction>,
+    /// What nodes write until their jobs are recorded with it.
+    pub(super) transactions: Transactions,
     /// What ends this run without a trace, found out where nothing else could be returned.
     pub(super) broken: Option<RecordError>,
 }
@@ -124,7 +124,7 @@ impl Processor {
             aborted,
             is_restarting: false,
             replaces_jobs: false,
-            transaction: None,
+            transactions: Transactions::default(),
             broken: None,
         }
     }
@@ -136,6 +136,7 @@ impl Processor {
             if let Some(step) = step {
                 self.run_segment(step).await?;
             }
+            self.close_scopes().await;
             self.end_if_stuck();
             // A run that only goes on waiting has nothing to write.
             if step.is_some() || self.ended.is_some() {
@@ -181,7 +182,8 @@ impl Processor {
             if let Some(broken) = self.broken.take() {
                 return Err(broken);
             }
-            if self.journal.unwritten() > JOBS_IN_MEMORY && !matches!(step, Step::Finish { .. }) {
+            let may_record = !self.transactions.has_scope() && !matches!(step, Step::Finish { .. });
+            if self.journal.unwritten() > JOBS_IN_MEMORY && may_record {
                 self.journal.flush_settled();
                 self.record_position(step).await?;
             }
@@ -236,7 +238,7 @@ impl Processor {
     }
 
     /// What a node throws while it resumes its own job becomes the result of that job.
-    fn fail_job(&mut self, node: NodeIndex, job: JobId, thrown: &Thrown) -> Step {
+    pub(super) fn fail_job(&mut self, node: NodeIndex, job: JobId, thrown: &Thrown) -> Step {
         self.journal.set_status(job, ERROR);
         self.journal.set_result(job, thrown.to_result());
         self.journal.save_again(job);
@@ -258,24 +260,24 @@ impl Processor {
             }
         };
         let graph = &self.execution.workflow.clone().graph;
-        if let Some(transaction) = self.transaction.take() {
-            return match outcome {
-                Outcome::Finished(draft) => self.commit(transaction, node, draft).await,
-                _ => Err(RecordError::Refused("a node that waits has begun a transaction".to_owned())),
-            };
-        }
         Ok(match outcome {
             Outcome::Finished(draft) => {
                 let status = draft.status;
                 let job = self.save(node, draft);
                 self.log_job(node, status);
-                step::after(graph, node, job, status)
+                match self.is_to_commit() {
+                    true => self.commit(node, job).await?,
+                    false => step::after(graph, node, job, status),
+                }
             }
             Outcome::Continue(job) => {
                 self.journal.save_again(job);
                 let status = self.journal.job(job).status;
                 self.log_job(node, status);
-                step::after(graph, node, job, status)
+                match self.is_to_commit() {
+                    true => self.commit(node, job).await?,
+                    false => step::after(graph, node, job, status),
+                }
             }
             Outcome::Enter { branch, input } => {
                 if graph.has_unknown() {
@@ -289,7 +291,7 @@ impl Processor {
                 self.journal.flush();
                 Step::Unwind
             }
-            Outcome::Background(work) if self.is_sync() => self.work_here(node, input, work).await?,
+            Outcome::Background(work) if self.waits_for_work() => self.work_here(node, input, work).await?,
             Outcome::Background(work) => self.work_beside(node, work).await?,
             Outcome::Sleep { pending, duration } => self.sleep(node, pending, duration),
             Outcome::Exit(status) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use sea_orm::DatabaseTransaction;
+use sea_orm::{DatabaseTransaction, IsolationLevel};
 
 use super::journal::Owner;
 use super::processor::Processor;
@@ -103,7 +103,7 @@ impl Run for Processor {
     }
 
     fn is_sync(&self) -> bool {
-        self.execution.workflow.is_sync
+        self.execution.workflow.is_sync || self.transactions.has_scope()
     }
 
     fn effect_key(&self, node: NodeIndex) -> String {
@@ -118,5 +118,21 @@ impl Run for Processor {
 
     fn transaction(&mut self) -> BoxFuture<'_, Result<&DatabaseTransaction, Thrown>> {
         Box::pin(self.open_transaction())
+    }
+
+    fn scope_transaction(&self) -> Option<&DatabaseTransaction> {
+        self.transactions.scope()
+    }
+
+    fn open_scope(&mut self, isolation: Option<IsolationLevel>) -> BoxFuture<'_, Result<(), Thrown>> {
+        Box::pin(self.open_scope(isolation))
+    }
+
+    fn commit_scope(&mut self) {
+        self.commit_scope();
+    }
+
+    fn roll_back_scope(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(self.roll_back_scope())
     }
 }

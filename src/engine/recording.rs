@@ -106,7 +106,7 @@ impl Processor {
     }
 
     /// Writes a record, however long the database is away, and notes what became of it.
-    async fn write(&mut self, record: Record) -> Result<(), RecordError> {
+    pub(super) async fn write(&mut self, record: Record) -> Result<(), RecordError> {
         let is_new = record.create.is_some();
         let record = Arc::new(record);
         loop {

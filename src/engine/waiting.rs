@@ -149,7 +149,7 @@ impl Processor {
         work: Work,
     ) -> Result<Step, RecordError> {
         let workflow = self.execution.workflow.clone();
-        let has_effects = workflow.graph.node(node).has_outside_effects;
+        let has_effects = workflow.graph.node(node).has_outside_effects && !self.transactions.has_scope();
         if has_effects {
             self.record_position(Step::Run { node, input }).await?;
             if self.is_ended_elsewhere {
@@ -174,6 +174,11 @@ impl Processor {
             self.record_position(next).await?;
         }
         Ok(next)
+    }
+
+    /// Whether work is awaited on the spot: in synchronous workflows, and within transaction nodes.
+    pub(super) fn waits_for_work(&self) -> bool {
+        self.is_sync() || self.transactions.has_scope()
     }
 
     /// Saves a pending job and leaves its work to the background: what an asynchronous workflow does.

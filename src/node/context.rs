@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use sea_orm::DatabaseTransaction;
+use sea_orm::{DatabaseTransaction, IsolationLevel};
 
 use super::Services;
 use crate::expr::{Live, Scope, Template, Thrown, Value};
@@ -75,13 +75,21 @@ pub trait Run: Send {
     fn scope(&self, node: NodeIndex, with_own_scope: bool) -> Result<Scope, Thrown>;
     /// `WORKFLOW_LOOP_LIMIT`.
     fn loop_limit(&self) -> Option<u64>;
-    /// Whether the workflow is synchronous.
+    /// Whether nodes wait for what they start.
     fn is_sync(&self) -> bool;
     /// The key of a node's run that comes next or is under way; see [`Context::effect_key`].
     fn effect_key(&self, node: NodeIndex) -> String;
     fn services(&self) -> &Services;
     /// See [`Context::transaction`].
     fn transaction(&mut self) -> BoxFuture<'_, Result<&DatabaseTransaction, Thrown>>;
+    /// The transaction of the transaction node around, if there is one: its nodes read there too.
+    fn scope_transaction(&self) -> Option<&DatabaseTransaction>;
+    /// Begins a transaction, or a savepoint within one, for all nodes that run until it ends.
+    fn open_scope(&mut self, isolation: Option<IsolationLevel>) -> BoxFuture<'_, Result<(), Thrown>>;
+    /// Has the innermost of them committed with the job that this node saves next.
+    fn commit_scope(&mut self);
+    /// Takes back what was written in the innermost of them, and ends it.
+    fn roll_back_scope(&mut self) -> BoxFuture<'_, ()>;
 }
 
 /// A node's view of the running execution.
@@ -114,7 +122,7 @@ impl<'a> Context<'a> {
         self.run
     }
 
-    /// Whether the workflow is synchronous: its nodes wait for what they start.
+    /// Whether this node waits for what it starts: in synchronous workflows, and within transaction nodes.
     pub fn is_sync(&self) -> bool {
         self.run.is_sync()
     }

@@ -18,6 +18,7 @@ pub mod request;
 pub mod response;
 pub mod response_message;
 mod services;
+pub mod transaction;
 pub mod variable;
 
 use std::fmt;

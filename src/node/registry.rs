@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     Node, NodeType, condition, date_calculation, delay, end, json_variable_mapping, loop_, multi_conditions,
-    output, parallel, request, response, response_message, variable,
+    output, parallel, request, response, response_message, transaction, variable,
 };
 use crate::expr::json;
 
@@ -23,6 +23,7 @@ pub const NODES: &[Kind] = &[
     Kind::of::<request::Request>(),
     Kind::of::<response::Response>(),
     Kind::of::<response_message::ResponseMessage>(),
+    Kind::of::<transaction::Transaction>(),
     Kind::of::<variable::Variable>(),
 ];
 

@@ -22,7 +22,10 @@ mod writer;
 
 use entity::{Names, Table};
 use sea_orm::sea_query::{Alias, Expr, SelectStatement, TableRef};
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionOptions, TransactionTrait};
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, TransactionOptions,
+    TransactionTrait,
+};
 
 pub use codec::Codec;
 
@@ -71,7 +74,14 @@ impl Store {
     /// Begins a transaction that is going to write. On SQLite it takes the write lock at once: one that
     /// starts by reading could fail later, when another has written in between.
     async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        self.begin_isolated(None).await
+    }
+
+    /// The same, with an isolation level other than the database's own. SQLite has but one.
+    async fn begin_isolated(&self, isolation: Option<IsolationLevel>) -> Result<DatabaseTransaction, DbErr> {
         let sqlite_transaction_mode = Some(sea_orm::SqliteTransactionMode::Immediate);
-        self.db.begin_with_options(TransactionOptions { sqlite_transaction_mode, ..Default::default() }).await
+        let isolation_level = isolation.filter(|_| self.codec.backend() != DbBackend::Sqlite);
+        let options = TransactionOptions { isolation_level, sqlite_transaction_mode, ..Default::default() };
+        self.db.begin_with_options(options).await
     }
 }

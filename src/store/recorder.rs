@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, Utc};
 use entity::{handover, timer};
-use sea_orm::DatabaseTransaction;
+use sea_orm::{DatabaseTransaction, IsolationLevel};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Store;
@@ -119,12 +119,12 @@ impl Recorder {
 
     /// Begins a transaction for writes that belong to a record: it goes in with [`Recorder::write_within`].
     /// Nobody can take this instance's number over until it ends.
-    pub async fn begin(&self) -> Result<DatabaseTransaction, RecordError> {
-        self.writer.begin().await
+    pub async fn begin(&self, isolation: Option<IsolationLevel>) -> Result<DatabaseTransaction, RecordError> {
+        self.writer.begin(isolation).await
     }
 
-    /// Writes a record in a transaction and commits it. After an error nothing of it may be assumed: where the
-    /// answer to COMMIT got lost, all of it is there.
+    /// Writes a record in a transaction and commits it. What the database refuses is not there, a lost race
+    /// included; after any other error nothing may be assumed: where the answer to COMMIT got lost, all of it is.
     pub async fn write_within(
         &self,
         tx: DatabaseTransaction,

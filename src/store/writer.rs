@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use entity::status::execution::STARTED;
 use entity::status::job::{ABORTED, PENDING};
 use entity::{handover, timer};
-use sea_orm::{DatabaseTransaction, DbErr, RuntimeErr, SqlErr};
+use sea_orm::{DatabaseTransaction, DbErr, IsolationLevel, RuntimeErr, SqlErr};
 use tokio::time::Instant;
 
 use super::Store;
@@ -49,9 +49,12 @@ impl Writer {
     }
 
     /// See [`super::recorder::Recorder::begin`].
-    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, RecordError> {
+    pub(super) async fn begin(
+        &self,
+        isolation: Option<IsolationLevel>,
+    ) -> Result<DatabaseTransaction, RecordError> {
         let begun = async {
-            let tx = self.store.begin().await?;
+            let tx = self.store.begin_isolated(isolation).await?;
             match self.store.fence(&tx, self.owner).await? {
                 true => Ok(tx),
                 false => Err(Failure::Fenced),
@@ -71,7 +74,10 @@ impl Writer {
             tx.commit().await?;
             Ok(written.first().copied().unwrap_or(Written::Committed))
         };
-        written.await.map_err(Failure::into_error)
+        written.await.map_err(|failure| match failure {
+            Failure::Database(err) if is_race(&err) => RecordError::Refused(err.to_string()),
+            failure => failure.into_error(),
+        })
     }
 
     /// Writes records as one transaction, or those that the database refuses alone and the others together,
@@ -306,7 +312,7 @@ impl From<DbErr> for Failure {
 }
 
 /// Whether the same transaction may succeed later: the connection was lost or the server is away, or it
-/// lost a race (serialization failure, deadlock, lock wait).
+/// lost a race.
 fn is_transient(err: &DbErr) -> bool {
     let driver = match err {
         DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => return true,
@@ -318,18 +324,24 @@ fn is_transient(err: &DbErr) -> bool {
         None => true,
         Some(database) => {
             let code = database.code().unwrap_or_default();
-            let is_mysql_race = database
-                .try_downcast_ref::<sea_orm::sqlx::mysql::MySqlDatabaseError>()
-                .is_some_and(|err| matches!(err.number(), 1205 | 1213));
             // Class 57P: the server is shutting down or starting up; 08: connection exceptions; 5 and 6:
             // SQLite is busy or locked, whose extended codes end in that byte.
             let is_busy = database.try_downcast_ref::<sea_orm::sqlx::sqlite::SqliteError>().is_some()
                 && code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6));
-            is_mysql_race
-                || is_busy
-                || matches!(&*code, "40001" | "40P01" | "53300")
-                || code.starts_with("57P")
-                || code.starts_with("08")
+            is_race(err) || is_busy || &*code == "53300" || code.starts_with("57P") || code.starts_with("08")
         }
     }
+}
+
+/// Whether the transaction lost a race against another: serialization failure, deadlock, lock wait.
+fn is_race(err: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(driver)) | DbErr::Query(RuntimeErr::SqlxError(driver))) = err
+    else {
+        return false;
+    };
+    let Some(database) = driver.as_database_error() else { return false };
+    let is_mysql_race = database
+        .try_downcast_ref::<sea_orm::sqlx::mysql::MySqlDatabaseError>()
+        .is_some_and(|err| matches!(err.number(), 1205 | 1213));
+    is_mysql_race || matches!(&*database.code().unwrap_or_default(), "40001" | "40P01")
 }
