@@ -18,6 +18,7 @@ use crate::engine::{Engine, Parts, Workflow};
 use crate::expr::{Value, json};
 use crate::http;
 use crate::node::Services;
+use crate::script::{Limits, Pool};
 use crate::store::catalog::{Catalog, Definition};
 use crate::store::connection::{self, Address};
 use crate::store::environment::{SecretKey, variables};
@@ -104,11 +105,17 @@ impl App {
         tasks.spawn(writing);
         let owner = registration.owner;
         let (loop_limit, workers) = (config.loop_limit, config.workers);
-        let services = Services::default();
+        let scripts = Arc::new(Pool::new(limits(&config)));
+        let services = Services { scripts: scripts.clone() };
         let parts = Parts { store: store.clone(), recorder, ids, owner, loop_limit, workers, services };
         let engine = Engine::start(parts);
         engine.beat().await?;
-        let hooks = Catalog::new(store.clone(), Hook::build);
+        let warming = scripts.clone();
+        let hooks = Catalog::new(store.clone(), move |definition| {
+            let hook = Hook::build(definition);
+            hook.workflow.graph.libraries().for_each(|library| warming.warm_up(library));
+            hook
+        });
         let paths = Mutex::new(Arc::new(Paths::build(&config.api_base_path, Arc::default())));
         let stop = CancellationToken::new();
         let app =
@@ -117,6 +124,7 @@ impl App {
         app.refresh_environment(&mut environment).await;
         app.hooks.refresh().await.context("the workflows cannot be read; is this NocoBase's database?")?;
         app.paths();
+        scripts.warmed_up().await;
         app.tasks.spawn(app.clone().follow_changes(environment));
         app.heart.spawn(app.clone().keep_alive());
         tracing::info!(
@@ -228,6 +236,16 @@ impl App {
             tracing::error!(reason = %err, "this instance stops");
             self.stop.cancel();
         }
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    let default = Limits::default();
+    Limits {
+        scripts: config.script_concurrency.unwrap_or(default.scripts),
+        script_time: config.script_timeout,
+        expects_modules: config.expects_script_modules,
+        ..default
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Services;
 use crate::expr::{Live, Scope, Template, Thrown, Value};
+use crate::script::Pool;
 
 /// A job of the running execution: its `jobs.id`. Later jobs have greater ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -122,6 +123,11 @@ impl<'a> Context<'a> {
 
     pub fn services(&self) -> &Services {
         self.run.services()
+    }
+
+    /// What runs JavaScript.
+    pub fn scripts(&self) -> Arc<Pool> {
+        self.run.services().scripts.clone()
     }
 
     /// Saves a new job of this node.

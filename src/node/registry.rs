@@ -4,16 +4,20 @@
 use std::sync::Arc;
 
 use super::{
-    Node, NodeType, condition, date_calculation, end, json_variable_mapping, loop_, multi_conditions, output,
-    parallel, response, response_message, variable,
+    Node, NodeType, calculation, condition, date_calculation, dynamic_calculation, end, json_query,
+    json_variable_mapping, loop_, multi_conditions, output, parallel, response, response_message, script,
+    variable,
 };
 use crate::expr::json;
 
 /// All node types, by name.
 pub const NODES: &[Kind] = &[
+    Kind::of::<calculation::Calculation>(),
     Kind::of::<condition::Condition>(),
     Kind::of::<date_calculation::DateCalculation>(),
+    Kind::of::<dynamic_calculation::DynamicCalculation>(),
     Kind::of::<end::End>(),
+    Kind::of::<json_query::JsonQuery>(),
     Kind::of::<json_variable_mapping::JsonVariableMapping>(),
     Kind::of::<loop_::Loop>(),
     Kind::of::<multi_conditions::MultiConditions>(),
@@ -21,6 +25,7 @@ pub const NODES: &[Kind] = &[
     Kind::of::<parallel::Parallel>(),
     Kind::of::<response::Response>(),
     Kind::of::<response_message::ResponseMessage>(),
+    Kind::of::<script::ScriptNode>(),
     Kind::of::<variable::Variable>(),
 ];
 

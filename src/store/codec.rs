@@ -31,7 +31,8 @@ impl Codec {
     pub fn json(&self, text: Option<String>) -> Expr {
         match (self.backend, &text) {
             (DbBackend::Postgres, _) => Expr::val(text).cast_as(Alias::new("json")),
-            (DbBackend::Sqlite, Some(json)) => match (json.parse::<i64>(), serde_json::from_str::<f64>(json)) {
+            (DbBackend::Sqlite, Some(json)) => match (json.parse::<i64>(), serde_json::from_str::<f64>(json))
+            {
                 (Ok(number), _) => Expr::val(number),
                 (_, Ok(number)) => Expr::val(number),
                 _ => Expr::val(text),

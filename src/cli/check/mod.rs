@@ -170,7 +170,9 @@ fn describe(listed: &Listed, refused: Option<&path::Reason>, config: &Config, re
     };
     report.detail("authentication", authentication);
     let path = refused.map(|reason| Finding { level: Level::Warning, text: reason.to_string() });
-    for finding in path.into_iter().chain(finding::all(&listed.definition, &listed.hook)) {
+    for finding in
+        path.into_iter().chain(finding::all(&listed.definition, &listed.hook, config.expects_script_modules))
+    {
         match finding.level {
             Level::Warning => report.warning(&finding.text),
             Level::Note => report.note(&finding.text),
