@@ -13,7 +13,7 @@ use super::crew::{Watch, Worker};
 use super::value::{Reader, Writer};
 use super::words;
 use super::{Library, QueryFault};
-use crate::expr::{Thrown, Value};
+use crate::expr::{Date, Thrown, Value};
 
 /// What `build.rs` has packed.
 const CALCULATION: &str = include_str!(concat!(env!("OUT_DIR"), "/calculation.js"));
@@ -68,6 +68,8 @@ impl Realm {
             Library::Query => (QUERY, include_str!("js/query.js")),
         };
         let host: Object = ctx.eval_with_options(include_str!("js/host.js"), script("host.js"))?;
+        let write_date = Function::new(ctx.clone(), |time: f64| Date(time).to_local_text())?;
+        host.get::<_, Function>("writeDatesWith")?.call::<_, ()>((write_date,))?;
         let pack: rquickjs::Value = ctx.eval_with_options(pack, script(pack_name(library)))?;
         let require: Function = host.get::<_, Function>("loader")?.call((pack,))?;
         let () = ctx.eval_with_options(LOCKDOWN, script("lockdown.js"))?;

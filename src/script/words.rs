@@ -4,7 +4,8 @@
 use super::QueryFault;
 
 /// Texts that say the same in both engines.
-const SAME: [(&str, &str); 7] = [
+const SAME: [(&str, &str); 8] = [
+    ("not a object", "CreateListFromArrayLike called on non-object"),
     ("invalid array length", "Invalid array length"),
     ("empty array", "Reduce of empty array with no initial value"),
     ("cannot convert symbol to string", "Cannot convert a Symbol value to a string"),
@@ -24,8 +25,7 @@ pub fn translate<'t>(fault: &mut QueryFault, text_of: &dyn Fn(&str) -> Option<&'
     let is_of_class = |name: &str| fault.thrown.name == name;
     let translated = match message.as_str() {
         "not a function" | "not a constructor" if is_of_class("TypeError") => {
-            callee_at(&fault.stack, text_of)
-                .map(|callee| format!("{callee} is {message}").replace("is not a", "is not a"))
+            callee_at(&fault.stack, text_of).map(|callee| format!("{callee} is {message}"))
         }
         text if is_of_class("TypeError") && text.ends_with("is read-only") => {
             Some("Assignment to constant variable.".to_owned())
@@ -51,7 +51,6 @@ fn property_of_nothing(message: &str) -> Option<String> {
                 Some(_) => format!("Symbol({name})"),
                 None => name.to_owned(),
             };
-            let verb = if verb == "read" { "read" } else { "set" };
             return Some(format!("{before}Cannot {verb} properties of {nothing} ({gerund} '{name}'){after}"));
         }
     }
@@ -69,33 +68,81 @@ fn callee_at<'t>(stack: &str, text_of: &dyn Fn(&str) -> Option<&'t str>) -> Opti
     callee(line, column.parse::<usize>().ok()?.checked_sub(1)?)
 }
 
-/// The callee at a place of a line: where it begins, or where its last member does. On lines after the first
-/// QuickJS counts one column too many or too few.
+/// The callee at a place of a line: QuickJS tells where the callee is, or where the last argument is.
 fn callee(line: &str, column: usize) -> Option<String> {
     let chars: Vec<char> = line.chars().collect();
-    let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-    let mut start = column.min(chars.len().checked_sub(1)?);
-    while start < chars.len() && chars[start].is_whitespace() {
-        start += 1;
+    let mut at = column.min(chars.len().checked_sub(1)?);
+    while chars.get(at).is_some_and(|c| c.is_whitespace() || matches!(c, '.' | '?')) {
+        at += 1;
     }
-    if chars.get(start) == Some(&'.') {
-        start += 1;
-    }
-    if !chars.get(start).copied().is_some_and(is_name) {
-        return Some("(intermediate value)".to_owned());
-    }
-    // To the end of the chain of names that this one is part of.
-    let mut end = start;
-    while end < chars.len()
-        && (is_name(chars[end]) || (chars[end] == '.' && chars.get(end + 1).copied().is_some_and(is_name)))
-    {
+    let mut end = at;
+    while end < chars.len() && (is_name(chars[end]) || (chars[end] == '.' && end > at)) {
         end += 1;
     }
-    while start > 0 && (is_name(chars[start - 1]) || chars[start - 1] == '.') {
-        start -= 1;
+    let is_callee = end > at && chars[end..].iter().find(|c| !c.is_whitespace()) == Some(&'(');
+    let end = match chars.get(at) {
+        _ if is_callee => end,
+        Some('(') => at,
+        _ => opening(&chars, at, '(', ')')?,
+    };
+    Some(written(&chars, end))
+}
+
+fn is_name(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '$')
+}
+
+/// Where the bracket was opened that `at` is within.
+fn opening(chars: &[char], at: usize, open: char, close: char) -> Option<usize> {
+    let mut depth = 0;
+    for i in (0..at).rev() {
+        match chars[i] {
+            c if c == close => depth += 1,
+            c if c == open && depth == 0 => return Some(i),
+            c if c == open => depth -= 1,
+            _ => {}
+        }
     }
-    let chain: String = chars[start..end].iter().collect();
-    Some(if chain.starts_with('.') { format!("(intermediate value){chain}") } else { chain })
+    None
+}
+
+/// The chain of names, indices and calls that ends at `end`, as V8 writes it.
+fn written(chars: &[char], end: usize) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut end = end;
+    while let Some(last) = end.checked_sub(1).map(|i| chars[i]) {
+        let start = match last {
+            c if is_name(c) || matches!(c, '.' | '?') => end - 1,
+            ']' | ')' => {
+                let (open, close) = if last == ']' { ('[', ']') } else { ('(', ')') };
+                let Some(start) = opening(chars, end - 1, open, close) else { break };
+                let belongs =
+                    start > 0 && (is_name(chars[start - 1]) || matches!(chars[start - 1], ')' | ']'));
+                if !belongs {
+                    parts.push("(intermediate value)".to_owned());
+                    break;
+                }
+                start
+            }
+            '"' | '\'' => {
+                let text = |start: &usize| chars[*start] == last;
+                let Some(start) = (0..end - 1).rev().find(text) else { break };
+                let text: String = chars[start + 1..end - 1].iter().collect();
+                parts.push(format!("\"{text}\""));
+                break;
+            }
+            _ => break,
+        };
+        let part: String = chars[start..end].iter().collect();
+        parts.push(if last == ')' { "(...)".to_owned() } else { part });
+        end = start;
+    }
+    let chain: String = parts.into_iter().rev().collect();
+    match chain.as_str() {
+        "" => "(intermediate value)".to_owned(),
+        chain if chain.starts_with('.') => format!("(intermediate value){chain}"),
+        chain => chain.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -131,7 +178,13 @@ mod tests {
             ("1 + $$0()", 5, "$$0 is not a function"),
             ("let o={}; o.x.y(1)", 14, "o.x.y is not a function"),
             ("let o={}; o.x(1)", 12, "o.x is not a function"),
-            ("(5)()", 1, "(intermediate value) is not a function"),
+            ("'abc'.foo()", 6, "\"abc\".foo is not a function"),
+            ("BETA(null)", 5, "BETA is not a function"),
+            ("(() => 5)()()", 1, "(intermediate value) is not a function"),
+            ("BETA(undefined)", 6, "BETA is not a function"),
+            ("text.replace(re, '')", 14, "text.replace is not a function"),
+            ("matrix[0].map(x)", 15, "matrix[0].map is not a function"),
+            ("a.b(1).c(x)", 10, "a.b(...).c is not a function"),
         ];
         for (source, column, v8) in cases {
             let stack = format!("    at <eval> (<input>:1:{column})\n    at apply (native)\n");

@@ -19,6 +19,7 @@ mod examples;
 mod fixture;
 mod flow;
 mod layers;
+mod libraries;
 mod lifecycle;
 mod multipart;
 mod names;

@@ -30,6 +30,22 @@
     /** Without halves of surrogate pairs. */
     wellFormed: (text) => Reflect.apply(toWellFormed, text, []),
 
+    /** V8 names the time zone in the text of a date; `text` makes such a text of milliseconds. */
+    writeDatesWith(text) {
+      const methods = {
+        toString() {
+          return text(Reflect.apply(getTime, this, []));
+        },
+        toTimeString() {
+          const time = Reflect.apply(getTime, this, []);
+          return time - time === 0 ? text(time).slice(16) : text(time);
+        },
+      };
+      for (const name of ['toString', 'toTimeString']) {
+        Object.defineProperty(Date.prototype, name, { ...Object.getOwnPropertyDescriptor(Date.prototype, name), value: methods[name] });
+      }
+    },
+
     /** `[1, milliseconds]` of a date, `[2, value]` of what stands for another value in JSON, else `[0]`. */
     unwrap(object) {
       if (object instanceof Date) {
