@@ -1,9 +1,17 @@
 # syntax=docker/dockerfile:1
 
+# The libraries that expressions are evaluated with.
+FROM node:20-bookworm-slim AS javascript
+WORKDIR /js
+COPY src/script/js/ ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+
 FROM rust:1.95.0-slim-bookworm AS build
 # The image's own toolchain: rust-toolchain.toml asks for clippy and rustfmt too, which are not needed here.
 ENV RUSTUP_TOOLCHAIN=1.95.0
 WORKDIR /src
+COPY --from=javascript /js /js
+ENV SIDEHOOK_JS_BUNDLE=/js
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target,sharing=locked \

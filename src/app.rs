@@ -20,6 +20,7 @@ use crate::engine::{Engine, Parts, Workflow};
 use crate::expr::{Value, json};
 use crate::http;
 use crate::node::{NocoBase, Services, request};
+use crate::script::{Limits, Pool};
 use crate::store::catalog::{Catalog, Definition};
 use crate::store::connection::{self, Address};
 use crate::store::environment::{SecretKey, variables};
@@ -109,7 +110,8 @@ impl App {
         let (loop_limit, workers) = (config.loop_limit, config.workers);
         let sync_timeout = config.sync_timeout;
         let collections = Arc::new(Collections::new(store.clone()));
-        let services = services(&config, &store, collections.clone())?;
+        let scripts = Arc::new(Pool::new(limits(&config)));
+        let services = services(&config, &store, collections.clone(), scripts.clone())?;
         let parts = Parts {
             store: store.clone(),
             recorder,
@@ -123,7 +125,12 @@ impl App {
         };
         let engine = Engine::start(parts);
         engine.beat().await?;
-        let hooks = Catalog::new(store.clone(), Hook::build);
+        let warming = scripts.clone();
+        let hooks = Catalog::new(store.clone(), move |definition| {
+            let hook = Hook::build(definition);
+            hook.workflow.graph.libraries().for_each(|library| warming.warm_up(library));
+            hook
+        });
         let paths = Mutex::new(Arc::new(Paths::build(&config.api_base_path, Arc::default())));
         let stop = CancellationToken::new();
         let heart = TaskTracker::new();
@@ -134,6 +141,7 @@ impl App {
         app.hooks.refresh().await.context("the workflows cannot be read; is this NocoBase's database?")?;
         app.collections.refresh().await.context("the collections cannot be read")?;
         app.paths();
+        scripts.warmed_up().await;
         app.tasks.spawn(app.clone().follow_changes(environment));
         app.heart.spawn(app.clone().keep_alive());
         tracing::info!(
@@ -267,6 +275,16 @@ impl App {
     }
 }
 
+fn limits(config: &Config) -> Limits {
+    let default = Limits::default();
+    Limits {
+        scripts: config.script_concurrency.unwrap_or(default.scripts),
+        script_time: config.script_timeout,
+        expects_modules: config.expects_script_modules,
+        ..default
+    }
+}
+
 fn unreadable(err: &DbErr) -> Refusal {
     tracing::warn!(reason = %err, "the workflows cannot be read");
     Refusal::unavailable(http::RETRY_AFTER_SECONDS)
@@ -303,7 +321,12 @@ pub async fn connect(config: &Config) -> Result<Store, DbErr> {
 }
 
 /// What nodes use besides their execution.
-fn services(config: &Config, store: &Store, collections: Arc<Collections>) -> anyhow::Result<Services> {
+fn services(
+    config: &Config,
+    store: &Store,
+    collections: Arc<Collections>,
+    scripts: Arc<Pool>,
+) -> anyhow::Result<Services> {
     let settings = &config.requests;
     let extra = settings.extra_certificates.as_deref().map(request::certificates).transpose();
     let extra = extra.unwrap_or_else(|reason| {
@@ -337,6 +360,7 @@ fn services(config: &Config, store: &Store, collections: Arc<Collections>) -> an
     };
     Ok(Services {
         collections,
+        scripts,
         nocobase,
         requests: request::Client::new(&client, certificates).context("TLS")?,
         files: request::Files::new(folders, Storages::new(store.clone())),

@@ -42,6 +42,12 @@ pub struct Config {
     pub workers: usize,
     /// `SIDEHOOK_SYNC_TIMEOUT`: how long a caller waits for a synchronous workflow, written like `5m`.
     pub sync_timeout: Duration,
+    /// `SIDEHOOK_SCRIPT_TIMEOUT`: how long a script may run whose node sets no timeout, or a longer one.
+    pub script_timeout: Duration,
+    /// `WORKFLOW_SCRIPT_WORKER_CONCURRENCY`: how many scripts run at a time.
+    pub script_concurrency: Option<usize>,
+    /// `WORKFLOW_SCRIPT_MODULES` names modules, which sidehook does not have for scripts.
+    pub expects_script_modules: bool,
     /// `SIDEHOOK_GRACE`: how long running executions may take to end after SIGTERM, written like `20s`.
     pub grace: Duration,
     /// `APP_AES_SECRET_KEY`: the key of NocoBase's secrets, 64 hexadecimal digits.
@@ -141,6 +147,15 @@ impl Config {
             sync_timeout: reader
                 .with("SIDEHOOK_SYNC_TIMEOUT", TIME_FORM, duration)
                 .unwrap_or(Duration::from_secs(300)),
+            script_timeout: reader
+                .with("SIDEHOOK_SCRIPT_TIMEOUT", TIME_FORM, duration)
+                .unwrap_or(Duration::from_secs(60)),
+            script_concurrency: reader
+                .with("WORKFLOW_SCRIPT_WORKER_CONCURRENCY", "a number of scripts", |text| text.parse().ok())
+                .filter(|scripts| *scripts > 0),
+            expects_script_modules: reader
+                .text("WORKFLOW_SCRIPT_MODULES")
+                .is_some_and(|names| names.split(',').any(|name| !name.is_empty())),
             grace: reader.with("SIDEHOOK_GRACE", TIME_FORM, duration).unwrap_or(Duration::from_secs(20)),
             aes_secret_key: reader.text("APP_AES_SECRET_KEY").map(Secret::new),
             aes_secret_key_files: match reader.text("APP_AES_SECRET_KEY_PATH") {
@@ -432,5 +447,5 @@ mod tests {
     }
 
     /// How many settings a file can hold.
-    const SETTINGS: usize = 35;
+    const SETTINGS: usize = 38;
 }

@@ -9,6 +9,7 @@ pub mod engine;
 pub mod expr;
 pub mod http;
 pub mod node;
+pub mod script;
 pub mod store;
 pub mod telemetry;
 pub mod webhook;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use entity::flow_node;
 
 use crate::node::{self, Node, NodeIndex, Unknown};
+use crate::script::Library;
 
 /// The nodes of a workflow version.
 #[derive(Default)]
@@ -36,6 +37,11 @@ pub struct GraphNode {
 }
 
 impl Graph {
+    /// The JavaScript libraries that nodes need.
+    pub fn libraries(&self) -> impl Iterator<Item = Library> {
+        self.nodes.iter().filter_map(|node| node.run.library())
+    }
+
     /// Links the nodes up. A node whose type is unknown, or whose config is no JSON, becomes one that
     /// fails with a clear text when it is reached.
     pub fn build(rows: &[flow_node::Model]) -> Self {

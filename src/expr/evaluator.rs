@@ -1,8 +1,74 @@
-//! What decides a condition: an evaluator named by `engine`, or the tree of basic comparisons.
+//! The evaluators that take an expression, and what decides a condition: one of them, or the tree of basic
+//! comparisons (`packages/core/evaluators`). What runs JavaScript is behind [`Evaluate`].
 
+use async_trait::async_trait;
 use serde::Deserialize;
 
+use super::expression::{Expression, Variables};
 use super::{Scope, Template, Thrown, Value, logic};
+
+/// An evaluator that NocoBase has by this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// `math.js`.
+    Math,
+    /// `formula.js`.
+    Formula,
+    /// `string`: puts the variables in as text and evaluates nothing.
+    Text,
+}
+
+impl Engine {
+    /// The evaluator that a configuration names. NocoBase knows no others.
+    pub fn find(name: &Value) -> Option<Self> {
+        match name.as_str()? {
+            "math.js" => Some(Engine::Math),
+            "formula.js" => Some(Engine::Formula),
+            "string" => Some(Engine::Text),
+            _ => None,
+        }
+    }
+
+    /// The value of an expression, with the variables filled in by NocoBase's rules. Throws what reading a
+    /// variable or the evaluator throws.
+    pub async fn evaluate(
+        self,
+        expression: &Value,
+        variables: &Variables<'_>,
+        evaluators: &dyn Evaluate,
+    ) -> Result<Value, Thrown> {
+        let language = match self {
+            Engine::Math => Language::Math,
+            Engine::Formula => Language::Formula,
+            Engine::Text => return Expression::parse(expression)?.fill_in(variables).map(Value::from),
+        };
+        evaluators.evaluate(Expression::parse(expression)?.with_identifiers(language, variables)?).await
+    }
+}
+
+/// A language that needs JavaScript.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    Math,
+    Formula,
+}
+
+/// An expression whose placeholders have become identifiers, with their values.
+#[derive(Debug)]
+pub struct Task {
+    pub language: Language,
+    pub expression: String,
+    pub variables: Vec<(String, Value)>,
+    /// Whether the arrays among the variables have the columns that were set on them.
+    pub has_columns: bool,
+}
+
+/// Evaluates expressions in JavaScript.
+#[async_trait]
+pub trait Evaluate: Send + Sync {
+    /// The value of the expression. Throws what the library throws, and an error when a limit is exceeded.
+    async fn evaluate(&self, task: Task) -> Result<Value, Thrown>;
+}
 
 /// A condition as the `condition`, `multi-conditions` and `loop` nodes configure it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -14,28 +80,22 @@ pub struct Criterion {
     expression: Value,
 }
 
-/// The evaluators of NocoBase that take an expression (`packages/core/evaluators`).
-const EVALUATORS: [&str; 3] = ["formula.js", "math.js", "string"];
-
-/// Whether NocoBase has an evaluator of this name and sidehook has none.
-pub fn is_missing(engine: &str) -> bool {
-    EVALUATORS.contains(&engine)
-}
-
 impl Criterion {
     /// Whether there is anything to decide by.
     pub fn is_set(&self) -> bool {
         self.calculation.is_truthy() || self.expression.is_truthy()
     }
 
+    /// The evaluator that decides; `None` for the tree.
+    pub fn engine(&self) -> Option<Engine> {
+        Engine::find(&self.engine)
+    }
+
     /// The value of the condition, a boolean for the tree. Throws what the evaluator throws.
-    pub fn evaluate(&self, scope: &Scope) -> Result<Value, Thrown> {
-        if let Some(engine) = self.engine.as_str().filter(|engine| is_missing(engine)) {
-            return Err(Thrown::error(format!(
-                "this sidehook has no evaluator for {engine} expressions yet"
-            )));
+    pub async fn evaluate(&self, scope: &Scope, evaluators: &dyn Evaluate) -> Result<Value, Thrown> {
+        match self.engine() {
+            Some(engine) => engine.evaluate(&self.expression, &Variables::of(scope), evaluators).await,
+            None => logic::evaluate(&self.calculation.render(scope)?).map(Value::Bool),
         }
-        let calculation = self.calculation.render(scope)?;
-        logic::evaluate(&calculation).map(Value::Bool)
     }
 }

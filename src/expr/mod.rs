@@ -6,6 +6,7 @@ pub mod compare;
 pub mod convert;
 pub mod date;
 pub mod evaluator;
+pub mod expression;
 pub mod json;
 pub mod logic;
 mod method;

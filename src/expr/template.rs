@@ -86,6 +86,11 @@ impl Template {
         for path in &self.paths {
             append_array_columns(|name| scope.root(name), path)?;
         }
+        self.render_without_columns(scope)
+    }
+
+    /// The same, but paths do not read columns through arrays.
+    pub fn render_without_columns(&self, scope: &Scope) -> Result<Value, Thrown> {
         render_part(&self.body, scope)
     }
 }

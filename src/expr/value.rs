@@ -1,6 +1,7 @@
 //! A JavaScript value: JSON's kinds plus what a running NocoBase holds beside them. Shared parts are behind
 //! `Arc`, so a clone is cheap and, as in JavaScript, refers to the same array or object.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -287,36 +288,76 @@ impl From<String> for Value {
 }
 
 /// What JavaScript would have thrown.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Thrown {
-    /// The name of the error's class, such as `TypeError`.
-    pub name: &'static str,
+    /// The name of the error's class, such as `TypeError`; empty for what is no error.
+    pub name: Cow<'static, str>,
     pub message: String,
+    /// What was thrown instead of an error, or the members that an error has besides its message.
+    pub value: Option<Box<Value>>,
+}
+
+impl PartialEq for Thrown {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.message) == (&other.name, &other.message)
+    }
 }
 
 impl Thrown {
     pub fn error(message: impl Into<String>) -> Self {
-        Self { name: "Error", message: message.into() }
+        Self::named("Error", message)
     }
 
     pub fn type_error(message: impl Into<String>) -> Self {
-        Self { name: "TypeError", message: message.into() }
+        Self::named("TypeError", message)
     }
 
     pub fn range_error(message: impl Into<String>) -> Self {
-        Self { name: "RangeError", message: message.into() }
+        Self::named("RangeError", message)
     }
 
-    /// What a job records for an error that nobody caught: `{"message": …}`.
+    /// An error of this class.
+    pub fn named(name: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { name: name.into(), message: message.into(), value: None }
+    }
+
+    /// Something thrown that is no error, with its text.
+    pub fn value(value: Value, text: impl Into<String>) -> Self {
+        Self { name: Cow::Borrowed(""), message: text.into(), value: Some(Box::new(value)) }
+    }
+
+    /// What a job records for an error that nobody caught: its own members and its message, or the value that
+    /// was thrown instead of an error.
     pub fn to_result(&self) -> Value {
-        Value::object([("message", Value::text(self.message.as_str()))])
+        let own = match self.value.as_deref() {
+            Some(value) if self.name.is_empty() => return value.clone(),
+            own => own.and_then(Value::as_object),
+        };
+        let mut result = own.cloned().unwrap_or_default();
+        result.insert("message", Value::text(self.message.as_str()));
+        Value::Object(result.into())
+    }
+
+    /// `error.toString()`, which itself throws when null or undefined was thrown.
+    pub fn to_caught_text(&self) -> Result<String, Thrown> {
+        match self.value.as_deref() {
+            Some(value) if self.name.is_empty() && value.is_nullish() => Err(Thrown::type_error(format!(
+                "Cannot read properties of {} (reading 'toString')",
+                if value.is_undefined() { "undefined" } else { "null" }
+            ))),
+            _ => Ok(self.to_string()),
+        }
     }
 }
 
 /// `Error.prototype.toString`: `TypeError: x is not a function`.
 impl fmt::Display for Thrown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, self.message)
+        match (&*self.name, &*self.message) {
+            ("", message) => f.write_str(message),
+            (name, "") => f.write_str(name),
+            (name, message) => write!(f, "{name}: {message}"),
+        }
     }
 }
 

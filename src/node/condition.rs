@@ -6,9 +6,11 @@ use async_trait::async_trait;
 use entity::status::job::{ERROR, FAILED, PENDING, RESOLVED};
 use serde::Deserialize;
 
+use super::calculation::library_of;
 use super::{Context, Draft, Example, JobId, Node, NodeIndex, NodeType, Outcome};
 use crate::expr::evaluator::Criterion;
 use crate::expr::{Thrown, Value};
+use crate::script::Library;
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -23,9 +25,14 @@ pub struct Condition {
 #[async_trait]
 impl Node for Condition {
     async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
-        let result = match cx.scope().and_then(|scope| self.criterion.evaluate(&scope)) {
+        let scripts = cx.scripts();
+        let evaluated = match cx.scope() {
+            Ok(scope) => self.criterion.evaluate(&scope, &*scripts).await,
+            Err(thrown) => Err(thrown),
+        };
+        let result = match evaluated {
             Ok(result) => result,
-            Err(thrown) => return Ok(finished(ERROR, thrown.to_string().into())),
+            Err(thrown) => return Ok(finished(ERROR, thrown.to_caught_text()?.into())),
         };
         if !result.is_truthy() && self.reject_on_false.is_truthy() {
             return Ok(finished(FAILED, result));
@@ -37,6 +44,10 @@ impl Node for Condition {
             Some(branch) => Ok(Outcome::Enter { branch, input: cx.save(draft) }),
             None => Ok(Outcome::Finished(draft)),
         }
+    }
+
+    fn library(&self) -> Option<Library> {
+        self.criterion.engine().and_then(library_of)
     }
 
     async fn resume(&self, cx: &mut Context<'_>, branch_job: JobId) -> Result<Outcome, Thrown> {

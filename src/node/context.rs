@@ -8,6 +8,7 @@ use sea_orm::{DatabaseTransaction, IsolationLevel};
 
 use super::Services;
 use crate::expr::{Live, Scope, Template, Thrown, Value};
+use crate::script::Pool;
 
 /// A job of the running execution: its `jobs.id`. Later jobs have greater ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -143,6 +144,11 @@ impl<'a> Context<'a> {
     /// enters branches or waits.
     pub async fn transaction(&mut self) -> Result<&DatabaseTransaction, Thrown> {
         self.run.transaction().await
+    }
+
+    /// What runs JavaScript.
+    pub fn scripts(&self) -> Arc<Pool> {
+        self.run.services().scripts.clone()
     }
 
     /// Saves a new job of this node.

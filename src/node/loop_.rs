@@ -11,9 +11,11 @@ use entity::status::job::{ERROR, PENDING, RESOLVED};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::calculation::library_of;
 use super::{Context, Draft, Example, JobId, Node, NodeIndex, NodeType, Outcome, Render, object};
 use crate::expr::evaluator::Criterion;
 use crate::expr::{Live, Object, Template, Thrown, Value};
+use crate::script::Library;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -86,7 +88,7 @@ impl Node for Loop {
         let checks_first = self.condition().filter(|condition| !condition.checkpoint.is_truthy());
         if let Some(condition) = checks_first {
             let mut progress = progress;
-            match self.skip(cx, condition, &live, &mut progress, length)? {
+            match skip(cx, condition, &live, &mut progress, length).await? {
                 Next::Run => {}
                 Next::Broken => return Ok(settle(cx, job, RESOLVED, Some(progress.result(Some("broken"))))),
                 Next::Over => return Ok(settle(cx, job, RESOLVED, None)),
@@ -107,7 +109,7 @@ impl Node for Loop {
         let mut progress = Progress::of(&cx.job(job).result);
         if branch_job == job {
             let length = self.length(cx)?;
-            return self.go_on(cx, job, &live, progress, length);
+            return self.go_on(cx, job, &live, progress, length).await;
         }
         progress.looped += 1.0;
         live.set(progress.counts());
@@ -120,7 +122,11 @@ impl Node for Loop {
         }
         progress.done += 1.0;
         live.set(progress.counts());
-        self.go_on(cx, job, &live, progress, length)
+        self.go_on(cx, job, &live, progress, length).await
+    }
+
+    fn library(&self) -> Option<Library> {
+        self.condition()?.criterion.engine().and_then(library_of)
     }
 
     fn scope(&self, render: Render<'_>, result: &Value) -> Result<Option<Value>, Thrown> {
@@ -144,7 +150,7 @@ impl Node for Loop {
 
 impl Loop {
     /// The round that comes next, after one that was accepted or many that were skipped.
-    fn go_on(
+    async fn go_on(
         &self,
         cx: &mut Context<'_>,
         job: JobId,
@@ -153,7 +159,7 @@ impl Loop {
         length: f64,
     ) -> Result<Outcome, Thrown> {
         if let Some(condition) = self.condition() {
-            match self.skip(cx, condition, live, &mut progress, length)? {
+            match skip(cx, condition, live, &mut progress, length).await? {
                 Next::Run | Next::Over => {}
                 Next::Later => return Ok(Outcome::Again(job)),
                 Next::Broken => return Ok(settle(cx, job, RESOLVED, Some(progress.result(Some("broken"))))),
@@ -171,36 +177,6 @@ impl Loop {
             (_, Some(branch)) => Ok(Outcome::Enter { branch, input: job }),
             (_, None) => Err(Thrown::error("the loop has lost its branch")),
         }
-    }
-
-    /// Moves past the rounds whose condition is false, as far as the configuration allows.
-    fn skip(
-        &self,
-        cx: &Context<'_>,
-        condition: &RoundCondition,
-        live: &Live,
-        progress: &mut Progress,
-        length: f64,
-    ) -> Result<Next, Thrown> {
-        let is_first = progress.done == 0.0 && progress.looped == 0.0;
-        for _ in 0..SKIPPED_AT_ONCE {
-            if progress.looped >= length {
-                return Ok(Next::Over);
-            }
-            if condition.criterion.evaluate(&cx.scope_with_own()?)?.is_truthy() {
-                return Ok(Next::Run);
-            }
-            let goes_on = condition.continue_on_false.is_truthy();
-            // Before the first round NocoBase counts a round that ends the loop, later it does not.
-            if goes_on || is_first {
-                progress.looped += 1.0;
-                live.set(progress.counts());
-            }
-            if !goes_on {
-                return Ok(Next::Broken);
-            }
-        }
-        Ok(Next::Later)
     }
 
     fn condition(&self) -> Option<&RoundCondition> {
@@ -236,6 +212,37 @@ impl Progress {
         }
         Value::Object(object.into())
     }
+}
+
+/// Moves past the rounds whose condition is false, as far as the configuration allows.
+async fn skip(
+    cx: &mut Context<'_>,
+    condition: &RoundCondition,
+    live: &Live,
+    progress: &mut Progress,
+    length: f64,
+) -> Result<Next, Thrown> {
+    let scripts = cx.scripts();
+    let is_first = progress.done == 0.0 && progress.looped == 0.0;
+    for _ in 0..SKIPPED_AT_ONCE {
+        if progress.looped >= length {
+            return Ok(Next::Over);
+        }
+        let scope = cx.scope_with_own()?;
+        if condition.criterion.evaluate(&scope, &*scripts).await?.is_truthy() {
+            return Ok(Next::Run);
+        }
+        let goes_on = condition.continue_on_false.is_truthy();
+        // Before the first round NocoBase counts a round that ends the loop, later it does not.
+        if goes_on || is_first {
+            progress.looped += 1.0;
+            live.set(progress.counts());
+        }
+        if !goes_on {
+            return Ok(Next::Broken);
+        }
+    }
+    Ok(Next::Later)
 }
 
 fn first_branch(cx: &Context<'_>) -> Option<NodeIndex> {

@@ -2,11 +2,14 @@
 //! them. A node sees its configuration and a [`Context`]; it knows neither HTTP nor the engine, and how its
 //! job is recorded, logged, timed and cancelled is not its business.
 
+pub mod calculation;
 pub mod condition;
 mod context;
 pub mod date_calculation;
 pub mod delay;
+pub mod dynamic_calculation;
 pub mod end;
+pub mod json_query;
 pub mod json_variable_mapping;
 pub mod loop_;
 pub mod multi_conditions;
@@ -17,6 +20,7 @@ mod registry;
 pub mod request;
 pub mod response;
 pub mod response_message;
+pub mod script;
 mod services;
 pub mod transaction;
 pub mod variable;
@@ -34,6 +38,7 @@ pub use registry::{Example, Kind, NODES, find};
 pub use services::Services;
 
 use crate::expr::{Object, Template, Thrown, Value};
+use crate::script::Library;
 
 /// A configured node, ready to run any number of times.
 ///
@@ -56,6 +61,11 @@ pub trait Node: Send + Sync {
     /// job, `render` fills in templates of its configuration.
     fn scope(&self, _render: Render<'_>, _result: &Value) -> Result<Option<Value>, Thrown> {
         Ok(None)
+    }
+
+    /// JavaScript libraries that the node needs when it runs; they are loaded before.
+    fn library(&self) -> Option<Library> {
+        None
     }
 
     /// Whether the next branch starts after one whose last job has this status; for nodes that enter

@@ -9,9 +9,11 @@ use entity::status::job::{ERROR, FAILED, PENDING, RESOLVED};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::calculation::library_of;
 use super::{Context, Draft, Example, JobId, Node, NodeType, Outcome, object};
 use crate::expr::evaluator::Criterion;
 use crate::expr::{Thrown, Value};
+use crate::script::Library;
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -57,7 +59,7 @@ impl Node for MultiConditions {
         });
         let mut found = Vec::new();
         for (i, item) in self.items().iter().enumerate() {
-            let outcome = item.evaluate(cx).unwrap_or_else(|thrown| thrown.message.into());
+            let outcome = item.evaluate(cx).await.unwrap_or_else(|thrown| thrown.message.into());
             found.push(outcome.clone());
             cx.run().set_meta(job, outcomes(&found));
             cx.run().set_result(job, outcome.clone());
@@ -77,6 +79,13 @@ impl Node for MultiConditions {
         let status = self.status_without_match();
         cx.run().set_status(job, status);
         Ok(enter(cx, 0, job))
+    }
+
+    fn library(&self) -> Option<Library> {
+        self.items().iter().find_map(|item| match item {
+            Item::Criterion(criterion) => criterion.engine().and_then(library_of),
+            Item::Other(_) => None,
+        })
     }
 
     async fn resume(&self, cx: &mut Context<'_>, branch_job: JobId) -> Result<Outcome, Thrown> {
@@ -108,9 +117,12 @@ impl MultiConditions {
 }
 
 impl Item {
-    fn evaluate(&self, cx: &Context<'_>) -> Result<Value, Thrown> {
+    async fn evaluate(&self, cx: &mut Context<'_>) -> Result<Value, Thrown> {
         match self {
-            Item::Criterion(criterion) => criterion.evaluate(&cx.scope()?),
+            Item::Criterion(criterion) => {
+                let (scope, scripts) = (cx.scope()?, cx.scripts());
+                criterion.evaluate(&scope, &*scripts).await
+            }
             Item::Other(_) => Ok(Value::Bool(true)),
         }
     }

@@ -4,17 +4,21 @@
 use std::sync::Arc;
 
 use super::{
-    Node, NodeType, condition, date_calculation, delay, end, json_variable_mapping, loop_, multi_conditions,
-    output, parallel, request, response, response_message, transaction, variable,
+    Node, NodeType, calculation, condition, date_calculation, delay, dynamic_calculation, end, json_query,
+    json_variable_mapping, loop_, multi_conditions, output, parallel, request, response, response_message,
+    script, transaction, variable,
 };
 use crate::expr::json;
 
 /// All node types, by name.
 pub const NODES: &[Kind] = &[
+    Kind::of::<calculation::Calculation>(),
     Kind::of::<condition::Condition>(),
     Kind::of::<date_calculation::DateCalculation>(),
     Kind::of::<delay::Delay>(),
+    Kind::of::<dynamic_calculation::DynamicCalculation>(),
     Kind::of::<end::End>(),
+    Kind::of::<json_query::JsonQuery>(),
     Kind::of::<json_variable_mapping::JsonVariableMapping>(),
     Kind::of::<loop_::Loop>(),
     Kind::of::<multi_conditions::MultiConditions>(),
@@ -23,6 +27,7 @@ pub const NODES: &[Kind] = &[
     Kind::of::<request::Request>(),
     Kind::of::<response::Response>(),
     Kind::of::<response_message::ResponseMessage>(),
+    Kind::of::<script::ScriptNode>(),
     Kind::of::<transaction::Transaction>(),
     Kind::of::<variable::Variable>(),
 ];

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{NocoBase, request};
 use crate::collection::Collections;
+use crate::script::Pool;
 
 /// Clients and pools that all nodes of all executions share. `App` makes them once from the configuration.
 pub struct Services {
@@ -15,4 +16,6 @@ pub struct Services {
     pub requests: request::Client,
     /// The files that request nodes send.
     pub files: request::Files,
+    /// Runs JavaScript.
+    pub scripts: Arc<Pool>,
 }

@@ -26,13 +26,16 @@ impl Codec {
     ///
     /// It is bound as text: PostgreSQL casts it, so that its `json` columns keep it to the letter. SQLite's
     /// column affinity makes a number of a text that looks like one, as it does for NocoBase, but not always
-    /// the nearest one: there a JSON number is bound as the double that it is.
+    /// the nearest one: there a JSON number is bound as the number that it is. A whole one keeps its digits,
+    /// which beyond 2^53 are not those of the double.
     pub fn json(&self, text: Option<String>) -> Expr {
         match (self.backend, &text) {
             (DbBackend::Postgres, _) => Expr::val(text).cast_as(Alias::new("json")),
-            (DbBackend::Sqlite, Some(json)) => match serde_json::from_str::<f64>(json) {
-                Ok(number) => Expr::val(number),
-                Err(_) => Expr::val(text),
+            (DbBackend::Sqlite, Some(json)) => match (json.parse::<i64>(), serde_json::from_str::<f64>(json))
+            {
+                (Ok(number), _) => Expr::val(number),
+                (_, Ok(number)) => Expr::val(number),
+                _ => Expr::val(text),
             },
             _ => Expr::val(text),
         }

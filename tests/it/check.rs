@@ -72,7 +72,7 @@ async fn workflows_are_listed_with_what_is_wrong_with_them() {
                 "sidehook": {"path": "/orders/:key/", "signature": {}}}),
             &[
                 node("mail", "mailer", json!({})),
-                node("enough", "condition", json!({"engine": "formula.js"})),
+                node("dates", "script", json!({"content": "return require('dayjs')()"})),
                 node("answer", "response", json!({})),
             ],
         );
@@ -80,7 +80,8 @@ async fn workflows_are_listed_with_what_is_wrong_with_them() {
         for workflow in [&sound, &flawed, &silent] {
             rows.add(workflow).await;
         }
-        let outcome = check(&database, &[("API_BASE_PATH", "/v1/")]).await;
+        let outcome =
+            check(&database, &[("API_BASE_PATH", "/v1/"), ("WORKFLOW_SCRIPT_MODULES", "dayjs")]).await;
         assert!(outcome.succeeded, "{outcome:?}");
         let (facts, list) = outcome.printed.split_once("\n\n").expect("facts, then workflows");
         let kind = match database.kind {
@@ -123,7 +124,7 @@ flawed
   WARNING          `sidehook.signature` of its trigger is not known and does nothing
   WARNING          `$.a[` of its body is not a valid JSONPath and finds nothing
   WARNING          node "mail" is of the type "mailer", which sidehook does not run: it fails
-  WARNING          node "enough" needs the evaluator formula.js, which sidehook lacks: it fails
+  WARNING          node "dates" may need modules (WORKFLOW_SCRIPT_MODULES), which sidehook has none of: it fails
   WARNING          node "answer" answers nobody, because the workflow is asynchronous
 
 silent

@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 
 /// Each module of the library with those that it may use, beside itself. What is not listed uses nothing.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("app", &["clock", "collection", "config", "engine", "expr", "http", "node", "store", "webhook"]),
+    (
+        "app",
+        &["clock", "collection", "config", "engine", "expr", "http", "node", "script", "store", "webhook"],
+    ),
     ("cli", &["app", "clock", "config", "engine", "expr", "http", "node", "store", "telemetry", "webhook"]),
     ("clock", &["expr"]),
     ("collection", &["expr", "store"]),
     ("config", &[]),
-    ("engine", &["clock", "expr", "node", "store"]),
-    ("expr", &["script"]),
+    ("engine", &["clock", "expr", "node", "script", "store"]),
+    ("expr", &[]),
     ("http", &["app", "engine", "expr", "store", "webhook"]),
     ("main", &["cli"]),
     ("node", &["collection", "expr", "script"]),

@@ -21,6 +21,7 @@ mod fixture;
 mod flow;
 mod handover;
 mod layers;
+mod libraries;
 mod lifecycle;
 mod multipart;
 mod names;

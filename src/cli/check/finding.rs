@@ -3,8 +3,8 @@
 use entity::flow_node;
 
 use crate::app::Hook;
-use crate::expr::{Array, Value, evaluator, json};
-use crate::node;
+use crate::node::script::ScriptNode;
+use crate::node::{self, NodeType};
 use crate::store::catalog::Definition;
 use crate::webhook::config::{BasicAuth, Item, Place, Trigger};
 
@@ -23,9 +23,17 @@ pub enum Level {
     Note,
 }
 
-/// Everything that is found, but for its custom path, which depends on other workflows. `hands_over` says whether
-/// nodes that sidehook does not run are left to NocoBase.
-pub fn all(definition: &Definition, hook: &Hook, hands_over: bool) -> Vec<Finding> {
+/// What a workflow's findings depend on beside itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Whether nodes that sidehook does not run are left to NocoBase.
+    pub hands_over: bool,
+    /// Whether scripts may rely on modules of Node.js.
+    pub expects_modules: bool,
+}
+
+/// Everything that is found, but for its custom path, which depends on other workflows.
+pub fn all(definition: &Definition, hook: &Hook, setting: Setting) -> Vec<Finding> {
     let mut findings = Vec::new();
     about_trigger(&hook.trigger, &mut findings);
     let graph = &hook.workflow.graph;
@@ -33,7 +41,7 @@ pub fn all(definition: &Definition, hook: &Hook, hands_over: bool) -> Vec<Findin
         warn(&mut findings, "none of its nodes is the first one, so every execution fails");
     }
     for row in &definition.nodes {
-        about_node(row, hands_over, &mut findings);
+        about_node(row, setting, &mut findings);
     }
     about_responses(definition, hook.workflow.is_sync, &mut findings);
     findings
@@ -69,44 +77,29 @@ fn broken_json_path(item: &Item) -> Option<&str> {
     }
 }
 
-fn about_node(row: &flow_node::Model, hands_over: bool, findings: &mut Vec<Finding>) {
+fn about_node(row: &flow_node::Model, setting: Setting, findings: &mut Vec<Finding>) {
     let (name, type_name) = (name(row), row.r#type.as_deref().unwrap_or_default());
     let Some(kind) = node::find(type_name) else {
-        let what = if hands_over { "from there on NocoBase runs the workflow" } else { "it fails" };
+        let what = if setting.hands_over { "from there on NocoBase runs the workflow" } else { "it fails" };
         let text = format!("node {name} is of the type {type_name:?}, which sidehook does not run: {what}");
         return warn(findings, text);
     };
     let config = row.config.as_ref().map_or("{}", |config| &config.0);
-    if kind.configure(config).is_err() {
+    let Ok(configured) = kind.configure(config) else {
         return warn(findings, format!("node {name} has a configuration that cannot be read: it fails"));
-    }
-    for engine in engines(type_name, &json::parse(config.as_bytes()).unwrap_or_default()) {
-        if evaluator::is_missing(&engine) {
-            warn(
-                findings,
-                format!("node {name} needs the evaluator {engine}, which sidehook lacks: it fails"),
-            );
-        }
-    }
-}
-
-/// The evaluators that a node's conditions name, each once.
-fn engines(type_name: &str, config: &Value) -> Vec<String> {
-    let criteria = match type_name {
-        "condition" => vec![config.clone()],
-        "loop" => vec![config.member("condition")],
-        "multi-conditions" => {
-            config.member("conditions").as_array().map(Array::items).unwrap_or_default().to_vec()
-        }
-        _ => Vec::new(),
     };
-    let mut engines: Vec<String> = Vec::new();
-    for engine in criteria.iter().filter_map(|one| one.member("engine").as_str().map(str::to_owned)) {
-        if !engines.contains(&engine) {
-            engines.push(engine);
-        }
+    if !cfg!(feature = "js") && (configured.library().is_some() || type_name == ScriptNode::TYPE) {
+        warn(
+            findings,
+            format!("node {name} needs JavaScript, which this sidehook was built without: it fails"),
+        );
     }
-    engines
+    if setting.expects_modules && type_name == ScriptNode::TYPE && ScriptNode::asks_for_modules(config) {
+        let text = format!(
+            "node {name} may need modules (WORKFLOW_SCRIPT_MODULES), which sidehook has none of: it fails"
+        );
+        warn(findings, text);
+    }
 }
 
 fn about_responses(definition: &Definition, is_sync: bool, findings: &mut Vec<Finding>) {
@@ -167,7 +160,8 @@ mod tests {
             Level::Warning => finding.text,
             Level::Note => format!("note: {}", finding.text),
         };
-        all(&definition, &Hook::build(&definition), false).into_iter().map(text).collect()
+        let setting = Setting { hands_over: false, expects_modules: true };
+        all(&definition, &Hook::build(&definition), setting).into_iter().map(text).collect()
     }
 
     #[test]
@@ -197,21 +191,13 @@ mod tests {
     fn nodes_that_cannot_run_are_named_by_title_or_key() {
         let nodes = vec![
             flow_node::Model { title: Some("Send \"it\"".to_owned()), ..row(1, "mailer", "{}") },
-            row(2, "condition", r#"{"engine":"math.js"}"#),
-            row(3, "loop", r#"{"condition":{"engine":"string"}}"#),
-            row(
-                4,
-                "multi-conditions",
-                r#"{"conditions":[{"engine":"formula.js"},null,{"engine":"formula.js"},{"engine":"basic"}]}"#,
-            ),
+            row(2, "script", r#"{"content":"return require('dayjs')()"}"#),
+            row(3, "script", r#"{"content":"return 1"}"#),
             row(5, "variable", "{"),
-            row(6, "variable", r#"{"value":{"engine":"math.js"}}"#),
         ];
         let expected = [
             r#"node "Send \"it\"" is of the type "mailer", which sidehook does not run: it fails"#,
-            r#"node "n2" needs the evaluator math.js, which sidehook lacks: it fails"#,
-            r#"node "n3" needs the evaluator string, which sidehook lacks: it fails"#,
-            r#"node "n4" needs the evaluator formula.js, which sidehook lacks: it fails"#,
+            r#"node "n2" may need modules (WORKFLOW_SCRIPT_MODULES), which sidehook has none of: it fails"#,
             r#"node "n5" has a configuration that cannot be read: it fails"#,
         ];
         assert_eq!(found("{}", false, nodes), expected);

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use sea_orm::DbErr;
 
-use self::finding::{Finding, Level};
+use self::finding::{Finding, Level, Setting};
 use self::report::Report;
 use super::Settings;
 use crate::app::{self, Hook, UNOPENED};
@@ -148,9 +148,10 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
         count => format!("{count} webhook workflows are enabled:"),
     });
     let hands_over = config.nocobase.api.is_some() || store.is_own_plugin_enabled().await?;
+    let setting = Setting { hands_over, expects_modules: config.expects_script_modules };
     for listed in workflows {
         let refused = unserved.iter().find(|one| one.key == listed.hook.workflow.key);
-        let findings = finding::all(&listed.definition, &listed.hook, hands_over);
+        let findings = finding::all(&listed.definition, &listed.hook, setting);
         describe(listed, refused.map(|one| &one.reason), findings, config, report);
     }
     Ok(())

@@ -1,0 +1,140 @@
+//! Runs JavaScript in a sandbox (`ScriptInstruction.ts` of `plugin-workflow-javascript`): an asynchronous
+//! function's body, with its arguments as variables. There are no modules: NocoBase's `WORKFLOW_SCRIPT_MODULES`
+//! is not supported, and with it a script that could need them fails.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use entity::status::job::{ERROR, PENDING, RESOLVED};
+use futures_util::FutureExt;
+use serde::Deserialize;
+
+use super::{Context, Draft, Example, Node, NodeType, Outcome, Settled, Work, object};
+use crate::expr::convert::to_text;
+use crate::expr::{Object, Template, Thrown, Value, json};
+use crate::script::{Pool, Script};
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct ScriptNode {
+    /// The body of an asynchronous function; what it returns is the result.
+    content: Value,
+    /// `[{name, value}]`: variables of the script.
+    arguments: Template,
+    /// Milliseconds after which the script is stopped; 0 leaves that to the server.
+    timeout: Value,
+    /// Makes a failed script resolve, with the text of its error.
+    r#continue: Value,
+}
+
+#[async_trait]
+impl Node for ScriptNode {
+    async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
+        let arguments = arguments(&cx.render(&self.arguments)?)?;
+        let is_sync = cx.is_sync();
+        // A job keeps its arguments as JSON, which has no undefined: in an asynchronous workflow, a missing one
+        // is no variable of the script, elsewhere it is null.
+        let passed = if is_sync { with_nulls(&arguments) } else { arguments.clone() };
+        let script = Script {
+            source: if self.content.is_nullish() { String::new() } else { to_text(&self.content)? },
+            arguments: json::stringify_or_null(&passed),
+            timeout: self.timeout(),
+        };
+        let (scripts, goes_on) = (cx.scripts(), self.r#continue.is_truthy());
+        let done = async move {
+            let settled = match needs_modules(&scripts, &script) {
+                Some(text) => Err(text),
+                None => scripts.run(script).await,
+            };
+            match settled {
+                Ok(result) => Settled { status: RESOLVED, result },
+                Err(text) => Settled { status: if goes_on { RESOLVED } else { ERROR }, result: text.into() },
+            }
+        };
+        let pending = Draft {
+            status: PENDING,
+            result: Value::Null,
+            meta: object([("args", arguments)]),
+            upstream: cx.input(),
+            ..Draft::default()
+        };
+        Ok(Outcome::Background(Work { pending, interrupted: None, done: done.boxed() }))
+    }
+}
+
+impl ScriptNode {
+    /// A timeout that is no number, or 0, is none; a negative one is over at once.
+    fn timeout(&self) -> Option<Duration> {
+        let milliseconds = self.timeout.as_number().filter(|number| *number != 0.0 && !number.is_nan())?;
+        Some(Duration::try_from_secs_f64(milliseconds.max(0.0) / 1000.0).unwrap_or(Duration::MAX))
+    }
+}
+
+/// The arguments as an object; of those with one name the last one counts. Throws what NocoBase throws for a
+/// list that is none.
+fn arguments(list: &Value) -> Result<Value, Thrown> {
+    let items = match list {
+        Value::Undefined | Value::Null => &[],
+        Value::Array(array) => array.items(),
+        _ => return Err(Thrown::type_error("args.reduce is not a function")),
+    };
+    let mut arguments = Object::new();
+    for item in items {
+        if item.is_nullish() {
+            return Err(Thrown::type_error("Cannot read properties of null (reading 'name')"));
+        }
+        arguments.insert(to_text(&item.member("name"))?, item.member("value"));
+    }
+    Ok(Value::Object(arguments.into()))
+}
+
+fn with_nulls(arguments: &Value) -> Value {
+    let members = arguments.as_object().into_iter().flat_map(Object::iter);
+    Value::object(
+        members.map(|(name, value)| {
+            (name.clone(), if value.is_undefined() { Value::Null } else { value.clone() })
+        }),
+    )
+}
+
+impl ScriptNode {
+    /// Whether the content of this configuration, as JSON, asks for modules of Node.js.
+    pub fn asks_for_modules(config: &str) -> bool {
+        let content = json::parse(config.as_bytes()).unwrap_or_default().member("content");
+        content.as_str().is_some_and(requires)
+    }
+}
+
+fn requires(source: &str) -> bool {
+    source.contains("require")
+}
+
+/// Why a script is not run although NocoBase would run it, with modules of Node.js.
+fn needs_modules(scripts: &Pool, script: &Script) -> Option<String> {
+    let needs = scripts.limits().expects_modules && requires(&script.source);
+    needs.then(|| "sidehook has no modules for scripts: WORKFLOW_SCRIPT_MODULES is not supported".to_owned())
+}
+
+impl NodeType for ScriptNode {
+    const TYPE: &'static str = "script";
+
+    fn examples() -> Vec<Example> {
+        vec![
+            Example {
+                about: "Computes with its arguments",
+                config: r#"{"content": "return rows.filter(row => row.ok).length",
+                    "arguments": [{"name": "rows", "value": "{{$context.body.rows}}"}]}"#,
+                context: r#"{"body": {"rows": [{"ok": true}, {"ok": false}]}}"#,
+                status: RESOLVED,
+                result: "1",
+            },
+            Example {
+                about: "Goes on after an error",
+                config: r#"{"content": "throw new Error('boom')", "continue": true}"#,
+                context: "{}",
+                status: RESOLVED,
+                result: r#""Error: boom""#,
+            },
+        ]
+    }
+}

@@ -1,0 +1,85 @@
+// The surroundings of a script node's content: a console, and none of what this engine has beyond the one that
+// NocoBase runs. The value of this script is an object with functions for `sandbox.rs`.
+const console = (() => {
+  const names = ['log', 'info', 'warn', 'error', 'debug', 'trace', 'dir', 'dirxml', 'table', 'time', 'timeEnd',
+    'timeLog', 'count', 'countReset', 'group', 'groupCollapsed', 'groupEnd', 'clear', 'assert'];
+  return Object.freeze(Object.fromEntries(names.map((name) => [name, () => {}])));
+})();
+
+(() => {
+  'use strict';
+  const { parse, stringify } = JSON;
+  const { keys } = Object;
+  const evaluate = globalThis.eval;
+  const Text = String;
+  const extra = ['AsyncDisposableStack', 'Atomics', 'DOMException', 'DisposableStack', 'SuppressedError', 'atob',
+    'btoa', 'performance', 'queueMicrotask'];
+  for (const name of extra) delete globalThis[name];
+
+  /** Halves of surrogate pairs are escaped in JSON, like nothing else that starts this way. */
+  const wellFormed = (json) =>
+    json.replace(/\\\\|\\ud[89a-f][0-9a-f]{2}/gi, (found) => (found === '\\\\' ? found : '\\ufffd'));
+
+  /** The value as quickjs-emscripten's `dump` writes it: JSON, else text. */
+  const written = (value) => {
+    try {
+      const kept = parse(stringify(value));
+      if (typeof kept === 'object' && kept !== null) {
+        for (const name of ['name', 'message', 'stack']) {
+          if (!(name in kept) && value[name] !== undefined) kept[name] = value[name];
+        }
+      }
+      return stringify(kept);
+    } catch {
+      return Text(value);
+    }
+  };
+
+  /** `[kind, text]`: 0 undefined, 1 text, 2 JSON, 3 a number that JSON has not, 4 a fault. */
+  const dump = (value) => {
+    switch (typeof value) {
+      case 'undefined':
+        return [0, ''];
+      case 'string':
+        return [1, value.toWellFormed()];
+      case 'number':
+        return value - value === 0 ? [2, Text(value)] : [3, Text(value)];
+      case 'bigint':
+        return [4, 'TypeError: Do not know how to serialize a BigInt'];
+      case 'symbol':
+        return [4, `${Text(value)} could not be cloned.`];
+      default: {
+        const text = written(value);
+        try {
+          parse(text);
+          return [2, wellFormed(text)];
+        } catch {
+          return [1, text.toWellFormed()];
+        }
+      }
+    }
+  };
+
+  /** What a job records for something thrown: an error that the engine did not throw itself has its class. */
+  const fault = (thrown, withName) => {
+    if (typeof thrown === 'object' && thrown !== null) {
+      const { name, message } = parse(written(thrown)) ?? {};
+      if (typeof message === 'string') {
+        const isOverflow = name === 'RangeError' && message === 'Maximum call stack size exceeded';
+        return withName && name && !isOverflow ? `${name}: ${message}` : message;
+      }
+    }
+    return Text(thrown).toWellFormed();
+  };
+
+  return {
+    prepare(json) {
+      const values = parse(json);
+      for (const name of keys(values)) globalThis[name] = values[name];
+    },
+    evaluate,
+    dump,
+    fault: (thrown) => fault(thrown, true).toWellFormed(),
+    syntaxFault: (thrown) => fault(thrown, false).toWellFormed(),
+  };
+})()
