@@ -287,29 +287,49 @@ impl From<String> for Value {
 }
 
 /// What JavaScript would have thrown.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Thrown {
     /// The name of the error's class, such as `TypeError`.
     pub name: &'static str,
     pub message: String,
+    /// Own properties of the error besides its message: what a database said, for example.
+    properties: Option<Arc<Object>>,
+}
+
+impl PartialEq for Thrown {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name, &self.message) == (other.name, &other.message)
+    }
 }
 
 impl Thrown {
+    fn new(name: &'static str, message: impl Into<String>) -> Self {
+        Self { name, message: message.into(), properties: None }
+    }
+
     pub fn error(message: impl Into<String>) -> Self {
-        Self { name: "Error", message: message.into() }
+        Self::new("Error", message)
     }
 
     pub fn type_error(message: impl Into<String>) -> Self {
-        Self { name: "TypeError", message: message.into() }
+        Self::new("TypeError", message)
     }
 
     pub fn range_error(message: impl Into<String>) -> Self {
-        Self { name: "RangeError", message: message.into() }
+        Self::new("RangeError", message)
     }
 
-    /// What a job records for an error that nobody caught: `{"message": …}`.
+    /// The error with own properties, which a job records before its message.
+    pub fn with_properties(mut self, properties: Object) -> Self {
+        self.properties = Some(Arc::new(properties));
+        self
+    }
+
+    /// What a job records for an error that nobody caught: `{…, "message": …}`.
     pub fn to_result(&self) -> Value {
-        Value::object([("message", Value::text(self.message.as_str()))])
+        let mut result = self.properties.as_deref().cloned().unwrap_or_default();
+        result.insert("message", Value::text(self.message.as_str()));
+        Value::Object(result.into())
     }
 }
 

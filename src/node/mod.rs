@@ -2,8 +2,10 @@
 //! them. A node sees its configuration and a [`Context`]; it knows neither HTTP nor the engine, and how its
 //! job is recorded, logged, timed and cancelled is not its business.
 
+pub mod aggregate;
 pub mod condition;
 mod context;
+mod data_source;
 pub mod date_calculation;
 pub mod delay;
 pub mod end;
@@ -13,6 +15,7 @@ pub mod multi_conditions;
 mod nocobase;
 pub mod output;
 pub mod parallel;
+pub mod query;
 mod registry;
 pub mod request;
 pub mod response;

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use super::{
-    Node, NodeType, condition, date_calculation, delay, end, json_variable_mapping, loop_, multi_conditions,
-    output, parallel, request, response, response_message, transaction, variable,
+    Node, NodeType, aggregate, condition, date_calculation, delay, end, json_variable_mapping, loop_, multi_conditions, output, parallel, query, request, response, response_message, transaction, variable,
 };
 use crate::expr::json;
 
 /// All node types, by name.
 pub const NODES: &[Kind] = &[
+    Kind::of::<aggregate::Aggregate>(),
     Kind::of::<condition::Condition>(),
     Kind::of::<date_calculation::DateCalculation>(),
     Kind::of::<delay::Delay>(),
@@ -20,6 +20,7 @@ pub const NODES: &[Kind] = &[
     Kind::of::<multi_conditions::MultiConditions>(),
     Kind::of::<output::Output>(),
     Kind::of::<parallel::Parallel>(),
+    Kind::of::<query::Query>(),
     Kind::of::<request::Request>(),
     Kind::of::<response::Response>(),
     Kind::of::<response_message::ResponseMessage>(),
