@@ -337,6 +337,7 @@ fn services(config: &Config, store: &Store, collections: Arc<Collections>) -> an
     };
     Ok(Services {
         collections,
+        sql_timeout: config.sql_timeout,
         nocobase,
         requests: request::Client::new(&client, certificates).context("TLS")?,
         files: request::Files::new(folders, Storages::new(store.clone())),

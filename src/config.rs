@@ -42,6 +42,8 @@ pub struct Config {
     pub workers: usize,
     /// `SIDEHOOK_SYNC_TIMEOUT`: how long a caller waits for a synchronous workflow, written like `5m`.
     pub sync_timeout: Duration,
+    /// `SIDEHOOK_SQL_TIMEOUT`: how long a statement of an sql node may take, written like `5m`.
+    pub sql_timeout: Duration,
     /// `SIDEHOOK_GRACE`: how long running executions may take to end after SIGTERM, written like `20s`.
     pub grace: Duration,
     /// `APP_AES_SECRET_KEY`: the key of NocoBase's secrets, 64 hexadecimal digits.
@@ -140,6 +142,9 @@ impl Config {
             workers: reader.parsed("SIDEHOOK_WORKERS", "a number above 0", 16_usize),
             sync_timeout: reader
                 .with("SIDEHOOK_SYNC_TIMEOUT", TIME_FORM, duration)
+                .unwrap_or(Duration::from_secs(300)),
+            sql_timeout: reader
+                .with("SIDEHOOK_SQL_TIMEOUT", TIME_FORM, duration)
                 .unwrap_or(Duration::from_secs(300)),
             grace: reader.with("SIDEHOOK_GRACE", TIME_FORM, duration).unwrap_or(Duration::from_secs(20)),
             aes_secret_key: reader.text("APP_AES_SECRET_KEY").map(Secret::new),
@@ -432,5 +437,5 @@ mod tests {
     }
 
     /// How many settings a file can hold.
-    const SETTINGS: usize = 35;
+    const SETTINGS: usize = 36;
 }

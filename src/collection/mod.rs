@@ -18,6 +18,7 @@ mod name;
 pub mod record;
 pub mod row;
 pub mod schema;
+pub mod statement;
 pub mod storages;
 
 pub use association::{Association, AssociationKind};

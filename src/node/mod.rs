@@ -21,6 +21,7 @@ pub mod request;
 pub mod response;
 pub mod response_message;
 mod services;
+pub mod sql;
 pub mod transaction;
 pub mod variable;
 

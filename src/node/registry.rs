@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use super::{
-    Node, NodeType, aggregate, condition, date_calculation, delay, end, json_variable_mapping, loop_, multi_conditions, output, parallel, query, request, response, response_message, transaction, variable,
+    Node, NodeType, aggregate, condition, date_calculation, delay, end, json_variable_mapping, loop_,
+    multi_conditions, output, parallel, query, request, response, response_message, sql, transaction,
+    variable,
 };
 use crate::expr::json;
 
@@ -24,6 +26,7 @@ pub const NODES: &[Kind] = &[
     Kind::of::<request::Request>(),
     Kind::of::<response::Response>(),
     Kind::of::<response_message::ResponseMessage>(),
+    Kind::of::<sql::Sql>(),
     Kind::of::<transaction::Transaction>(),
     Kind::of::<variable::Variable>(),
 ];

@@ -36,7 +36,6 @@ const MISSING: &[&str] = &[
     "multi-conditions:math.js",
     "multi-conditions:string",
     "script",
-    "sql",
     "update",
 ];
 
@@ -207,10 +206,12 @@ async fn ids(server: &TestServer, workflow: &NewWorkflow) -> HashSet<i64> {
 /// Takes out what only served to read the rows.
 fn drop_ids(recorded: &mut Value) {
     for row in recorded["rows"].as_array_mut().into_iter().flatten() {
-        if let Some(execution) = row["execution"].as_object_mut() {
+        // Rows of tables have neither, and must not get them by being asked.
+        if let Some(execution) = row.get_mut("execution").and_then(Value::as_object_mut) {
             execution.remove("id");
         }
-        for job in row["jobs"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        let jobs = row.get_mut("jobs").and_then(Value::as_array_mut);
+        for job in jobs.into_iter().flatten().filter_map(Value::as_object_mut) {
             job.remove("id");
             job.remove("upstreamId");
         }
