@@ -165,18 +165,16 @@ fn like(
         Place::Start => format!("{text}%"),
         Place::End => format!("%{text}"),
     };
-    match cx.backend() {
-        DbBackend::MySql => {
-            return Ok(Node::operator(if is_negated { Op::NotLike } else { Op::Like }, Value::text(pattern)));
-        }
+    if cx.backend() != DbBackend::Postgres {
         // Nothing escapes wildcards in SQLite unless it is said, which NocoBase forgets.
-        DbBackend::Sqlite => {
-            let pattern = LikeExpr::new(pattern).escape('\\');
-            let column = subject.column.clone();
-            return Ok(Node::Sql(if is_negated { column.not_like(pattern) } else { column.like(pattern) }));
-        }
-        _ => not_nested(subject)?,
+        let pattern = match cx.backend() {
+            DbBackend::Sqlite => LikeExpr::new(pattern).escape('\\'),
+            _ => LikeExpr::new(pattern),
+        };
+        let column = subject.column.clone();
+        return Ok(Node::Sql(if is_negated { column.not_like(pattern) } else { column.like(pattern) }));
     }
+    not_nested(subject)?;
     let operator = if is_negated { PgBinOper::NotILike } else { PgBinOper::ILike };
     Ok(Node::Sql(subject.column.clone().cast_as(Alias::new("text")).binary(operator, Expr::val(pattern))))
 }

@@ -141,7 +141,10 @@ impl<'a> Conditions<'a> {
         };
         for (op, binding) in [(Op::Or, Binding::Or), (Op::And, Binding::And)] {
             if let Some(parts) = map.operators.get(&op).filter(|node| is_truthy(node)) {
-                return self.bind(binding, column, parts);
+                // Sequelize looks at nothing else then.
+                let mut parts = vec![self.bind(binding, column, parts)?];
+                parts.extend(map.sql.iter().cloned().map(Some));
+                return Ok(Binding::And.join(parts));
             }
         }
         if column.is_json {
@@ -206,7 +209,7 @@ impl<'a> Conditions<'a> {
             Op::Is | Op::Not => match value {
                 Value::Bool(flag) => {
                     let operator = if op == Op::Is { BinOper::Is } else { BinOper::IsNot };
-                    left.binary(operator, Expr::cust(if flag { "TRUE" } else { "FALSE" }))
+                    left.binary(operator, Expr::Constant(flag.into()))
                 }
                 _ => return Err(invalid()),
             },
