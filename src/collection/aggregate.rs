@@ -9,7 +9,7 @@ use super::association::AssociationKind;
 use super::bind::operand;
 use super::error::thrown;
 use super::field::ColumnType;
-use super::find::Reader;
+use super::find::{Reader, key_column};
 use super::row;
 use super::schema::Collection;
 use crate::expr::convert::{to_number, to_text};
@@ -146,15 +146,11 @@ impl<C: ConnectionTrait> Reader<'_, C> {
         let mut select = if filter.joins.is_empty() {
             self.filtered(collection, &filter)
         } else {
-            let key = collection.key_field().ok_or_else(|| {
-                Thrown::error(format!("Model {} does not have primary key", collection.name))
-            })?;
-            let column = || Expr::col((Alias::new(&*collection.name), Alias::new(&*key.column)));
             let mut keys = self.filtered(collection, &filter);
-            keys.expr(column());
+            keys.expr(key_column(collection)?);
             let mut select = Query::select();
             select.from_as(collection.table.table_ref(), Alias::new(&*collection.name));
-            select.and_where(column().in_subquery(keys));
+            select.and_where(key_column(collection)?.in_subquery(keys));
             select
         };
         if let Some(condition) = condition {

@@ -128,6 +128,24 @@ fn is_opaque(field: &Field, backend: DbBackend) -> bool {
 impl<C: ConnectionTrait> Reader<'_, C> {
     /// The records that match, with their associations.
     pub async fn find(&self, collection: &Arc<Collection>, find: &Find) -> Result<Vec<Record>, Thrown> {
+        let plan = self.plan(collection, find)?;
+        let rows = match plan.is_of_keys {
+            false => self.query(&plan.statement).await?,
+            true => self.by_keys(collection, &plan).await?,
+        };
+        let mut records = self.records(collection, &plan.selection, &rows)?;
+        self.load(&mut records, collection, &plan.includes).await?;
+        plan.selection.hide(&mut records);
+        Ok(records)
+    }
+
+    /// The statement that [`Reader::find`] begins with: it reads the records, or, where a filter follows an
+    /// association to many, only their keys.
+    pub fn statement(&self, collection: &Collection, find: &Find) -> Result<SelectStatement, Thrown> {
+        Ok(self.plan(collection, find)?.statement)
+    }
+
+    fn plan(&self, collection: &Collection, find: &Find) -> Result<Plan, Thrown> {
         let mut appends = find.appends.clone();
         let names = attributes(collection, find, &mut appends);
         let mut selection = Selection::of(collection, names.as_deref());
@@ -135,18 +153,21 @@ impl<C: ConnectionTrait> Reader<'_, C> {
         self.require_keys(collection, &includes, &mut selection);
         let order = Ordering::parse(self.schema, collection, &find.sort)?;
         let filter = self.filter(collection, &find.filter)?;
-        let rows = if filter.joins.are_single() {
-            let mut select = self.page(collection, &filter, &order, find);
-            let table = Some(&*collection.name).filter(|_| !filter.joins.is_empty());
-            selection.select(&mut select, table, self.codec.backend());
-            self.query(&select).await?
+        let backend = self.codec.backend();
+        let mut statement = self.page(collection, &filter, &order, find);
+        let is_of_keys = !filter.joins.are_single();
+        if is_of_keys {
+            // Each once, although a join may find it many times.
+            let key = key_column(collection)?;
+            statement.expr(key.clone()).add_group_by([key]);
+            if backend == DbBackend::MySql {
+                statement.add_group_by(order.columns(&collection.name));
+            }
         } else {
-            self.by_keys(collection, &filter, &order, find, &selection).await?
-        };
-        let mut records = self.records(collection, &selection, &rows)?;
-        self.load(&mut records, collection, &includes).await?;
-        selection.hide(&mut records);
-        Ok(records)
+            let table = Some(&*collection.name).filter(|_| !filter.joins.is_empty());
+            selection.select(&mut statement, table, backend);
+        }
+        Ok(Plan { statement, is_of_keys, selection, includes, order })
     }
 
     pub(super) fn filter(&self, collection: &Collection, filter: &Value) -> Result<Filter, Thrown> {
@@ -184,28 +205,13 @@ impl<C: ConnectionTrait> Reader<'_, C> {
         select
     }
 
-    /// First the keys of a page, each once although a join may find it many times, then the records.
-    async fn by_keys(
-        &self,
-        collection: &Collection,
-        filter: &Filter,
-        order: &Ordering,
-        find: &Find,
-        selection: &Selection,
-    ) -> Result<Vec<QueryResult>, Thrown> {
-        let key = collection
-            .key_field()
-            .ok_or_else(|| Thrown::error(format!("Model {} does not have primary key", collection.name)))?;
-        let column = Expr::col((Alias::new(&*collection.name), Alias::new(&*key.column)));
-        let mut keys = self.page(collection, filter, order, find);
-        keys.expr(column.clone()).add_group_by([column.clone()]);
-        if self.codec.backend() == DbBackend::MySql {
-            keys.add_group_by(order.columns(&collection.name));
-        }
+    /// First the keys of a page, then the records.
+    async fn by_keys(&self, collection: &Collection, plan: &Plan) -> Result<Vec<QueryResult>, Thrown> {
+        let column = key_column(collection)?;
         let mut found = Vec::new();
-        for row in self.query(&keys).await? {
+        for row in self.query(&plan.statement).await? {
             let value = row::value(&row, 0, self.codec).map_err(|err| thrown(&err, ""))?;
-            found.push(super::bind::operand(&value, Some(key), self.codec)?);
+            found.push(super::bind::operand(&value, collection.key_field(), self.codec)?);
         }
         if found.is_empty() {
             return Ok(Vec::new());
@@ -214,8 +220,8 @@ impl<C: ConnectionTrait> Reader<'_, C> {
         select
             .from_as(collection.table.table_ref(), Alias::new(&*collection.name))
             .and_where(column.is_in(found));
-        order.apply(&mut select, &collection.name, self.codec.backend());
-        selection.select(&mut select, None, self.codec.backend());
+        plan.order.apply(&mut select, &collection.name, self.codec.backend());
+        plan.selection.select(&mut select, None, self.codec.backend());
         self.query(&select).await
     }
 
@@ -269,6 +275,24 @@ impl Selection {
             record.values = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
         }
     }
+}
+
+/// How records are going to be read.
+struct Plan {
+    statement: SelectStatement,
+    /// Whether the statement gives keys only.
+    is_of_keys: bool,
+    selection: Selection,
+    includes: Vec<Include>,
+    order: Ordering,
+}
+
+/// The primary key, without which records cannot be told apart.
+pub(super) fn key_column(collection: &Collection) -> Result<Expr, Thrown> {
+    let key = collection
+        .key_field()
+        .ok_or_else(|| Thrown::error(format!("Model {} does not have primary key", collection.name)))?;
+    Ok(Expr::col((Alias::new(&*collection.name), Alias::new(&*key.column))))
 }
 
 /// The attributes to select: `None` is all. Associations among the fields are loaded, too.

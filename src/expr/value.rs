@@ -280,6 +280,12 @@ impl From<&str> for Value {
     }
 }
 
+impl From<Object> for Value {
+    fn from(object: Object) -> Self {
+        Value::Object(object.into())
+    }
+}
+
 impl From<String> for Value {
     fn from(text: String) -> Self {
         Value::text(text)

@@ -36,4 +36,5 @@ mod rows;
 mod schema;
 mod server;
 mod sql;
+mod statements;
 mod trigger;

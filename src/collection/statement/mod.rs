@@ -243,9 +243,3 @@ fn header(answer: &Answer) -> Value {
     .collect::<Object>()
     .into()
 }
-
-impl From<Object> for Value {
-    fn from(object: Object) -> Self {
-        Value::Object(object.into())
-    }
-}
