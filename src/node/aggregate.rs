@@ -70,9 +70,11 @@ impl Node for Aggregate {
             let key = cx.render(&self.association.key)?;
             let association = to_text(&self.association.name)?;
             let of = Associated { collection, association, key };
-            source.reader().aggregate_of(&of, &calculation).await?
+            let db = source.database(cx);
+            source.reader(&db).aggregate_of(&of, &calculation).await?
         } else {
-            source.reader().aggregate(&collection, &calculation).await?
+            let db = source.database(cx);
+            source.reader(&db).aggregate(&collection, &calculation).await?
         };
         Ok(resolved(rounded(&result, &self.precision)?))
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::DatabaseConnection;
+use sea_orm::DatabaseExecutor;
 
 use super::Context;
 use crate::collection::{Collections, Reader, Schema};
@@ -48,7 +48,7 @@ pub(super) fn database(err: sea_orm::DbErr) -> Thrown {
     Thrown::error(err.to_string())
 }
 
-/// What a node reads with, outside of any transaction.
+/// What a node reads with.
 pub(super) struct Source {
     pub collections: Arc<Collections>,
     pub schema: Arc<Schema>,
@@ -67,9 +67,16 @@ impl Source {
         Ok(Self { collections, schema, now })
     }
 
-    pub fn reader(&self) -> Reader<'_, DatabaseConnection> {
-        let store = self.collections.store();
-        Reader { schema: &self.schema, codec: &store.codec, db: &store.db, now: self.now }
+    /// Where the node reads: in the transaction of a transaction node around it, else on the pool.
+    pub fn database<'a>(&'a self, cx: &'a mut Context<'_>) -> DatabaseExecutor<'a> {
+        match cx.run().scope_transaction() {
+            Some(transaction) => transaction.into(),
+            None => (&self.collections.store().db).into(),
+        }
+    }
+
+    pub fn reader<'a>(&'a self, db: &'a DatabaseExecutor<'a>) -> Reader<'a, DatabaseExecutor<'a>> {
+        Reader { schema: &self.schema, codec: &self.collections.store().codec, db, now: self.now }
     }
 }
 

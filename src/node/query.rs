@@ -49,7 +49,8 @@ impl Node for Query {
             None => Value::default(),
         };
         let is_multiple = self.multiple.is_truthy();
-        let records = source.reader().find(collection, &find(&params, is_multiple)?).await?;
+        let db = source.database(cx);
+        let records = source.reader(&db).find(collection, &find(&params, is_multiple)?).await?;
         let is_empty = records.is_empty();
         let mut values = records.iter().map(crate::collection::Record::to_value);
         let result = match is_multiple {

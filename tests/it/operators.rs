@@ -6,6 +6,58 @@ use crate::databases::{Kind, TestDatabase};
 use crate::records::{Records, plain};
 use crate::server::on_every_database;
 
+/// s, t, i, d, b, arr, j, the time of at, day and nt, and ux; as SQL.
+const ROWS: [[&str; 9]; 6] = [
+    [
+        "'apple'",
+        "'red'",
+        "5",
+        "1.50",
+        "true",
+        "'[\"a\"]'",
+        "'{\"k\":1,\"o\":{\"p\":\"x\"}}'",
+        "2024-02-28 23:59:59",
+        "1709164799",
+    ],
+    [
+        "'pear'",
+        "NULL",
+        "0",
+        "2.25",
+        "false",
+        "'[\"a\",\"b\"]'",
+        "'{\"k\":2.5,\"f\":true}'",
+        "2024-02-29 00:00:00",
+        "1709164800",
+    ],
+    [
+        "'plum_2'",
+        "''",
+        "-3",
+        "10",
+        "true",
+        "'[\"c\"]'",
+        "'{\"k\":\"1\"}'",
+        "2024-02-29 23:59:59",
+        "1709251199",
+    ],
+    ["'bolt'", "'50% off'", "100", "0.05", "NULL", "'[]'", "'[1]'", "2024-03-01 00:00:00", "1709251200"],
+    ["NULL", "'a_b'", "NULL", "NULL", "true", "NULL", "NULL", "NULL", "NULL"],
+    ["''", "'null'", "7", "7", "false", "'[\"b\",\"a\",\"x\"]'", "'{}'", "2023-02-10 10:00:00", "1676023200"],
+];
+
+/// The values of a row as SQL: texts of times differ by database.
+fn row(kind: Kind, [s, t, i, d, b, arr, j, at, ux]: [&str; 9]) -> String {
+    let (instant, clock) = match kind {
+        Kind::Sqlite => (" +00:00", " +00:00"),
+        Kind::Postgres => ("+00", ""),
+        Kind::Mysql => ("", ""),
+    };
+    let day = at.get(..10).map_or("NULL".to_owned(), |day| format!("'{day}'"));
+    let time = |zone: &str| if at == "NULL" { at.to_owned() } else { format!("'{at}.000{zone}'") };
+    format!("{s}, {t}, {i}, {d}, {b}, {arr}, {j}, {}, {day}, {}, {ux}", time(instant), time(clock))
+}
+
 async fn things(database: &TestDatabase) -> Records {
     let fields = json!([
         {"name": "s", "type": "string"},
@@ -21,74 +73,7 @@ async fn things(database: &TestDatabase) -> Records {
         {"name": "ux", "type": "unixTimestamp"},
     ]);
     let records = Records::create(database, &[plain("things", fields)]).await;
-    let (instant, clock) = match database.kind {
-        Kind::Sqlite => (" +00:00", " +00:00"),
-        Kind::Postgres => ("+00", ""),
-        Kind::Mysql => ("", ""),
-    };
-    let row = |s: &str, t: &str, i: &str, d: &str, b: &str, arr: &str, j: &str, at: &str, ux: &str| {
-        let day = at.get(..10).map_or("NULL".to_owned(), |day| format!("'{day}'"));
-        let time = |zone: &str| if at == "NULL" { at.to_owned() } else { format!("'{at}.000{zone}'") };
-        format!("{s}, {t}, {i}, {d}, {b}, {arr}, {j}, {}, {day}, {}, {ux}", time(instant), time(clock))
-    };
-    let rows = [
-        row(
-            "'apple'",
-            "'red'",
-            "5",
-            "1.50",
-            "true",
-            "'[\"a\"]'",
-            "'{\"k\":1,\"o\":{\"p\":\"x\"}}'",
-            "2024-02-28 23:59:59",
-            "1709164799",
-        ),
-        row(
-            "'pear'",
-            "NULL",
-            "0",
-            "2.25",
-            "false",
-            "'[\"a\",\"b\"]'",
-            "'{\"k\":2.5,\"f\":true}'",
-            "2024-02-29 00:00:00",
-            "1709164800",
-        ),
-        row(
-            "'plum_2'",
-            "''",
-            "-3",
-            "10",
-            "true",
-            "'[\"c\"]'",
-            "'{\"k\":\"1\"}'",
-            "2024-02-29 23:59:59",
-            "1709251199",
-        ),
-        row(
-            "'bolt'",
-            "'50% off'",
-            "100",
-            "0.05",
-            "NULL",
-            "'[]'",
-            "'[1]'",
-            "2024-03-01 00:00:00",
-            "1709251200",
-        ),
-        row("NULL", "'a_b'", "NULL", "NULL", "true", "NULL", "NULL", "NULL", "NULL"),
-        row(
-            "''",
-            "'null'",
-            "7",
-            "7",
-            "false",
-            "'[\"b\",\"a\",\"x\"]'",
-            "'{}'",
-            "2023-02-10 10:00:00",
-            "1676023200",
-        ),
-    ];
+    let rows = ROWS.map(|cells| row(database.kind, cells));
     let columns = ["s", "t", "i", "d", "b", "arr", "j", "at", "day", "nt", "ux"];
     records.insert("things", &columns, &rows.iter().map(String::as_str).collect::<Vec<_>>()).await;
     records

@@ -195,6 +195,41 @@ async fn aggregates_go_over_associations() {
     .await;
 }
 
+/// Two collections with their metadata, as a deployment with prefix and underscores names them.
+fn under_other_names(rows: &Rows, kind: Kind) -> Vec<String> {
+    let q = |name: &str| {
+        let name = collections::quoted(rows, name);
+        rows.store.names.schema().map_or(name.clone(), |schema| format!("\"{schema}\".{name}"))
+    };
+    let text = if kind == Kind::Postgres { "json" } else { "text" };
+    vec![
+        format!("CREATE TABLE {} (key varchar(99), name varchar(99), options {text})", q("nb_collections"))
+            .replace("(key", &format!("({}", collections::quoted(rows, "key"))),
+        format!(
+            "CREATE TABLE {} ({} varchar(99), name varchar(99), type varchar(99), interface varchar(99), collection_name varchar(99), options {text}, sort bigint)",
+            q("nb_fields"),
+            collections::quoted(rows, "key"),
+        ),
+        format!(
+            "CREATE TABLE {} (id bigint PRIMARY KEY, order_no varchar(99), customer_id bigint)",
+            q("nb_sales_orders")
+        ),
+        format!("CREATE TABLE {} (id bigint PRIMARY KEY, full_name varchar(99))", q("nb_customers")),
+        format!(
+            "INSERT INTO {} VALUES ('a', 'salesOrders', '{{\"createdAt\":false,\"updatedAt\":false}}'), ('b', 'customers', '{{\"timestamps\":false}}')",
+            q("nb_collections")
+        ),
+        format!(
+            "INSERT INTO {} VALUES ('a', 'orderNo', 'string', NULL, 'salesOrders', '{{}}', 1), \
+             ('b', 'customer', 'belongsTo', NULL, 'salesOrders', '{{\"target\":\"customers\",\"foreignKey\":\"customerId\"}}', 2), \
+             ('c', 'fullName', 'string', NULL, 'customers', '{{}}', 1)",
+            q("nb_fields"),
+        ),
+        format!("INSERT INTO {} VALUES (1, 'A', 7), (2, 'B', NULL)", q("nb_sales_orders")),
+        format!("INSERT INTO {} VALUES (7, 'Ann')", q("nb_customers")),
+    ]
+}
+
 #[tokio::test]
 async fn names_follow_prefix_underscores_and_schema() {
     for (kind, settings) in [
@@ -204,41 +239,7 @@ async fn names_follow_prefix_underscores_and_schema() {
     ] {
         let Some(database) = TestDatabase::create(kind).await else { continue };
         let rows = Rows { store: prepare(&database, settings).await };
-        let q = |name: &str| {
-            let name = collections::quoted(&rows, name);
-            rows.store.names.schema().map_or(name.clone(), |schema| format!("\"{schema}\".{name}"))
-        };
-        let text = if kind == Kind::Postgres { "json" } else { "text" };
-        let statements = [
-            format!(
-                "CREATE TABLE {} (key varchar(99), name varchar(99), options {text})",
-                q("nb_collections")
-            )
-            .replace("(key", &format!("({}", collections::quoted(&rows, "key"))),
-            format!(
-                "CREATE TABLE {} ({} varchar(99), name varchar(99), type varchar(99), interface varchar(99), collection_name varchar(99), options {text}, sort bigint)",
-                q("nb_fields"),
-                collections::quoted(&rows, "key"),
-            ),
-            format!(
-                "CREATE TABLE {} (id bigint PRIMARY KEY, order_no varchar(99), customer_id bigint)",
-                q("nb_sales_orders")
-            ),
-            format!("CREATE TABLE {} (id bigint PRIMARY KEY, full_name varchar(99))", q("nb_customers")),
-            format!(
-                "INSERT INTO {} VALUES ('a', 'salesOrders', '{{\"createdAt\":false,\"updatedAt\":false}}'), ('b', 'customers', '{{\"timestamps\":false}}')",
-                q("nb_collections")
-            ),
-            format!(
-                "INSERT INTO {} VALUES ('a', 'orderNo', 'string', NULL, 'salesOrders', '{{}}', 1), \
-                 ('b', 'customer', 'belongsTo', NULL, 'salesOrders', '{{\"target\":\"customers\",\"foreignKey\":\"customerId\"}}', 2), \
-                 ('c', 'fullName', 'string', NULL, 'customers', '{{}}', 1)",
-                q("nb_fields"),
-            ),
-            format!("INSERT INTO {} VALUES (1, 'A', 7), (2, 'B', NULL)", q("nb_sales_orders")),
-            format!("INSERT INTO {} VALUES (7, 'Ann')", q("nb_customers")),
-        ];
-        for statement in statements {
+        for statement in under_other_names(&rows, kind) {
             rows.execute(&statement).await;
         }
         let known = Collections::new(rows.store.clone());
@@ -425,21 +426,23 @@ fn filter() -> impl Strategy<Value = Value> {
     })
 }
 
+/// One member with this value decides; without one, an unknown member leaves all unknown.
+fn decided(members: impl Iterator<Item = Option<bool>>, value: bool) -> Option<bool> {
+    let members: Vec<_> = members.collect();
+    match members.contains(&Some(value)) {
+        true => Some(value),
+        false if members.contains(&None) => None,
+        false => Some(!value),
+    }
+}
+
 /// SQL's three values: `None` is unknown.
 fn holds(item: &Item, filter: &Value) -> Option<bool> {
     let (key, inner) = filter.as_object().and_then(|object| object.iter().next()).expect("one member");
     let members = || inner.as_array().expect("a list").iter().map(|one| holds(item, one));
     match key.as_str() {
-        "$and" => members().fold(Some(true), |all, one| match (all, one) {
-            (Some(false), _) | (_, Some(false)) => Some(false),
-            (Some(true), Some(true)) => Some(true),
-            _ => None,
-        }),
-        "$or" => members().fold(Some(false), |any, one| match (any, one) {
-            (Some(true), _) | (_, Some(true)) => Some(true),
-            (Some(false), Some(false)) => Some(false),
-            _ => None,
-        }),
+        "$and" => decided(members(), false),
+        "$or" => decided(members(), true),
         "$not" => holds(item, inner).map(|holds| !holds),
         field => {
             let Some((op, operand)) = inner.as_object().and_then(|object| object.iter().next()) else {
@@ -551,6 +554,45 @@ async fn dates_are_dates_for_the_nodes_behind() {
         server.add(&workflow("k", true, &json!({}), &steps)).await;
         let answer: Value = server.post("k", &json!({})).await.json().await.expect("JSON");
         assert_eq!(answer, json!(["2024-02-29T10:00:00.000Z", true, 1]), "{}", database.kind);
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_query_in_a_transaction_sees_what_that_has_written() {
+    on_every_database(async |database| {
+        let records =
+            Records::create(&database, &[plain("notes", json!([{"name": "body", "type": "string"}]))]).await;
+        drop(records);
+        let branch = vec![
+            node("w", "sql", json!({"sql": "insert into notes (body) values ('new')"})),
+            node("q", "query", json!({"collection": "notes", "multiple": true})),
+            node(
+                "n",
+                "aggregate",
+                json!({"collection": "notes", "aggregator": "count", "params": {"field": "id"}}),
+            ),
+            node("f", "query", json!({"collection": "nosuch"})),
+        ];
+        let steps = [
+            node("t", "transaction", json!({"continue": true})).branch(1, branch),
+            node(
+                "a",
+                "response",
+                json!({"body": ["{{$jobsMapByNodeKey.q.body}}", "{{$jobsMapByNodeKey.n}}"]}),
+            ),
+        ];
+        let server = TestServer::start(&database).await;
+        server.add(&workflow("k", true, &json!({}), &steps)).await;
+        let answer: Value = server.post("k", &json!({})).await.json().await.expect("JSON");
+        assert_eq!(answer, json!([["new"], 1]), "{}", database.kind);
+        assert_eq!(
+            server.number("select count(*) from notes").await,
+            0,
+            "it was taken back: {}",
+            database.kind
+        );
         server.stop().await;
     })
     .await;
