@@ -361,6 +361,7 @@ fn services(
     Ok(Services {
         collections,
         scripts,
+        sql_timeout: config.sql_timeout,
         nocobase,
         requests: request::Client::new(&client, certificates).context("TLS")?,
         files: request::Files::new(folders, Storages::new(store.clone())),

@@ -48,6 +48,8 @@ pub struct Config {
     pub script_concurrency: Option<usize>,
     /// `WORKFLOW_SCRIPT_MODULES` names modules, which sidehook does not have for scripts.
     pub expects_script_modules: bool,
+    /// `SIDEHOOK_SQL_TIMEOUT`: how long a statement of an sql node may take, written like `5m`.
+    pub sql_timeout: Duration,
     /// `SIDEHOOK_GRACE`: how long running executions may take to end after SIGTERM, written like `20s`.
     pub grace: Duration,
     /// `APP_AES_SECRET_KEY`: the key of NocoBase's secrets, 64 hexadecimal digits.
@@ -156,6 +158,9 @@ impl Config {
             expects_script_modules: reader
                 .text("WORKFLOW_SCRIPT_MODULES")
                 .is_some_and(|names| names.split(',').any(|name| !name.is_empty())),
+            sql_timeout: reader
+                .with("SIDEHOOK_SQL_TIMEOUT", TIME_FORM, duration)
+                .unwrap_or(Duration::from_secs(300)),
             grace: reader.with("SIDEHOOK_GRACE", TIME_FORM, duration).unwrap_or(Duration::from_secs(20)),
             aes_secret_key: reader.text("APP_AES_SECRET_KEY").map(Secret::new),
             aes_secret_key_files: match reader.text("APP_AES_SECRET_KEY_PATH") {
@@ -447,5 +452,5 @@ mod tests {
     }
 
     /// How many settings a file can hold.
-    const SETTINGS: usize = 38;
+    const SETTINGS: usize = 39;
 }

@@ -170,9 +170,11 @@ impl<'a> Builder<'a> {
                 FieldType::Integer if column.is_primary_key => FieldType::BigInt,
                 kind => kind,
             };
+            let is_array = column.type_name.starts_with('_');
             let options = object([
                 ("field", column.name.as_str().into()),
                 ("primaryKey", column.is_primary_key.into()),
+                ("dataType", if is_array { "array".into() } else { Value::Undefined }),
             ]);
             let field = Field {
                 name: attribute.as_str().into(),

@@ -1,16 +1,30 @@
 //! NocoBase's data model: collections, their fields and associations, and SQL on user tables. Whatever talks
 //! to the database takes any sea-orm connection, so that it runs inside a transaction as well as on the pool.
 
+pub mod aggregate;
 pub mod association;
+pub mod bind;
 mod catalog;
 mod definition;
+pub mod error;
 pub mod field;
+pub mod filter;
+pub mod find;
+mod include;
+mod inspect;
+mod join;
 mod link;
 mod name;
+pub mod record;
+pub mod row;
 pub mod schema;
+pub mod statement;
 pub mod storages;
 
 pub use association::{Association, AssociationKind};
 pub use catalog::Collections;
 pub use field::{ColumnType, Field, FieldType};
+pub use filter::Filter;
+pub use find::{Find, Reader, Sort};
+pub use record::{Linked, Record};
 pub use schema::{Collection, Schema, TableName};

@@ -52,6 +52,12 @@ pub fn pluralize(name: &str) -> String {
     format!("{name}s")
 }
 
+/// Whether a name needs no quotes in JavaScript.
+pub fn is_identifier(name: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+    name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

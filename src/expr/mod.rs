@@ -19,4 +19,4 @@ mod value;
 pub use method::Method;
 pub use scope::Scope;
 pub use template::Template;
-pub use value::{Array, Date, Function, Live, Object, Thrown, Value};
+pub use value::{Array, Date, Function, Live, Object, Thrown, Value, array_index};

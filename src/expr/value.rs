@@ -281,6 +281,12 @@ impl From<&str> for Value {
     }
 }
 
+impl From<Object> for Value {
+    fn from(object: Object) -> Self {
+        Value::Object(object.into())
+    }
+}
+
 impl From<String> for Value {
     fn from(text: String) -> Self {
         Value::text(text)
@@ -324,6 +330,12 @@ impl Thrown {
     /// Something thrown that is no error, with its text.
     pub fn value(value: Value, text: impl Into<String>) -> Self {
         Self { name: Cow::Borrowed(""), message: text.into(), value: Some(Box::new(value)) }
+    }
+
+    /// The error with own properties, which a job records before its message.
+    pub fn with_properties(mut self, properties: Object) -> Self {
+        self.value = Some(Box::new(properties.into()));
+        self
     }
 
     /// What a job records for an error that nobody caught: its own members and its message, or the value that

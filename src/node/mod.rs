@@ -2,9 +2,11 @@
 //! them. A node sees its configuration and a [`Context`]; it knows neither HTTP nor the engine, and how its
 //! job is recorded, logged, timed and cancelled is not its business.
 
+pub mod aggregate;
 pub mod calculation;
 pub mod condition;
 mod context;
+mod data_source;
 pub mod date_calculation;
 pub mod delay;
 pub mod dynamic_calculation;
@@ -16,12 +18,14 @@ pub mod multi_conditions;
 mod nocobase;
 pub mod output;
 pub mod parallel;
+pub mod query;
 mod registry;
 pub mod request;
 pub mod response;
 pub mod response_message;
 pub mod script;
 mod services;
+pub mod sql;
 pub mod transaction;
 pub mod variable;
 

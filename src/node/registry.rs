@@ -4,14 +4,15 @@
 use std::sync::Arc;
 
 use super::{
-    Node, NodeType, calculation, condition, date_calculation, delay, dynamic_calculation, end, json_query,
-    json_variable_mapping, loop_, multi_conditions, output, parallel, request, response, response_message,
-    script, transaction, variable,
+    Node, NodeType, aggregate, calculation, condition, date_calculation, delay, dynamic_calculation, end,
+    json_query, json_variable_mapping, loop_, multi_conditions, output, parallel, query, request, response,
+    response_message, script, sql, transaction, variable,
 };
 use crate::expr::json;
 
 /// All node types, by name.
 pub const NODES: &[Kind] = &[
+    Kind::of::<aggregate::Aggregate>(),
     Kind::of::<calculation::Calculation>(),
     Kind::of::<condition::Condition>(),
     Kind::of::<date_calculation::DateCalculation>(),
@@ -24,10 +25,12 @@ pub const NODES: &[Kind] = &[
     Kind::of::<multi_conditions::MultiConditions>(),
     Kind::of::<output::Output>(),
     Kind::of::<parallel::Parallel>(),
+    Kind::of::<query::Query>(),
     Kind::of::<request::Request>(),
     Kind::of::<response::Response>(),
     Kind::of::<response_message::ResponseMessage>(),
     Kind::of::<script::ScriptNode>(),
+    Kind::of::<sql::Sql>(),
     Kind::of::<transaction::Transaction>(),
     Kind::of::<variable::Variable>(),
 ];

@@ -1,6 +1,7 @@
 //! What nodes use besides the execution they belong to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{NocoBase, request};
 use crate::collection::Collections;
@@ -10,6 +11,8 @@ use crate::script::Pool;
 pub struct Services {
     /// The collections of the main data source.
     pub collections: Arc<Collections>,
+    /// How long a statement of an sql node may take.
+    pub sql_timeout: Duration,
     /// NocoBase's HTTP API, where the settings name it.
     pub nocobase: Option<NocoBase>,
     /// Sends the requests of request nodes.

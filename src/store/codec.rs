@@ -22,6 +22,11 @@ impl Codec {
         self.backend
     }
 
+    /// `DB_TIMEZONE`: also the zone of times that name none.
+    pub fn time_offset(&self) -> FixedOffset {
+        self.time_offset
+    }
+
     /// A JSON text for a JSON column, `None` for SQL NULL.
     ///
     /// It is bound as text: PostgreSQL casts it, so that its `json` columns keep it to the letter. SQLite's

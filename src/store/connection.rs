@@ -32,6 +32,8 @@ pub async fn open(address: &Address) -> Result<DatabaseConnection, DbErr> {
     if let Some(schema) = &address.schema {
         options.set_schema_search_path(schema);
     }
+    // In NocoBase's connections `||` means OR on MySQL, as it does there unless told otherwise.
+    options.map_sqlx_mysql_opts(|options| options.pipes_as_concat(false));
     options.map_sqlx_sqlite_opts(|options| options.busy_timeout(Duration::from_secs(10)).foreign_keys(false));
     Database::connect(options).await
 }

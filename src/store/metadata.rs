@@ -72,6 +72,17 @@ impl Store {
         rows.iter().map(table_column).collect()
     }
 
+    /// Whether NocoBase has an external data source of this key.
+    pub async fn has_data_source(&self, key: &str) -> Result<bool, DbErr> {
+        let mut select = Query::select();
+        self.select(&mut select, &["key"]);
+        select.from(self.table(Table::DataSources)).and_where(Expr::col(self.column("key")).eq(key));
+        match self.db.query_one(&select).await {
+            Err(err) if is_missing_table(&err) => Ok(false),
+            row => Ok(row?.is_some()),
+        }
+    }
+
     async fn metadata_rows(
         &self,
         table: Table,

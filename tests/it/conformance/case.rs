@@ -39,15 +39,12 @@ pub struct Case {
     pub ignore: Vec<String>,
     /// Payloads of NocoBase's `collections:create`, in order.
     #[serde(default)]
-    #[expect(dead_code, reason = "waits for the data nodes")]
     pub collections: Vec<Value>,
     /// SQL to run once the collections exist, written for PostgreSQL.
     #[serde(default)]
-    #[expect(dead_code, reason = "waits for the data nodes")]
     pub seed: Vec<String>,
     /// SELECT statements whose rows are recorded after the last execution, written for PostgreSQL.
     #[serde(default)]
-    #[expect(dead_code, reason = "waits for the data nodes")]
     pub inspect: Vec<String>,
     /// `workflows.config`.
     pub trigger: Value,
@@ -55,7 +52,7 @@ pub struct Case {
     pub nodes: Vec<Node>,
     pub requests: Vec<Request>,
     /// What NocoBase made of the collections: `{"collections", "fields", "tables"}`.
-    #[expect(dead_code, reason = "waits for the data nodes")]
+    #[expect(dead_code, reason = "the collections themselves say the same")]
     pub metadata: Option<Value>,
     /// Why other rows are recorded on purpose; they are not compared.
     pub differs: Option<String>,

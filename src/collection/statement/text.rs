@@ -1,0 +1,343 @@
+//! Goes through the text of statements without being misled by quotes, comments and dollar quotes: for named
+//! variables and for several statements in one text (Sequelize's `utils/sql.ts`).
+
+use chrono::TimeZone;
+use sea_orm::DbBackend;
+
+use crate::collection::inspect::inspect;
+use crate::expr::convert::number_to_text;
+use crate::expr::{Object, Thrown, Value};
+use crate::store::Codec;
+
+/// What stands at a place of a statement outside of quotes and comments.
+enum Found {
+    /// A `:` that may begin a variable.
+    Colon,
+    Semicolon,
+}
+
+/// Puts values in the places of `:name`. A value is written as a literal, as NocoBase does it, because its type may
+/// depend on what it is: quotes in it are doubled, and nothing in it is ever read as SQL.
+pub fn replace(sql: &str, values: &Object, codec: &Codec) -> Result<String, Thrown> {
+    let mut out = String::with_capacity(sql.len());
+    let mut copied = 0;
+    let mut failed = None;
+    let ends_in_text = walk(sql, codec.backend(), |at, found| {
+        if !matches!(found, Found::Colon) || failed.is_some() {
+            return;
+        }
+        let Some(name) = variable(sql, at) else { return };
+        match values.get(name).filter(|value| !value.is_undefined()) {
+            None => {
+                failed = Some(Thrown::error(format!(
+                    "Named replacement \":{name}\" has no entry in the replacement map."
+                )));
+            }
+            Some(value) => match literal(value, codec) {
+                Ok(text) => {
+                    out.push_str(&sql[copied..at]);
+                    out.push_str(&text);
+                    copied = at + 1 + name.len();
+                }
+                Err(thrown) => failed = Some(thrown),
+            },
+        }
+    });
+    if let Some(thrown) = failed {
+        return Err(thrown);
+    }
+    if ends_in_text {
+        return Err(Thrown::error(format!(
+            "The following SQL query includes an unterminated string literal:\n{sql}"
+        )));
+    }
+    out.push_str(&sql[copied..]);
+    Ok(out)
+}
+
+/// The statements of a text, without empty ones.
+pub fn split(sql: &str, backend: DbBackend) -> Vec<&str> {
+    let mut statements = Vec::new();
+    let mut start = 0;
+    walk(sql, backend, |at, found| {
+        if matches!(found, Found::Semicolon) {
+            statements.push(&sql[start..at]);
+            start = at + 1;
+        }
+    });
+    statements.push(&sql[start..]);
+    statements.retain(|statement| !statement.trim().is_empty());
+    statements
+}
+
+/// The first word of a statement, in upper case, without the comments before it.
+pub fn command(sql: &str) -> String {
+    let mut rest = sql.trim_start();
+    loop {
+        let after = match rest.get(..2) {
+            Some("--") => rest.split_once('\n').map(|(_, after)| after),
+            Some("/*") => rest.split_once("*/").map(|(_, after)| after),
+            _ => break,
+        };
+        rest = after.unwrap_or_default().trim_start();
+    }
+    let rest = rest.trim_start_matches(|c: char| c == '(' || c.is_whitespace());
+    rest.chars().take_while(char::is_ascii_alphabetic).collect::<String>().to_ascii_uppercase()
+}
+
+/// Calls back for each place of interest. Returns whether the text ends inside a quoted text.
+fn walk<'a>(sql: &'a str, backend: DbBackend, mut found: impl FnMut(usize, Found)) -> bool {
+    let bytes = sql.as_bytes();
+    let identifier_quote = if backend == DbBackend::MySql { b'`' } else { b'"' };
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let rest: &'a str = sql.get(at..).unwrap_or_default();
+        let skipped = match byte {
+            b'\'' => {
+                let escapes = backend == DbBackend::MySql || is_escape_string(bytes, at, backend);
+                match quoted_length(rest, b'\'', escapes) {
+                    Some(length) => length,
+                    None => return true,
+                }
+            }
+            b'"' if backend == DbBackend::MySql => quoted_length(rest, b'"', true).unwrap_or(rest.len()),
+            quote if quote == identifier_quote => quoted_length(rest, quote, false).unwrap_or(rest.len()),
+            b'-' if is_line_comment(rest, backend) => rest.find('\n').unwrap_or(rest.len()),
+            b'#' if backend == DbBackend::MySql => rest.find('\n').unwrap_or(rest.len()),
+            b'/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
+            b'$' if backend == DbBackend::Postgres && !is_word(bytes, at) => dollar_length(rest).unwrap_or(1),
+            b':' => {
+                found(at, Found::Colon);
+                1
+            }
+            b';' => {
+                found(at, Found::Semicolon);
+                1
+            }
+            _ => 1,
+        };
+        at += skipped;
+    }
+    false
+}
+
+/// MySQL wants white space behind the dashes.
+fn is_line_comment(rest: &str, backend: DbBackend) -> bool {
+    let Some(after) = rest.strip_prefix("--") else { return false };
+    backend != DbBackend::MySql
+        || after.is_empty()
+        || after.starts_with(|c: char| c.is_whitespace() || c.is_control())
+}
+
+/// Whether the byte before is part of a word.
+fn is_word(bytes: &[u8], at: usize) -> bool {
+    at > 0 && (bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_')
+}
+
+/// `E'…'` of PostgreSQL.
+fn is_escape_string(bytes: &[u8], at: usize, backend: DbBackend) -> bool {
+    backend == DbBackend::Postgres
+        && at > 0
+        && matches!(bytes[at - 1], b'e' | b'E')
+        && !is_word(bytes, at - 1)
+}
+
+/// The length of what is quoted, with its quotes; a doubled quote is part of it.
+fn quoted_length(rest: &str, quote: u8, has_escapes: bool) -> Option<usize> {
+    let bytes = rest.as_bytes();
+    let mut at = 1;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'\\' if has_escapes => at += 2,
+            byte if byte == quote && bytes.get(at + 1) == Some(&quote) => at += 2,
+            byte if byte == quote => return Some(at + 1),
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+/// `$tag$…$tag$`.
+fn dollar_length(rest: &str) -> Option<usize> {
+    let end = rest[1..].find('$')? + 2;
+    let tag = &rest[..end];
+    let name = &tag[1..end - 1];
+    let is_tag = name.chars().all(|c| c.is_alphanumeric() || c == '_')
+        && !name.starts_with(|c: char| c.is_ascii_digit());
+    if !is_tag {
+        return None;
+    }
+    Some(rest[end..].find(tag).map_or(rest.len(), |close| end + close + end))
+}
+
+/// The name of a variable at a colon: only where a new word can begin and end.
+fn variable(sql: &str, at: usize) -> Option<&str> {
+    let before = sql[..at].chars().next_back();
+    if !before.is_none_or(|c| c.is_whitespace() || "(>,=[".contains(c)) {
+        return None;
+    }
+    let rest = &sql[at + 1..];
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+    let (name, after) = rest.split_at(end);
+    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let ends = after.is_empty()
+        || after.starts_with(|c: char| c.is_whitespace() || "),;]".contains(c))
+        || after.starts_with("::");
+    (begins && ends).then_some(name)
+}
+
+/// A value as SQL.
+fn literal(value: &Value, codec: &Codec) -> Result<String, Thrown> {
+    Ok(match value {
+        Value::Undefined | Value::Null => "NULL".to_owned(),
+        Value::Bool(flag) if codec.backend() == DbBackend::Sqlite => u8::from(*flag).to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Number(number) => number_to_text(*number),
+        Value::Text(text) => quoted(text, codec.backend()),
+        Value::Date(date) => quoted(&date_text(*date, codec), codec.backend()),
+        Value::Array(array) => {
+            let items: Result<Vec<String>, Thrown> = array
+                .items()
+                .iter()
+                .map(|item| {
+                    let text = literal(item, codec)?;
+                    Ok(if item.as_array().is_some() { format!("({text})") } else { text })
+                })
+                .collect();
+            items?.join(", ")
+        }
+        other => return Err(Thrown::error(format!("Invalid value {}", inspect(other)))),
+    })
+}
+
+/// A text as a literal that means the same whatever the server thinks of backslashes.
+fn quoted(text: &str, backend: DbBackend) -> String {
+    let plain = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    match backend {
+        DbBackend::Postgres => {
+            // PostgreSQL has no texts with this character; NocoBase writes it like this.
+            let text = text.replace('\0', "\\0");
+            match text.contains('\\') {
+                true => format!("E{}", plain(&text.replace('\\', "\\\\"))),
+                false => plain(&text),
+            }
+        }
+        DbBackend::MySql if text.contains('\\') => format!("CONVERT(X'{}' USING utf8mb4)", hex::encode(text)),
+        DbBackend::Sqlite if text.contains('\0') => format!("CAST(X'{}' AS TEXT)", hex::encode(text)),
+        _ => plain(text),
+    }
+}
+
+fn date_text(date: crate::expr::Date, codec: &Codec) -> String {
+    let Some(time) = date.to_chrono() else { return "Invalid date".to_owned() };
+    match codec.backend() {
+        DbBackend::MySql => {
+            codec.time_offset().from_utc_datetime(&time.naive_utc()).format("%Y-%m-%d %H:%M:%S").to_string()
+        }
+        _ => time.format("%Y-%m-%d %H:%M:%S%.3f +00:00").to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::expr::json;
+
+    fn codec(backend: DbBackend) -> Codec {
+        Codec::new(backend, chrono::FixedOffset::east_opt(0).expect("an offset"))
+    }
+
+    fn replaced(sql: &str, values: &str, backend: DbBackend) -> String {
+        let values = json::parse(values.as_bytes()).expect("JSON");
+        let values = values.as_object().cloned().unwrap_or_default();
+        replace(sql, &values, &codec(backend)).unwrap_or_else(|thrown| thrown.message)
+    }
+
+    #[test]
+    fn variables_are_found_outside_of_quotes_and_comments_only() {
+        let values = r#"{"a":"it's","n":7,"l":[1,"x"],"t":true,"z":null}"#;
+        let cases = [
+            ("select :a, :n::int, x=:n", "select 'it''s', 7::int, x=7"),
+            ("select * where i in (:l)", "select * where i in (1, 'x')"),
+            ("select ':a', \":a\", $$:a$$, $t$:a$t$", "select ':a', \":a\", $$:a$$, $t$:a$t$"),
+            ("select 1 -- :a\n, :n", "select 1 -- :a\n, 7"),
+            ("select /* :a */ :z", "select /* :a */ NULL"),
+            ("select '2024'::date, a:n, arr[:n]", "select '2024'::date, a:n, arr[7]"),
+            ("select E'\\':a' , :n", "select E'\\':a' , 7"),
+            ("select :t", "select true"),
+            ("select :1", "select :1"),
+        ];
+        for (sql, expected) in cases {
+            assert_eq!(replaced(sql, values, DbBackend::Postgres), expected);
+        }
+        assert_eq!(replaced("select :t", values, DbBackend::Sqlite), "select 1");
+        assert_eq!(
+            replaced("select \":a\", `:a`, :n # :a", values, DbBackend::MySql),
+            "select \":a\", `:a`, 7 # :a"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_throws() {
+        let cases = [
+            ("select :nope", "Named replacement \":nope\" has no entry in the replacement map."),
+            ("select :o", "Invalid value { k: 1 }"),
+            (
+                "select 'open",
+                "The following SQL query includes an unterminated string literal:\nselect 'open",
+            ),
+        ];
+        for (sql, expected) in cases {
+            assert_eq!(replaced(sql, r#"{"o":{"k":1}}"#, DbBackend::Postgres), expected);
+        }
+    }
+
+    #[test]
+    fn backslashes_mean_themselves_in_any_mode_of_the_server() {
+        let values = r#"{"a":"\\'; drop"}"#;
+        assert_eq!(replaced("select :a", values, DbBackend::Postgres), r"select E'\\''; drop'");
+        assert_eq!(
+            replaced("select :a", values, DbBackend::MySql),
+            "select CONVERT(X'5c273b2064726f70' USING utf8mb4)"
+        );
+        assert_eq!(replaced("select :a", values, DbBackend::Sqlite), r"select '\''; drop'");
+        let zero = r#"{"a":"x\u0000"}"#;
+        assert_eq!(replaced("select :a", zero, DbBackend::Sqlite), "select CAST(X'7800' AS TEXT)");
+    }
+
+    #[test]
+    fn statements_end_at_semicolons_outside_of_quotes() {
+        let statements =
+            split("select ';'; insert into t values ($$;$$) ;; -- ;\n select 1;", DbBackend::Postgres);
+        let statements: Vec<&str> = statements.into_iter().map(str::trim).collect();
+        assert_eq!(statements, ["select ';'", "insert into t values ($$;$$)", "-- ;\n select 1"]);
+        assert_eq!(command(" -- x\n /* y */ (Select 1)"), "SELECT");
+        assert_eq!(command(""), "");
+    }
+
+    proptest! {
+        /// Whatever is in a text, the statement around it stays the same: one literal, and nothing behind it.
+        #[test]
+        fn a_text_never_leaves_its_quotes(text in any::<String>()) {
+            for backend in [DbBackend::Postgres, DbBackend::MySql, DbBackend::Sqlite] {
+                let values: Object = [("v", Value::text(text.as_str()))].into_iter().collect();
+                let sql = replace("select :v", &values, &codec(backend)).expect("a text");
+                prop_assert_eq!(split(&sql, backend).len(), 1);
+                let mut found = 0;
+                prop_assert!(!walk(&sql, backend, |_, _| found += 1), "{}", sql);
+                prop_assert_eq!(found, 0, "{}", sql);
+            }
+        }
+
+        #[test]
+        fn any_statement_is_walked_to_its_end(sql in any::<String>()) {
+            for backend in [DbBackend::Postgres, DbBackend::MySql, DbBackend::Sqlite] {
+                let _ = split(&sql, backend);
+                let _ = replace(&sql, &Object::new(), &codec(backend));
+                let _ = command(&sql);
+            }
+        }
+    }
+}

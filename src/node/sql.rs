@@ -1,0 +1,109 @@
+//! Runs SQL on NocoBase's database (`SQLInstruction.ts` of `plugin-workflow-sql`).
+
+use async_trait::async_trait;
+use serde::Deserialize;
+
+use super::data_source::main_only;
+use super::{Context, Example, Node, NodeType, Outcome, resolved};
+use crate::collection::statement::{Runner, replace};
+use crate::expr::convert::{to_text, trim};
+use crate::expr::{Object, Template, Thrown, Value};
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Sql {
+    /// `main` when not given.
+    data_source: Value,
+    /// Rendered only with `unsafeInjection`.
+    sql: Text,
+    /// `[result, metadata]` instead of the result.
+    with_meta: Value,
+    /// Variables are put into the text as they are, instead of as values.
+    unsafe_injection: Value,
+    /// `[{name, value}]` for `:name` in the text; the values are rendered.
+    variables: Template,
+}
+
+/// A text as it stands and as a template.
+#[derive(Default, Deserialize)]
+#[serde(from = "Value")]
+struct Text {
+    raw: Value,
+    template: Template,
+}
+
+impl From<Value> for Text {
+    fn from(raw: Value) -> Self {
+        Self { template: Template::parse(&raw), raw }
+    }
+}
+
+#[async_trait]
+impl Node for Sql {
+    async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
+        let source = match &self.data_source {
+            name if name.is_truthy() => to_text(name)?,
+            _ => "main".to_owned(),
+        };
+        let collections = cx.services().collections.clone();
+        let timeout = cx.services().sql_timeout;
+        let unknown = "Cannot destructure property 'collectionManager' of \
+                       'this.workflow.app.dataSourceManager.dataSources.get(...)' as it is undefined.";
+        main_only(&collections, &source, unknown).await?;
+        let codec = collections.store().codec;
+        let is_injected = self.unsafe_injection.is_truthy();
+        let text = if is_injected { cx.render(&self.sql.template)? } else { self.sql.raw.clone() };
+        let text = if text.is_truthy() { to_text(&text)? } else { String::new() };
+        let mut sql = trim(&text).to_owned();
+        if !is_injected {
+            let variables = cx.render(&self.variables)?;
+            if !sql.is_empty() {
+                sql = replace(&sql, &named(&variables)?, &codec)?;
+            }
+        }
+        if sql.is_empty() {
+            return Ok(resolved(Value::Undefined));
+        }
+        let db = cx.transaction().await?;
+        let outcome = Runner { codec: &codec, db, timeout }.run(&sql).await?;
+        Ok(resolved(match self.with_meta.is_truthy() {
+            true => Value::array(vec![outcome.result, outcome.meta]),
+            false => outcome.result,
+        }))
+    }
+}
+
+fn named(variables: &Value) -> Result<Object, Thrown> {
+    let mut named = Object::new();
+    let items = variables.as_array().map_or(&[][..], |array| array.items());
+    for item in items {
+        let name = item.member("name");
+        if name.is_truthy() {
+            named.insert(to_text(&name)?, item.member("value"));
+        }
+    }
+    Ok(named)
+}
+
+impl NodeType for Sql {
+    const TYPE: &'static str = "sql";
+
+    fn examples() -> Vec<Example> {
+        vec![
+            Example {
+                about: "Runs a statement with variables as values",
+                config: r#"{"sql": "select :who as name", "variables": [{"name": "who", "value": "{{$context.body.who}}"}]}"#,
+                context: r#"{"body": {"who": "it's Ann"}}"#,
+                status: entity::status::job::RESOLVED,
+                result: r#"[{"name":"it's Ann"}]"#,
+            },
+            Example {
+                about: "Does nothing without a statement",
+                config: "{}",
+                context: "{}",
+                status: entity::status::job::RESOLVED,
+                result: "",
+            },
+        ]
+    }
+}

@@ -1,0 +1,198 @@
+//! The tables of a case: creating its collections, running `seed` and reading `inspect`. Both are written for
+//! PostgreSQL and are translated for the other databases as far as the cases need it.
+
+use std::collections::HashMap;
+
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use serde_json::{Value, json};
+
+use super::case::Case;
+use crate::collections;
+use crate::databases::Kind;
+use crate::rows::Rows;
+
+/// Cases that a database other than PostgreSQL answers differently, by the beginnings of their names, with the
+/// reason. What the README of the cases allows to differ is compared nowhere else.
+const LEFT_OUT: &[(&str, &[Kind], &str)] = &[
+    ("aggregate-types", &[Kind::Mysql, Kind::Sqlite], "errors of PostgreSQL"),
+    ("query-errors", &[Kind::Mysql, Kind::Sqlite], "errors of PostgreSQL"),
+    // utf8mb4_unicode_ci takes Ä for A.
+    ("query-operators", &[Kind::Mysql], "comparison of text"),
+];
+
+/// Why a case is left out on a database.
+pub fn left_out(case: &Case, kind: Kind) -> Option<&'static str> {
+    if kind != Kind::Postgres && case.node_types().contains("sql") {
+        return Some("statements of PostgreSQL");
+    }
+    let one = LEFT_OUT.iter().find(|(name, kinds, _)| case.name.starts_with(name) && kinds.contains(&kind));
+    one.map(|(_, _, reason)| *reason)
+}
+
+/// Creates the collections of a case that do not exist, and fills them.
+pub async fn set_up(rows: &Rows, case: &Case) {
+    collections::create(rows, &case.collections).await;
+    for statement in &case.seed {
+        for sql in translate(rows.store.codec.backend(), statement) {
+            rows.execute(&sql).await;
+        }
+    }
+}
+
+/// The rows of a statement, as PostgreSQL's `row_to_json` gives them.
+pub async fn inspect(rows: &Rows, case: &Case, statement: &str) -> Value {
+    let backend = rows.store.codec.backend();
+    let rows = match backend {
+        DbBackend::Postgres => {
+            let texts = rows.texts(&format!("SELECT row_to_json(t)::text FROM ({statement}) t")).await;
+            texts.into_iter().flatten().map(|text| serde_json::from_str(&text).expect("JSON")).collect()
+        }
+        _ => read(rows, case, &translate(backend, statement).concat()).await,
+    };
+    json!({"table": statement, "rows": Value::Array(rows)})
+}
+
+async fn read(rows: &Rows, case: &Case, sql: &str) -> Vec<Value> {
+    let types = types(case, sql);
+    let statement = Statement::from_string(rows.store.codec.backend(), sql);
+    let found = rows.store.db.query_all_raw(statement).await.unwrap_or_else(|err| panic!("{sql}: {err}"));
+    let object = |row| {
+        let object = sidehook::collection::row::object(row, &rows.store.codec).expect("a readable row");
+        let text = sidehook::expr::json::stringify_or_null(&object);
+        let mut object: Value = serde_json::from_str(&text).expect("JSON");
+        for (name, value) in object.as_object_mut().expect("an object") {
+            *value = as_postgres(value.take(), types.get(name).map_or("", String::as_str));
+        }
+        object
+    };
+    found.iter().map(object).collect()
+}
+
+/// The types of the columns of the collection that a statement reads.
+fn types(case: &Case, sql: &str) -> HashMap<String, String> {
+    let name = sql
+        .split_whitespace()
+        .skip_while(|word| !word.eq_ignore_ascii_case("from"))
+        .nth(1)
+        .unwrap_or_default();
+    let mut types: HashMap<String, String> =
+        ["createdAt", "updatedAt"].map(|time| (time.to_owned(), "date".to_owned())).into();
+    let own = case.collections.iter().find(|one| one["name"] == name);
+    for field in own.and_then(|one| one["fields"].as_array()).into_iter().flatten() {
+        let text = |key: &str| field[key].as_str().unwrap_or_default().to_owned();
+        types.insert(text("name"), text("type"));
+    }
+    types
+}
+
+/// A value of MySQL or SQLite as PostgreSQL would have it.
+fn as_postgres(value: Value, kind: &str) -> Value {
+    match (kind, &value) {
+        ("date" | "datetime", Value::String(text)) => {
+            let time = text.replacen(' ', "T", 1).replace(" +00:00", "").replace('Z', "");
+            let time = if time.contains('.') {
+                time.trim_end_matches('0').trim_end_matches('.').to_owned()
+            } else {
+                time
+            };
+            format!("{time}+00:00").into()
+        }
+        ("datetimeNoTz", Value::String(text)) => {
+            text.replacen(' ', "T", 1).replace(".000", "").replace(" +00:00", "").replace('Z', "").into()
+        }
+        ("boolean", Value::Number(number)) => (number.as_f64() != Some(0.0)).into(),
+        ("json" | "array", Value::String(text)) => serde_json::from_str(text).unwrap_or(value),
+        ("decimal" | "bigInt" | "snowflakeId", Value::String(text)) => {
+            serde_json::from_str(text).unwrap_or(value)
+        }
+        _ => value,
+    }
+}
+
+/// A statement in the SQL of another database: one, or several.
+fn translate(backend: DbBackend, statement: &str) -> Vec<String> {
+    if backend == DbBackend::Postgres {
+        return vec![statement.to_owned()];
+    }
+    if let Some(tables) = statement.strip_prefix("TRUNCATE ") {
+        let tables = tables.trim_end_matches(" RESTART IDENTITY CASCADE");
+        return tables.split(", ").flat_map(|table| emptied(backend, table.trim_matches('"'))).collect();
+    }
+    let mut out = String::new();
+    for (i, part) in statement.split('\'').enumerate() {
+        // Every second part is a text; quotes inside of one do not occur.
+        if i % 2 == 1 {
+            out.push_str(&format!("'{}'", self::text(backend, part).replace('\\', "\\\\")));
+        } else if backend == DbBackend::MySql {
+            out.push_str(&part.replace('"', "`"));
+        } else {
+            out.push_str(part);
+        }
+    }
+    vec![if backend == DbBackend::MySql { quote_columns(&out) } else { out }]
+}
+
+fn emptied(backend: DbBackend, table: &str) -> Vec<String> {
+    match backend {
+        DbBackend::MySql => {
+            vec![format!("DELETE FROM `{table}`"), format!("ALTER TABLE `{table}` AUTO_INCREMENT = 1")]
+        }
+        _ => vec![
+            format!("DELETE FROM \"{table}\""),
+            format!("DELETE FROM sqlite_sequence WHERE name = '{table}'"),
+        ],
+    }
+}
+
+/// A text as NocoBase writes it to the database: JSON without spaces, times in its own form.
+fn text(backend: DbBackend, text: &str) -> String {
+    match serde_json::from_str::<Value>(text) {
+        Ok(value @ (Value::Array(_) | Value::Object(_))) => value.to_string(),
+        _ => time(backend, text),
+    }
+}
+
+fn time(backend: DbBackend, text: &str) -> String {
+    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    let is_day = shape.starts_with("0000-00-00Z");
+    if !is_day && !shape.starts_with("0000-00-00T00:00:00") && !shape.starts_with("0000-00-00 00:00:00") {
+        return text.to_owned();
+    }
+    let bare = text.trim_end_matches('Z').replacen('T', " ", 1);
+    let bare = if is_day { format!("{bare} 00:00:00") } else { bare };
+    let (seconds, fraction) = bare.split_once('.').unwrap_or((&bare, ""));
+    match backend {
+        DbBackend::MySql => format!("{seconds}.{fraction:0<3}"),
+        _ => format!("{seconds}.{fraction:0<3} +00:00"),
+    }
+}
+
+/// Names of columns may be key words in MySQL.
+fn quote_columns(sql: &str) -> String {
+    let Some(list) = sql.strip_prefix("insert into ").and_then(|rest| rest.split_once(") values")) else {
+        return sql.to_owned();
+    };
+    let (head, columns) = list.0.split_once('(').expect("a list of columns");
+    let columns: Vec<String> =
+        columns.split(',').map(|column| format!("`{}`", column.trim().trim_matches('`'))).collect();
+    format!("insert into {head}({}) values{}", columns.join(", "), list.1)
+}
+
+#[test]
+fn statements_are_translated() {
+    let insert =
+        r#"insert into t (dec, "createdAt") values ('a "b"', '2020-01-01Z'), (1, '2020-06-01T10:00:00.5Z')"#;
+    assert_eq!(
+        translate(DbBackend::MySql, insert),
+        [
+            r#"insert into t (`dec`, `createdAt`) values ('a "b"', '2020-01-01 00:00:00.000'), (1, '2020-06-01 10:00:00.500')"#
+        ]
+    );
+    assert_eq!(
+        translate(DbBackend::Sqlite, "insert into t (nt) values ('2024-02-28 23:59:59')"),
+        ["insert into t (nt) values ('2024-02-28 23:59:59.000 +00:00')"]
+    );
+    let truncate = r#"TRUNCATE "a", "b" RESTART IDENTITY CASCADE"#;
+    assert_eq!(translate(DbBackend::MySql, truncate).len(), 4);
+    assert_eq!(translate(DbBackend::Postgres, truncate), [truncate]);
+}
