@@ -50,7 +50,11 @@ impl Processor {
         for timer in &left.timers {
             self.waits.add_timer(JobId(timer.job_id), timer.due_at, true);
         }
-        self.journal.restore(self.jobs_left(left.jobs, left.timers));
+        let left = self.jobs_left(left.jobs, left.timers);
+        if let Some(newest) = left.last() {
+            self.engine.ids.pass_job(newest.id.0);
+        }
+        self.journal.restore(left);
         // A branching node waits for its branches; other pending jobs wait for work that is gone.
         let is_stranded = |(job, node): &(JobId, NodeIndex)| {
             graph.node(*node).branches.is_empty() && !self.waits.has_timer(*job)

@@ -50,16 +50,18 @@ fn column(name: &str) -> Alias {
 
 impl Store {
     /// Takes a number that was given back, else one that nobody has had, else that of the instance that has
-    /// been silent for longest: it may only have been cut off from the database. `token` tells this process
-    /// from others.
+    /// been silent for longest: it may only have been cut off from the database. Numbers whose ids have been
+    /// reserved for times to come are left alone while there are others, so that ids keep to the clock. `token`
+    /// tells this process from others.
     pub async fn register_instance(&self, token: &str) -> Result<Registration, InstanceError> {
         let (now, instances) = self.instances().await?;
         let find = |number: i32| instances.iter().find(|instance| instance.id == number);
         let mut numbers: Vec<i32> = (0..MAX_INSTANCES).collect();
         numbers.sort_by_key(|number| match find(*number) {
-            Some(known) if known.heartbeat_at == 0 => (0, 0),
+            Some(known) if known.heartbeat_at == 0 && known.ids_used_until <= now => (0, 0),
             None => (1, 0),
-            Some(known) => (2, known.heartbeat_at),
+            Some(known) if known.heartbeat_at == 0 => (2, known.ids_used_until),
+            Some(known) => (3, known.heartbeat_at),
         });
         for number in numbers {
             let registration = match find(number) {
@@ -130,12 +132,15 @@ impl Store {
         }
     }
 
-    /// Gives the number back, so that the next instance can take it at once.
-    pub async fn release_instance(&self, owner: Owner) -> Result<(), DbErr> {
+    /// Gives the number back, so that the next instance can take it at once. `ids_used_until` is known when no
+    /// more ids are going to be given out; otherwise all that were reserved count as used.
+    pub async fn release_instance(&self, owner: Owner, ids_used_until: Option<i64>) -> Result<(), DbErr> {
         let mut update = Query::update();
+        update.table(self.table(Table::Instances)).value(column("heartbeat_at"), 0_i64);
+        if let Some(used) = ids_used_until {
+            update.value(column("ids_used_until"), used);
+        }
         update
-            .table(self.table(Table::Instances))
-            .value(column("heartbeat_at"), 0_i64)
             .and_where(Expr::col(column("id")).eq(owner.number))
             .and_where(Expr::col(column("generation")).eq(owner.generation));
         self.db.execute(&update).await.map(drop)
