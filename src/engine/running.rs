@@ -1,6 +1,6 @@
 //! The executions that run in this process, and the watch for those that somebody else has ended.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +35,19 @@ impl Running {
         let aborted = CancellationToken::new();
         self.entries().insert(id, Entry { aborted: aborted.clone(), has_row, is_watched: false });
         Registration { running: self.clone(), id, aborted }
+    }
+
+    /// Puts an execution that has been recorded on the list; `None` when it is on it already, because it runs or
+    /// is about to.
+    pub fn try_register(&self, id: i64) -> Option<Registration> {
+        let aborted = CancellationToken::new();
+        match self.entries().entry(id) {
+            hash_map::Entry::Occupied(_) => return None,
+            hash_map::Entry::Vacant(place) => {
+                place.insert(Entry { aborted: aborted.clone(), has_row: true, is_watched: false });
+            }
+        }
+        Some(Registration { running: self.clone(), id, aborted })
     }
 
     /// The execution has been recorded.

@@ -162,16 +162,16 @@ impl Store {
         Ok(generation == Some(owner.generation))
     }
 
-    /// Takes over the leases of instances that are gone, and of earlier holders of the own number.
-    /// With `judges` false those of the own number only. Returns the executions that now belong to `owner`.
-    pub async fn take_over(&self, owner: Owner, judges: bool) -> Result<Vec<i64>, DbErr> {
+    /// Takes over the leases of instances that are gone, and of earlier holders of the own number. With `judges`
+    /// false those of the own number only. The executions are added to `taken`. After an error they may belong
+    /// to `owner` or not: the answer to COMMIT gets lost with the connection.
+    pub async fn take_over(&self, owner: Owner, judges: bool, taken: &mut Vec<i64>) -> Result<(), DbErr> {
         let holders = self.lease_holders().await?;
         let is_foreign = |holder: &&Owner| **holder != owner;
         if !holders.iter().any(|holder| is_foreign(&holder)) {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let (now, instances) = self.instances().await?;
-        let mut executions = Vec::new();
         for known in instances {
             let holds = |holder: &&Owner| holder.number == known.id && is_foreign(holder);
             let is_own_number = known.id == owner.number;
@@ -182,11 +182,11 @@ impl Store {
             }
             let tx = self.begin().await?;
             if is_own_number || self.retire(&tx, &known).await? {
-                executions.extend(self.take_leases_over(&tx, known.id, owner).await?);
+                taken.extend(self.take_leases_over(&tx, known.id, owner).await?);
             }
             tx.commit().await?;
         }
-        Ok(executions)
+        Ok(())
     }
 
     /// Raises the generation of an instance that is gone, which refuses all its later writes.

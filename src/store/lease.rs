@@ -1,6 +1,8 @@
 //! `sidehook_leases`: which execution belongs to which instance, and where its run stands. A lease without an
 //! instance waits for a worker or for a time. As long as there is a lease, the execution is sidehook's.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use entity::{Table, lease};
 use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, OnConflict, Query};
@@ -92,33 +94,33 @@ impl Store {
         Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.flatten())
     }
 
-    /// Takes the oldest waiting executions of a workflow, at most `limit`, and starts those that have yet to
-    /// begin. Returns their ids; empty as well when another instance was faster with all of them.
+    /// Takes executions that have been found waiting, and starts those that have yet to begin. Returns their ids;
+    /// those are missing with which another instance was faster. After an error they may have been taken or not.
     pub async fn claim_waiting(
         &self,
         owner: Owner,
-        workflow_id: i64,
-        limit: u64,
+        waiting: &[i64],
         now: DateTime<Utc>,
     ) -> Result<Vec<i64>, DbErr> {
-        let waiting = self.waiting_executions(workflow_id, limit, now).await?;
         if waiting.is_empty() {
-            return Ok(waiting);
+            return Ok(Vec::new());
         }
         let tx = self.begin().await?;
         if !self.fence(&tx, owner).await? {
             return Ok(Vec::new());
         }
-        let found = self.lock_executions(&tx, &waiting).await?;
-        let queueing: Vec<i64> =
-            found.iter().filter(|(_, status)| status.is_none()).map(|(id, _)| *id).collect();
+        let found = self.lock_executions(&tx, waiting).await?;
+        let claimed = self.take_waiting_leases(&tx, waiting, owner).await?;
+        let is_queueing = |(id, status): &&(i64, Option<i32>)| status.is_none() && claimed.contains(id);
+        let queueing: Vec<i64> = found.iter().filter(is_queueing).map(|(id, _)| *id).collect();
         self.start_executions(&tx, &queueing, now).await?;
-        let claimed = self.take_waiting_leases(&tx, &waiting, owner).await?;
         tx.commit().await?;
         Ok(claimed)
     }
 
-    async fn waiting_executions(
+    /// The executions of a workflow that wait for a worker, or have waited for a time that has come: the oldest,
+    /// at most `limit`.
+    pub async fn waiting_executions(
         &self,
         workflow_id: i64,
         limit: u64,
@@ -189,6 +191,24 @@ impl Store {
             .and_where(Expr::col(column("execution_id")).is_in(executions.iter().copied()));
         let rows = self.db.query_all(&select).await?;
         rows.iter().map(|row| lease::Model::from_query_result(row, "")).collect()
+    }
+
+    /// Those of some executions whose leases belong to an owner.
+    pub(super) async fn owned_among<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        owner: Owner,
+        executions: &HashSet<i64>,
+    ) -> Result<HashSet<i64>, DbErr> {
+        let mut select = Query::select();
+        select
+            .column(column("execution_id"))
+            .from(self.table(Table::Leases))
+            .and_where(Expr::col(column("instance_id")).eq(owner.number))
+            .and_where(Expr::col(column("generation")).eq(owner.generation))
+            .and_where(Expr::col(column("execution_id")).is_in(executions.iter().copied()));
+        let rows = db.query_all(&select).await?;
+        rows.iter().map(|row| row.try_get_by_index(0)).collect()
     }
 
     /// The instances that hold leases, each with its generation.

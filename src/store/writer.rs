@@ -1,6 +1,6 @@
 //! The transactions of the recorder: what records become in the database, and what is tried again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -174,6 +174,10 @@ impl Writer {
     async fn write_rows(&self, tx: &DatabaseTransaction, records: &[&Record]) -> Result<Vec<Written>, DbErr> {
         let (store, now) = (&self.store, (self.now)());
         let statuses = self.lock_existing(tx, records).await?;
+        let handed_on = self.handed_on(tx, records).await?;
+        let all = records;
+        let is_open = |record: &&&Record| !handed_on.contains(&record.execution_id);
+        let records = &all.iter().filter(is_open).copied().collect::<Vec<_>>()[..];
         let is_started = |record: &Record| statuses.get(&record.execution_id) == Some(&Some(STARTED));
         let exists = |record: &&&Record| {
             (record.create.is_some() && !record.deletes) || statuses.contains_key(&record.execution_id)
@@ -204,11 +208,26 @@ impl Writer {
             counts.add(&row.key, row.workflow_id);
         }
         store.count(tx, &counts, now).await?;
-        let outcome = |record: &&Record| match runs_on(record) {
+        let outcome = |record: &&Record| match runs_on(record) || handed_on.contains(&record.execution_id) {
             true => Written::Committed,
             false => Written::EndedElsewhere,
         };
-        Ok(records.iter().map(outcome).collect())
+        Ok(all.iter().map(outcome).collect())
+    }
+
+    /// The executions whose records give away a lease that this instance does not have any more. An earlier
+    /// attempt at the record was committed, only its answer got lost, and whoever has taken the execution since
+    /// then must not be disturbed.
+    async fn handed_on(&self, tx: &DatabaseTransaction, records: &[&Record]) -> Result<HashSet<i64>, DbErr> {
+        let gives_away =
+            |record: &&&Record| record.create.is_none() && matches!(record.lease, LeaseChange::Wait(_));
+        let mut open: HashSet<i64> =
+            records.iter().filter(gives_away).map(|record| record.execution_id).collect();
+        if !open.is_empty() {
+            let owned = self.store.owned_among(tx, self.owner, &open).await?;
+            open.retain(|id| !owned.contains(id));
+        }
+        Ok(open)
     }
 
     async fn lock_existing(
