@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use entity::{Table, instance};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, LockBehavior, LockType, Query};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, SqlErr};
 
 use super::Store;
@@ -189,16 +189,28 @@ impl Store {
         Ok(())
     }
 
-    /// Raises the generation of an instance that is gone, which refuses all its later writes.
+    /// Raises the generation of an instance that is gone, which refuses all its later writes. `false` when it
+    /// has given a sign of life after all, or is in the middle of a transaction: waiting for that would silence
+    /// the one who waits.
     async fn retire<C: ConnectionTrait>(&self, db: &C, known: &instance::Model) -> Result<bool, DbErr> {
+        let is_unchanged = Cond::all()
+            .add(Expr::col(column("id")).eq(known.id))
+            .add(Expr::col(column("generation")).eq(known.generation))
+            .add(Expr::col(column("heartbeat_at")).eq(known.heartbeat_at));
+        if self.codec.backend() != DbBackend::Sqlite {
+            let mut lock = Query::select();
+            lock.column(column("id")).from(self.table(Table::Instances)).cond_where(is_unchanged.clone());
+            lock.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+            if db.query_one(&lock).await?.is_none() {
+                return Ok(false);
+            }
+        }
         let mut update = Query::update();
         update
             .table(self.table(Table::Instances))
             .value(column("generation"), known.generation + 1)
             .value(column("heartbeat_at"), 0_i64)
-            .and_where(Expr::col(column("id")).eq(known.id))
-            .and_where(Expr::col(column("generation")).eq(known.generation))
-            .and_where(Expr::col(column("heartbeat_at")).eq(known.heartbeat_at));
+            .cond_where(is_unchanged);
         Ok(db.execute(&update).await?.rows_affected() == 1)
     }
 
