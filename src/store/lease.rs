@@ -4,9 +4,10 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
+use entity::status::execution::STARTED;
 use entity::{Table, lease};
 use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, OnConflict, Query};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, JoinType};
 
 use super::Store;
 use super::instance::Owner;
@@ -20,6 +21,9 @@ pub struct Lease {
     /// From when another instance may take a lease that belongs to nobody, in milliseconds since 1970.
     pub due_at: i64,
 }
+
+/// At most so many executions that were ended elsewhere are woken at a time.
+const WAKES: u64 = 500;
 
 fn column(name: &str) -> Alias {
     Alias::new(name)
@@ -92,6 +96,39 @@ impl Store {
             .and_where(Expr::col(column("due_at")).gt(now.timestamp_millis()));
         let row = self.db.query_one(&select).await?;
         Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.flatten())
+    }
+
+    /// Makes waiting executions due that somebody else has ended or deleted, so that what is kept of them goes.
+    /// Returns how many those are.
+    pub async fn wake_ended(&self, now: DateTime<Utc>) -> Result<u64, DbErr> {
+        let (own, execution) = (Alias::new("l"), Alias::new("e"));
+        let status = Expr::col((execution.clone(), self.column("status")));
+        let mut select = Query::select();
+        select
+            .expr_as(Expr::col((own.clone(), column("execution_id"))), column("execution_id"))
+            .from_as(self.table(Table::Leases), own.clone())
+            .join_as(
+                JoinType::LeftJoin,
+                self.table(Table::Executions),
+                execution.clone(),
+                Expr::col((execution, self.column("id"))).equals((own.clone(), column("execution_id"))),
+            )
+            .and_where(Expr::col((own.clone(), column("instance_id"))).is_null())
+            .and_where(Expr::col((own, column("due_at"))).gt(now.timestamp_millis()))
+            .cond_where(Cond::any().add(status.clone().is_null()).add(status.ne(STARTED)))
+            .limit(WAKES);
+        let rows = self.db.query_all(&select).await?;
+        let ended: Vec<i64> = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
+        if ended.is_empty() {
+            return Ok(0);
+        }
+        let mut update = Query::update();
+        update
+            .table(self.table(Table::Leases))
+            .value(column("due_at"), 0)
+            .and_where(Expr::col(column("instance_id")).is_null())
+            .and_where(Expr::col(column("execution_id")).is_in(ended));
+        Ok(self.db.execute(&update).await?.rows_affected())
     }
 
     /// Takes executions that have been found waiting, and starts those that have yet to begin. Returns their ids;
