@@ -11,6 +11,7 @@ use entity::status::execution::{ERROR, STARTED};
 use entity::{execution, lease};
 use sea_orm::DbErr;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use super::processor::{Ended, Execution, Left, Processor, Start};
 use super::running::Registration;
@@ -25,6 +26,32 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// At most so many waiting executions are fetched at a time.
 const BATCH: usize = 64;
+
+/// Whose turn it is: the workflows of which executions wait.
+#[derive(Default)]
+struct Turns {
+    workflows: VecDeque<i64>,
+    /// When the database was asked for them.
+    asked_at: Option<Instant>,
+}
+
+impl Turns {
+    /// Whether workflows may have waiting executions that are not in here.
+    fn is_outdated(&self) -> bool {
+        self.workflows.is_empty() || self.asked_at.is_none_or(|asked_at| asked_at.elapsed() > POLL_INTERVAL)
+    }
+
+    /// Takes over which workflows have waiting executions; those that are new come first.
+    fn update(&mut self, workflows: &[i64]) {
+        self.workflows.retain(|known| workflows.contains(known));
+        for workflow in workflows {
+            if !self.workflows.contains(workflow) {
+                self.workflows.push_front(*workflow);
+            }
+        }
+        self.asked_at = Some(Instant::now());
+    }
+}
 
 /// The workers: the right of asynchronous executions to run.
 pub struct Workers {
@@ -150,11 +177,11 @@ impl Engine {
 
     /// Gives waiting executions to workers as those become free and as their times come.
     pub(super) async fn feed_workers(self: Arc<Self>) {
-        let mut turn = VecDeque::new();
+        let mut turns = Turns::default();
         while !self.is_stopping() {
             let free = self.stopping.run_until_cancelled(self.workers.any_free()).await;
             let Some(free) = free else { return };
-            match self.take_waiting(&mut turn, free.min(BATCH)).await {
+            match self.take_waiting(&mut turns, free.min(BATCH)).await {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(err) => {
@@ -173,14 +200,15 @@ impl Engine {
     }
 
     /// Takes waiting executions of the workflow whose turn it is, at most as many as there are free workers;
-    /// `false` when nothing more can be taken now. `turn` are the workflows that have some.
-    async fn take_waiting(self: &Arc<Self>, turn: &mut VecDeque<i64>, free: usize) -> Result<bool, DbErr> {
+    /// `false` when nothing more can be taken now. `turns` has the workflows that have some.
+    async fn take_waiting(self: &Arc<Self>, turns: &mut Turns, free: usize) -> Result<bool, DbErr> {
         let now = self.ids.now();
-        if turn.is_empty() {
+        if turns.is_outdated() {
             self.has_backlog.store(false, Ordering::Release);
-            turn.extend(self.store.workflows_with_backlog(now).await?);
-            self.has_backlog.store(!turn.is_empty(), Ordering::Release);
+            turns.update(&self.store.workflows_with_backlog(now).await?);
+            self.has_backlog.store(!turns.workflows.is_empty(), Ordering::Release);
         }
+        let turn = &mut turns.workflows;
         let Some(place) = turn.iter().position(|workflow| self.workers.share_left(*workflow) > 0) else {
             // Each of them uses all the workers that it may: one of those has to end first.
             turn.clear();
