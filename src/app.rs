@@ -184,7 +184,8 @@ impl App {
         // A heartbeat under way would make the number look taken again.
         self.heart.close();
         self.heart.wait().await;
-        if !is_fenced && let Err(err) = self.store.release_instance(self.engine.owner).await {
+        let ids_used_until = (left == 0).then(|| self.engine.ids.used_until());
+        if !is_fenced && let Err(err) = self.store.release_instance(self.engine.owner, ids_used_until).await {
             tracing::warn!(reason = %err, "the instance number could not be given back");
         }
         tracing::info!("sidehook has stopped");

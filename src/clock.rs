@@ -106,6 +106,22 @@ impl Ids {
         self.clock.now().timestamp_millis().max(ahead) + ID_RESERVE.as_millis() as i64
     }
 
+    /// Up to when ids have been given out, in milliseconds: what has to be remembered once no more are taken.
+    pub fn used_until(&self) -> i64 {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.job_ms.max(state.execution_second * 1000)
+    }
+
+    /// Lets all further job ids be greater than this one, which another instance may have given out by a clock
+    /// that is ahead: of the jobs of an execution the greatest id is the newest.
+    pub fn pass_job(&self, id: i64) {
+        let ms = (id >> 22) + self.job_epoch_ms;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if ms >= state.job_ms {
+            (state.job_ms, state.job_sequence) = (ms + 1, 0);
+        }
+    }
+
     pub fn reserve(&self, until_ms: i64) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.reserved_until_ms = state.reserved_until_ms.max(until_ms);
@@ -210,6 +226,30 @@ mod tests {
                 last = next;
             }
         }
+    }
+
+    #[test]
+    fn ids_come_after_a_job_of_an_instance_whose_clock_is_ahead() {
+        let clock = Arc::new(ManualClock::at(1_795_304_647_187));
+        let other = ids(&clock, 1_795_304_667_000);
+        let theirs = other.job_id().expect("reserved");
+        let ids = ids(&clock, 0);
+        assert!(ids.job_id().expect("reserved") < theirs);
+        ids.pass_job(theirs);
+        let ours = ids.job_id().expect("reserved");
+        assert!(ours > theirs);
+        ids.pass_job(theirs - (5 << 22));
+        assert_eq!(ids.job_id().expect("reserved"), ours + 1);
+    }
+
+    #[test]
+    fn a_successor_starts_after_what_has_been_used() {
+        let clock = Arc::new(ManualClock::at(1_795_304_647_187));
+        let first = ids(&clock, 0);
+        let used = (first.execution_id().expect("reserved"), first.job_id().expect("reserved"));
+        let second = ids(&clock, first.used_until());
+        let next = (second.execution_id().expect("reserved"), second.job_id().expect("reserved"));
+        assert!(next.0 > used.0 && next.1 > used.1, "{next:?} after {used:?}");
     }
 
     #[test]

@@ -114,7 +114,8 @@ impl Engine {
                 let (start, is_awaited) = (Start::Fresh, false);
                 let execution =
                     Execution { id, workflow, context, expires_at, unrecorded: None, start, is_awaited };
-                self.spawn_run(execution, Some(worker));
+                let registration = self.running.register(id, true);
+                self.spawn_run(execution, registration, Some(worker));
             }
             None => {
                 self.has_backlog.store(true, Ordering::Release);

@@ -68,7 +68,7 @@ struct Row {
 pub struct Left {
     pub id: JobId,
     pub owner: Owner,
-    /// How many jobs the node has had so far.
+    /// How many jobs the node has had so far, later ones included.
     pub runs: u32,
     pub upstream: Option<JobId>,
     pub status: i32,
@@ -131,7 +131,8 @@ impl Journal {
         self.save_again(id);
     }
 
-    /// Goes on from the jobs that an earlier part of the run has left, by id: the newest of each node.
+    /// Goes on from the jobs that an earlier part of the run has left, by id: the newest of each node, and those
+    /// that wait without a row.
     pub fn restore(&mut self, left: Vec<Left>) {
         for Left { id, owner, runs, upstream, status, result, meta, hidden_since } in left {
             let row = Row { status, result, meta };
@@ -154,7 +155,7 @@ impl Journal {
                 is_unsaved: false,
                 is_unwritten: false,
             };
-            self.runs.insert(node, runs + u32::from(hidden_since.is_some()));
+            self.runs.insert(node, runs);
             self.newest.insert(node, id);
             self.jobs.insert(id, entry);
         }
@@ -164,7 +165,9 @@ impl Journal {
     /// newest job, its values plain JSON. Everything has to be flushed.
     pub fn reread(&mut self) {
         let newest = &self.newest;
-        self.jobs.retain(|id, entry| newest.get(&entry.job.node) == Some(id) || entry.is_unwritten);
+        self.jobs.retain(|id, entry| {
+            newest.get(&entry.job.node) == Some(id) || entry.is_unwritten || entry.is_pending()
+        });
         self.results = Arc::default();
         let mut newest: Vec<JobId> = self.newest.values().copied().collect();
         newest.sort_unstable();
@@ -310,12 +313,12 @@ impl Journal {
 
     /// Whether a job is pending; one that is no longer known has settled.
     pub fn is_pending(&self, id: JobId) -> bool {
-        self.jobs.get(&id).is_some_and(|entry| entry.job.status == entity::status::job::PENDING)
+        self.jobs.get(&id).is_some_and(Entry::is_pending)
     }
 
     /// The newest job that is still pending, if there is one.
     pub fn newest_pending(&self) -> Option<JobId> {
-        let pending = self.jobs.iter().filter(|(_, entry)| entry.job.status == entity::status::job::PENDING);
+        let pending = self.jobs.iter().filter(|(_, entry)| entry.is_pending());
         pending.map(|(id, _)| *id).max()
     }
 
@@ -397,13 +400,22 @@ impl Journal {
         }
         let newest = &self.newest;
         self.jobs.retain(|id, entry| {
-            newest.get(&entry.job.node) == Some(id) || entry.written.is_none() || entry.is_unsaved
+            newest.get(&entry.job.node) == Some(id)
+                || entry.written.is_none()
+                || entry.is_unsaved
+                || entry.is_pending()
         });
         (new, changed)
     }
 }
 
 impl Entry {
+    /// Something is going to settle it, even when its node has a newer job: a branch of a race that has lost
+    /// goes on while the loop around it does.
+    fn is_pending(&self) -> bool {
+        self.job.status == entity::status::job::PENDING
+    }
+
     /// The row as NocoBase would write it now: it inserts a null as SQL NULL and updates it as JSON `null`.
     fn next_row(&self) -> Row {
         let (status, changed) = (self.job.status, self.changed);
@@ -544,6 +556,19 @@ mod tests {
         let (new, changed) = journal.take_rows(5, Extent::Flushed);
         assert_eq!((new[0].status, new[0].result.as_deref()), (1, Some("1000")));
         assert!(changed.is_empty());
+    }
+
+    #[test]
+    fn a_pending_job_is_kept_beside_a_newer_one_of_its_node() {
+        let mut journal = journal_with(Value::from(1));
+        journal.save(JobId(2), owner(), Draft::default(), DateTime::UNIX_EPOCH);
+        journal.flush();
+        assert_eq!(journal.take_rows(5, Extent::Flushed).0.len(), 2);
+        journal.reread();
+        assert!(journal.is_pending(JobId(1)));
+        journal.settle(JobId(1), 1, &Value::from(5), DateTime::UNIX_EPOCH);
+        let (_, changed) = journal.take_rows(5, Extent::Flushed);
+        assert_eq!((changed[0].id, changed[0].result.as_deref()), (1, Some("5")));
     }
 
     #[test]

@@ -79,13 +79,13 @@ impl Engine {
     /// Takes over what instances have left that are gone, if this one may judge them, and picks up what belongs
     /// to this one and is not run.
     async fn take_over(self: &Arc<Self>, judges: bool) {
-        match self.store.take_over(self.owner, judges).await {
-            Ok(executions) if executions.is_empty() => {}
-            Ok(executions) => {
-                tracing::info!(executions = executions.len(), "taking over what another instance has left");
-                self.strand(executions);
-            }
-            Err(err) => tracing::warn!(reason = %err, "leases could not be checked"),
+        let mut executions = Vec::new();
+        if let Err(err) = self.store.take_over(self.owner, judges, &mut executions).await {
+            tracing::warn!(reason = %err, "leases could not be checked");
+        }
+        if !executions.is_empty() {
+            tracing::info!(executions = executions.len(), "taking over what another instance has left");
+            self.strand(executions);
         }
         let executions = std::mem::take(&mut *self.stranded.lock().unwrap_or_else(PoisonError::into_inner));
         if executions.is_empty() {
@@ -105,7 +105,7 @@ impl Engine {
         });
     }
 
-    /// Leaves executions of this instance for the next heartbeat to pick up.
+    /// Leaves executions for the next heartbeat to pick up, if they are this instance's.
     pub(super) fn strand(&self, executions: Vec<i64>) {
         self.stranded.lock().unwrap_or_else(PoisonError::into_inner).extend(executions);
     }

@@ -50,7 +50,11 @@ impl Processor {
         for timer in &left.timers {
             self.waits.add_timer(JobId(timer.job_id), timer.due_at, true);
         }
-        self.journal.restore(self.jobs_left(left.jobs, left.timers));
+        let left = self.jobs_left(left.jobs, left.timers);
+        if let Some(newest) = left.last() {
+            self.engine.ids.pass_job(newest.id.0);
+        }
+        self.journal.restore(left);
         // A branching node waits for its branches; other pending jobs wait for work that is gone.
         let is_stranded = |(job, node): &(JobId, NodeIndex)| {
             graph.node(*node).branches.is_empty() && !self.waits.has_timer(*job)
@@ -68,47 +72,46 @@ impl Processor {
         Ok(step)
     }
 
-    /// The newest job of each node, recorded or waiting for a time without a row.
+    /// The newest job of each node, and all that wait for a time without a row; by id.
     fn jobs_left(&self, rows: Vec<NewestJob>, timers: Vec<timer::Model>) -> Vec<LeftJob> {
         let graph = &self.execution.workflow.graph;
         let owner = |node_id: i64| {
             let index = graph.find_id(node_id)?;
             Some(Owner { index, id: node_id, key: graph.node(index).key.as_str().into() })
         };
-        let mut left: HashMap<i64, LeftJob> = HashMap::new();
-        for NewestJob { row, runs } in rows {
+        let hidden: Vec<timer::Model> = timers.into_iter().filter(|timer| !timer.is_visible).collect();
+        let mut runs: HashMap<i64, u32> =
+            rows.iter().map(|newest| (newest.row.node_id.unwrap_or_default(), newest.runs)).collect();
+        for timer in &hidden {
+            *runs.entry(timer.node_id).or_default() += 1;
+        }
+        let recorded = rows.into_iter().filter_map(|NewestJob { row, .. }| {
             let node_id = row.node_id.unwrap_or_default();
-            let Some(owner) = owner(node_id) else { continue };
-            let job = LeftJob {
+            Some(LeftJob {
                 id: JobId(row.id),
-                owner,
-                runs,
+                owner: owner(node_id)?,
+                runs: runs[&node_id],
                 upstream: row.upstream_id.map(JobId),
                 status: row.status.unwrap_or_default(),
                 result: row.result.map(|json| json.0),
                 meta: row.meta.map(|json| json.0),
                 hidden_since: None,
-            };
-            left.insert(node_id, job);
-        }
-        for timer in timers.into_iter().filter(|timer| !timer.is_visible) {
-            let Some(owner) = owner(timer.node_id) else { continue };
-            let runs = left.get(&timer.node_id).map_or(0, |job| job.runs);
-            let job = LeftJob {
+            })
+        });
+        let waiting = hidden.into_iter().filter_map(|timer| {
+            let since = DateTime::<Utc>::from_timestamp_millis(timer.created_at).unwrap_or_default();
+            Some(LeftJob {
                 id: JobId(timer.job_id),
-                owner,
-                runs,
+                owner: owner(timer.node_id)?,
+                runs: runs[&timer.node_id],
                 upstream: timer.upstream_id.map(JobId),
                 status: entity::status::job::PENDING,
                 result: timer.result,
                 meta: None,
-                hidden_since: Some(
-                    DateTime::<Utc>::from_timestamp_millis(timer.created_at).unwrap_or_default(),
-                ),
-            };
-            left.insert(timer.node_id, job);
-        }
-        let mut left: Vec<LeftJob> = left.into_values().collect();
+                hidden_since: Some(since),
+            })
+        });
+        let mut left: Vec<LeftJob> = recorded.chain(waiting).collect();
         left.sort_unstable_by_key(|job| job.id);
         left
     }

@@ -1,6 +1,6 @@
 //! The executions that run in this process, and the watch for those that somebody else has ended.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +10,9 @@ use super::Engine;
 
 /// How often the database is asked; an abort is noticed within this time.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Every so many looks those executions are looked at, too, that wait for a time.
+const LOOKS_AT_WAITING: u32 = 5;
 
 #[derive(Clone, Default)]
 pub struct Running(Arc<Mutex<HashMap<i64, Entry>>>);
@@ -35,6 +38,19 @@ impl Running {
         let aborted = CancellationToken::new();
         self.entries().insert(id, Entry { aborted: aborted.clone(), has_row, is_watched: false });
         Registration { running: self.clone(), id, aborted }
+    }
+
+    /// Puts an execution that has been recorded on the list; `None` when it is on it already, because it runs or
+    /// is about to.
+    pub fn try_register(&self, id: i64) -> Option<Registration> {
+        let aborted = CancellationToken::new();
+        match self.entries().entry(id) {
+            hash_map::Entry::Occupied(_) => return None,
+            hash_map::Entry::Vacant(place) => {
+                place.insert(Entry { aborted: aborted.clone(), has_row: true, is_watched: false });
+            }
+        }
+        Some(Registration { running: self.clone(), id, aborted })
     }
 
     /// The execution has been recorded.
@@ -81,9 +97,15 @@ impl Drop for Registration {
 }
 
 impl Engine {
-    /// Cancels runs whose executions have been ended by NocoBase: by its screen or its timeout manager.
+    /// Cancels runs whose executions have been ended by NocoBase: by its screen or its timeout manager. Those
+    /// that wait for a time, and are in nobody's memory, become due at once.
     pub(super) async fn watch_aborts(self: Arc<Self>) {
+        let mut looks = 0_u32;
         while self.stopped.run_until_cancelled(tokio::time::sleep(WATCH_INTERVAL)).await.is_some() {
+            looks = looks.wrapping_add(1);
+            if looks.is_multiple_of(LOOKS_AT_WAITING) {
+                self.wake_ended().await;
+            }
             let watched = self.running.watched();
             if watched.is_empty() {
                 continue;
@@ -97,6 +119,17 @@ impl Engine {
                 }
                 Err(err) => tracing::warn!(reason = %err, "running executions could not be checked"),
             }
+        }
+    }
+
+    async fn wake_ended(&self) {
+        match self.store.wake_ended(self.ids.now()).await {
+            Ok(0) => {}
+            Ok(executions) => {
+                tracing::info!(executions, "waiting executions were ended outside sidehook");
+                self.backlog_grew.notify_one();
+            }
+            Err(err) => tracing::warn!(reason = %err, "waiting executions could not be checked"),
         }
     }
 }

@@ -287,6 +287,10 @@ impl Processor {
     /// Goes on with a job whose time has come.
     pub(super) fn wake(&mut self, job: JobId) -> Step {
         self.journal.reread();
+        // One that was replaced by a newer one of its node before this run took over is not followed any more.
+        if !self.journal.is_pending(job) {
+            return Step::Unwind;
+        }
         Step::Resume { node: self.journal.job(job).node, branch_job: job }
     }
 

@@ -1,7 +1,7 @@
 //! Runs asynchronous executions, so many at a time. What finds no free worker waits in the database and is
 //! taken from there: workflow by workflow in turn, of each the oldest first.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use entity::status::execution::{ERROR, STARTED};
 use entity::{execution, lease};
 use sea_orm::DbErr;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use super::processor::{Ended, Execution, Left, Processor, Start};
 use super::running::Registration;
@@ -25,6 +26,32 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// At most so many waiting executions are fetched at a time.
 const BATCH: usize = 64;
+
+/// Whose turn it is: the workflows of which executions wait.
+#[derive(Default)]
+struct Turns {
+    workflows: VecDeque<i64>,
+    /// When the database was asked for them.
+    asked_at: Option<Instant>,
+}
+
+impl Turns {
+    /// Whether workflows may have waiting executions that are not in here.
+    fn is_outdated(&self) -> bool {
+        self.workflows.is_empty() || self.asked_at.is_none_or(|asked_at| asked_at.elapsed() > POLL_INTERVAL)
+    }
+
+    /// Takes over which workflows have waiting executions; those that are new come first.
+    fn update(&mut self, workflows: &[i64]) {
+        self.workflows.retain(|known| workflows.contains(known));
+        for workflow in workflows {
+            if !self.workflows.contains(workflow) {
+                self.workflows.push_front(*workflow);
+            }
+        }
+        self.asked_at = Some(Instant::now());
+    }
+}
 
 /// The workers: the right of asynchronous executions to run.
 pub struct Workers {
@@ -99,8 +126,12 @@ impl Drop for Worker {
 }
 
 impl Engine {
-    pub(super) fn spawn_run(self: &Arc<Self>, execution: Execution, worker: Option<Worker>) {
-        let registration = self.running.register(execution.id, true);
+    pub(super) fn spawn_run(
+        self: &Arc<Self>,
+        execution: Execution,
+        registration: Registration,
+        worker: Option<Worker>,
+    ) {
         let engine = self.clone();
         self.tasks.spawn(async move {
             let worker = match worker {
@@ -146,11 +177,11 @@ impl Engine {
 
     /// Gives waiting executions to workers as those become free and as their times come.
     pub(super) async fn feed_workers(self: Arc<Self>) {
-        let mut turn = VecDeque::new();
+        let mut turns = Turns::default();
         while !self.is_stopping() {
             let free = self.stopping.run_until_cancelled(self.workers.any_free()).await;
             let Some(free) = free else { return };
-            match self.take_waiting(&mut turn, free.min(BATCH)).await {
+            match self.take_waiting(&mut turns, free.min(BATCH)).await {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(err) => {
@@ -169,14 +200,15 @@ impl Engine {
     }
 
     /// Takes waiting executions of the workflow whose turn it is, at most as many as there are free workers;
-    /// `false` when nothing more can be taken now. `turn` are the workflows that have some.
-    async fn take_waiting(self: &Arc<Self>, turn: &mut VecDeque<i64>, free: usize) -> Result<bool, DbErr> {
+    /// `false` when nothing more can be taken now. `turns` has the workflows that have some.
+    async fn take_waiting(self: &Arc<Self>, turns: &mut Turns, free: usize) -> Result<bool, DbErr> {
         let now = self.ids.now();
-        if turn.is_empty() {
+        if turns.is_outdated() {
             self.has_backlog.store(false, Ordering::Release);
-            turn.extend(self.store.workflows_with_backlog(now).await?);
-            self.has_backlog.store(!turn.is_empty(), Ordering::Release);
+            turns.update(&self.store.workflows_with_backlog(now).await?);
+            self.has_backlog.store(!turns.workflows.is_empty(), Ordering::Release);
         }
+        let turn = &mut turns.workflows;
         let Some(place) = turn.iter().position(|workflow| self.workers.share_left(*workflow) > 0) else {
             // Each of them uses all the workers that it may: one of those has to end first.
             turn.clear();
@@ -184,7 +216,15 @@ impl Engine {
         };
         let Some(workflow_id) = turn.remove(place) else { return Ok(false) };
         let limit = self.workers.share_left(workflow_id).min(free.div_ceil(turn.len() + 1));
-        let claimed = self.store.claim_waiting(self.owner, workflow_id, limit as u64, now).await?;
+        let waiting = self.store.waiting_executions(workflow_id, limit as u64, now).await?;
+        let claimed = match self.store.claim_waiting(self.owner, &waiting, now).await {
+            Ok(claimed) => claimed,
+            Err(err) => {
+                // They may be ours all the same: the answer to COMMIT gets lost with the connection.
+                self.strand(waiting);
+                return Err(err);
+            }
+        };
         if claimed.len() == limit {
             turn.push_back(workflow_id);
         }
@@ -209,16 +249,18 @@ impl Engine {
         self.wakes.lock().unwrap_or_else(PoisonError::into_inner).insert(due_at);
     }
 
-    /// Runs executions whose leases are ours, from where they stand. `is_first_run` says that those without
-    /// a place to go on from have not left any jobs. After an error none of them has been started.
+    /// Runs those of the executions whose leases are this instance's and which it does not run yet, from where
+    /// they stand. `is_first_run` says that those without a place to go on from have not left any jobs. After an
+    /// error none of them has been started.
     pub(super) async fn pick_up(self: &Arc<Self>, ids: &[i64], is_first_run: bool) -> Result<(), DbErr> {
-        let rows = self.store.find_executions(ids).await?;
-        let mut leases: HashMap<i64, lease::Model> =
-            self.store.find_leases(ids).await?.into_iter().map(|lease| (lease.execution_id, lease)).collect();
+        let register = |id: &i64| Some((*id, self.running.try_register(*id)?));
+        let mut registrations: HashMap<i64, Registration> = ids.iter().filter_map(register).collect();
+        let mut leases = self.own_leases(&registrations.keys().copied().collect::<Vec<_>>()).await?;
+        let mut idle: HashSet<i64> = leases.keys().copied().collect();
         let mut workflows: HashMap<i64, Option<Arc<Workflow>>> = HashMap::new();
         let mut runnable = Vec::new();
         let mut over = Vec::new();
-        for row in rows {
+        for row in self.store.find_executions(&idle.iter().copied().collect::<Vec<_>>()).await? {
             if row.status != Some(STARTED) {
                 over.push(row.id);
                 continue;
@@ -230,31 +272,42 @@ impl Engine {
             };
             workflows.insert(workflow_id, workflow.clone());
             let Some(workflow) = workflow else {
-                self.give_up(row.id).await;
+                if !self.give_up(row.id).await {
+                    idle.remove(&row.id);
+                    self.strand(vec![row.id]);
+                }
                 continue;
             };
-            let position = leases.remove(&row.id).and_then(|lease| lease.position);
-            let start = match position {
+            let start = match leases.remove(&row.id).and_then(|lease| lease.position) {
                 Some(position) => Start::At(self.left_of(row.id, position).await?),
                 None if is_first_run => Start::Fresh,
                 None => Start::Over,
             };
             let expires_at = self.expiry_of(&row, &workflow).await?;
+            idle.remove(&row.id);
             runnable.push((row, workflow, start, expires_at));
         }
-        let runs = |id: &i64| runnable.iter().any(|(row, ..)| row.id == *id);
-        let idle: Vec<i64> = ids.iter().copied().filter(|id| !runs(id)).collect();
-        self.store.end_waits(&idle, &over).await?;
+        self.store.end_waits(&idle.into_iter().collect::<Vec<_>>(), &over).await?;
         for (row, workflow, start, expires_at) in runnable {
+            let Some(registration) = registrations.remove(&row.id) else { continue };
             let context = row.context.as_ref().map_or("null", |text| &text.0);
             let context = json::parse(context.as_bytes()).unwrap_or_default();
             let (id, is_awaited) = (row.id, false);
             let worker = self.workers.try_enter(workflow.id);
             let execution =
                 Execution { id, workflow, context, expires_at, unrecorded: None, start, is_awaited };
-            self.spawn_run(execution, worker);
+            self.spawn_run(execution, registration, worker);
         }
         Ok(())
+    }
+
+    /// Those leases of some executions that belong to this instance, by execution.
+    async fn own_leases(&self, executions: &[i64]) -> Result<HashMap<i64, lease::Model>, DbErr> {
+        let leases = self.store.find_leases(executions).await?;
+        let is_own = |lease: &lease::Model| {
+            (lease.instance_id, lease.generation) == (Some(self.owner.number), Some(self.owner.generation))
+        };
+        Ok(leases.into_iter().filter(is_own).map(|lease| (lease.execution_id, lease)).collect())
     }
 
     async fn left_of(&self, execution_id: i64, position: String) -> Result<Left, DbErr> {
@@ -262,14 +315,16 @@ impl Engine {
         Ok(Left { position, jobs, timers: self.store.find_timers(execution_id).await? })
     }
 
-    /// Ends an execution whose workflow has been deleted.
-    async fn give_up(&self, id: i64) {
+    /// Ends an execution whose workflow has been deleted; `false` when that could not be recorded.
+    async fn give_up(&self, id: i64) -> bool {
         let update = ExecutionUpdate { status: Some(ERROR), ..ExecutionUpdate::default() };
         let lease = LeaseChange::Release;
         let record = Record { execution_id: id, update: Some(update), lease, ..Record::default() };
-        if let Err(err) = self.recorder.write(record).await {
+        let written = self.recorder.write(record).await;
+        if let Err(err) = &written {
             tracing::warn!(execution.id = id, reason = %err, "an execution without a workflow could not be ended");
         }
+        written.is_ok()
     }
 
     async fn workflow(&self, id: i64) -> Result<Option<Arc<Workflow>>, DbErr> {

@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
+use sea_orm::sqlx::{AssertSqlSafe, Executor};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr};
 use tracing::log::LevelFilter;
 
 use super::Store;
+use super::instance::TIME_TO_LIVE;
+
+/// The server ends a transaction in which nothing has happened for so long: its process has been stopped, and
+/// others wait for the rows that it has locked.
+const IDLE_TRANSACTION: Duration = TIME_TO_LIVE;
 
 /// How to reach the database.
 #[derive(Clone)]
@@ -29,13 +35,39 @@ pub async fn open(address: &Address) -> Result<DatabaseConnection, DbErr> {
         .sqlx_logging(false)
         .sqlx_slow_statements_logging_settings(LevelFilter::Off, Duration::ZERO)
         .set_application_name("sidehook");
-    if let Some(schema) = &address.schema {
-        options.set_schema_search_path(schema);
-    }
     // In NocoBase's connections `||` means OR on MySQL, as it does there unless told otherwise.
     options.map_sqlx_mysql_opts(|options| options.pipes_as_concat(false));
+    let setup = postgres_setup(address.schema.as_deref());
+    options.map_sqlx_postgres_pool_opts(move |pool| {
+        let setup = setup.clone();
+        pool.after_connect(move |connection, _| {
+            let setup = setup.clone();
+            Box::pin(async move { connection.execute(AssertSqlSafe(setup)).await.map(drop) })
+        })
+    });
+    options.map_sqlx_mysql_pool_opts(|pool| {
+        pool.after_connect(|connection, _| {
+            Box::pin(async move {
+                // MariaDB only: MySQL knows nothing of the kind.
+                let setup = format!("SET SESSION idle_transaction_timeout = {}", IDLE_TRANSACTION.as_secs());
+                match connection.execute(AssertSqlSafe(setup)).await {
+                    Err(err) if err.as_database_error().is_none() => Err(err),
+                    _ => Ok(()),
+                }
+            })
+        })
+    });
     options.map_sqlx_sqlite_opts(|options| options.busy_timeout(Duration::from_secs(10)).foreign_keys(false));
     Database::connect(options).await
+}
+
+/// What a connection to PostgreSQL begins with.
+fn postgres_setup(schema: Option<&str>) -> String {
+    let idle = format!("SET idle_in_transaction_session_timeout = {}", IDLE_TRANSACTION.as_millis());
+    match schema {
+        Some(schema) => format!("{idle}; SET search_path = \"{}\"", schema.replace('"', "\"\"")),
+        None => idle,
+    }
 }
 
 impl Store {

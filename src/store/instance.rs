@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use entity::{Table, instance};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, LockBehavior, LockType, Query};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, SqlErr};
 
 use super::Store;
@@ -50,16 +50,18 @@ fn column(name: &str) -> Alias {
 
 impl Store {
     /// Takes a number that was given back, else one that nobody has had, else that of the instance that has
-    /// been silent for longest: it may only have been cut off from the database. `token` tells this process
-    /// from others.
+    /// been silent for longest: it may only have been cut off from the database. Numbers whose ids have been
+    /// reserved for times to come are left alone while there are others, so that ids keep to the clock. `token`
+    /// tells this process from others.
     pub async fn register_instance(&self, token: &str) -> Result<Registration, InstanceError> {
         let (now, instances) = self.instances().await?;
         let find = |number: i32| instances.iter().find(|instance| instance.id == number);
         let mut numbers: Vec<i32> = (0..MAX_INSTANCES).collect();
         numbers.sort_by_key(|number| match find(*number) {
-            Some(known) if known.heartbeat_at == 0 => (0, 0),
+            Some(known) if known.heartbeat_at == 0 && known.ids_used_until <= now => (0, 0),
             None => (1, 0),
-            Some(known) => (2, known.heartbeat_at),
+            Some(known) if known.heartbeat_at == 0 => (2, known.ids_used_until),
+            Some(known) => (3, known.heartbeat_at),
         });
         for number in numbers {
             let registration = match find(number) {
@@ -130,12 +132,15 @@ impl Store {
         }
     }
 
-    /// Gives the number back, so that the next instance can take it at once.
-    pub async fn release_instance(&self, owner: Owner) -> Result<(), DbErr> {
+    /// Gives the number back, so that the next instance can take it at once. `ids_used_until` is known when no
+    /// more ids are going to be given out; otherwise all that were reserved count as used.
+    pub async fn release_instance(&self, owner: Owner, ids_used_until: Option<i64>) -> Result<(), DbErr> {
         let mut update = Query::update();
+        update.table(self.table(Table::Instances)).value(column("heartbeat_at"), 0_i64);
+        if let Some(used) = ids_used_until {
+            update.value(column("ids_used_until"), used);
+        }
         update
-            .table(self.table(Table::Instances))
-            .value(column("heartbeat_at"), 0_i64)
             .and_where(Expr::col(column("id")).eq(owner.number))
             .and_where(Expr::col(column("generation")).eq(owner.generation));
         self.db.execute(&update).await.map(drop)
@@ -157,16 +162,16 @@ impl Store {
         Ok(generation == Some(owner.generation))
     }
 
-    /// Takes over the leases of instances that are gone, and of earlier holders of the own number.
-    /// With `judges` false those of the own number only. Returns the executions that now belong to `owner`.
-    pub async fn take_over(&self, owner: Owner, judges: bool) -> Result<Vec<i64>, DbErr> {
+    /// Takes over the leases of instances that are gone, and of earlier holders of the own number. With `judges`
+    /// false those of the own number only. The executions are added to `taken`. After an error they may belong
+    /// to `owner` or not: the answer to COMMIT gets lost with the connection.
+    pub async fn take_over(&self, owner: Owner, judges: bool, taken: &mut Vec<i64>) -> Result<(), DbErr> {
         let holders = self.lease_holders().await?;
         let is_foreign = |holder: &&Owner| **holder != owner;
         if !holders.iter().any(|holder| is_foreign(&holder)) {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let (now, instances) = self.instances().await?;
-        let mut executions = Vec::new();
         for known in instances {
             let holds = |holder: &&Owner| holder.number == known.id && is_foreign(holder);
             let is_own_number = known.id == owner.number;
@@ -177,23 +182,35 @@ impl Store {
             }
             let tx = self.begin().await?;
             if is_own_number || self.retire(&tx, &known).await? {
-                executions.extend(self.take_leases_over(&tx, known.id, owner).await?);
+                taken.extend(self.take_leases_over(&tx, known.id, owner).await?);
             }
             tx.commit().await?;
         }
-        Ok(executions)
+        Ok(())
     }
 
-    /// Raises the generation of an instance that is gone, which refuses all its later writes.
+    /// Raises the generation of an instance that is gone, which refuses all its later writes. `false` when it
+    /// has given a sign of life after all, or is in the middle of a transaction: waiting for that would silence
+    /// the one who waits.
     async fn retire<C: ConnectionTrait>(&self, db: &C, known: &instance::Model) -> Result<bool, DbErr> {
+        let is_unchanged = Cond::all()
+            .add(Expr::col(column("id")).eq(known.id))
+            .add(Expr::col(column("generation")).eq(known.generation))
+            .add(Expr::col(column("heartbeat_at")).eq(known.heartbeat_at));
+        if self.codec.backend() != DbBackend::Sqlite {
+            let mut lock = Query::select();
+            lock.column(column("id")).from(self.table(Table::Instances)).cond_where(is_unchanged.clone());
+            lock.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+            if db.query_one(&lock).await?.is_none() {
+                return Ok(false);
+            }
+        }
         let mut update = Query::update();
         update
             .table(self.table(Table::Instances))
             .value(column("generation"), known.generation + 1)
             .value(column("heartbeat_at"), 0_i64)
-            .and_where(Expr::col(column("id")).eq(known.id))
-            .and_where(Expr::col(column("generation")).eq(known.generation))
-            .and_where(Expr::col(column("heartbeat_at")).eq(known.heartbeat_at));
+            .cond_where(is_unchanged);
         Ok(db.execute(&update).await?.rows_affected() == 1)
     }
 

@@ -1,10 +1,13 @@
 //! `sidehook_leases`: which execution belongs to which instance, and where its run stands. A lease without an
 //! instance waits for a worker or for a time. As long as there is a lease, the execution is sidehook's.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
+use entity::status::execution::STARTED;
 use entity::{Table, lease};
 use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, OnConflict, Query};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, JoinType};
 
 use super::Store;
 use super::instance::Owner;
@@ -18,6 +21,9 @@ pub struct Lease {
     /// From when another instance may take a lease that belongs to nobody, in milliseconds since 1970.
     pub due_at: i64,
 }
+
+/// At most so many executions that were ended elsewhere are woken at a time.
+const WAKES: u64 = 500;
 
 fn column(name: &str) -> Alias {
     Alias::new(name)
@@ -92,33 +98,66 @@ impl Store {
         Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.flatten())
     }
 
-    /// Takes the oldest waiting executions of a workflow, at most `limit`, and starts those that have yet to
-    /// begin. Returns their ids; empty as well when another instance was faster with all of them.
+    /// Makes waiting executions due that somebody else has ended or deleted, so that what is kept of them goes.
+    /// Returns how many those are.
+    pub async fn wake_ended(&self, now: DateTime<Utc>) -> Result<u64, DbErr> {
+        let (own, execution) = (Alias::new("l"), Alias::new("e"));
+        let status = Expr::col((execution.clone(), self.column("status")));
+        let mut select = Query::select();
+        select
+            .expr_as(Expr::col((own.clone(), column("execution_id"))), column("execution_id"))
+            .from_as(self.table(Table::Leases), own.clone())
+            .join_as(
+                JoinType::LeftJoin,
+                self.table(Table::Executions),
+                execution.clone(),
+                Expr::col((execution, self.column("id"))).equals((own.clone(), column("execution_id"))),
+            )
+            .and_where(Expr::col((own.clone(), column("instance_id"))).is_null())
+            .and_where(Expr::col((own, column("due_at"))).gt(now.timestamp_millis()))
+            .cond_where(Cond::any().add(status.clone().is_null()).add(status.ne(STARTED)))
+            .limit(WAKES);
+        let rows = self.db.query_all(&select).await?;
+        let ended: Vec<i64> = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
+        if ended.is_empty() {
+            return Ok(0);
+        }
+        let mut update = Query::update();
+        update
+            .table(self.table(Table::Leases))
+            .value(column("due_at"), 0)
+            .and_where(Expr::col(column("instance_id")).is_null())
+            .and_where(Expr::col(column("execution_id")).is_in(ended));
+        Ok(self.db.execute(&update).await?.rows_affected())
+    }
+
+    /// Takes executions that have been found waiting, and starts those that have yet to begin. Returns their ids;
+    /// those are missing with which another instance was faster. After an error they may have been taken or not.
     pub async fn claim_waiting(
         &self,
         owner: Owner,
-        workflow_id: i64,
-        limit: u64,
+        waiting: &[i64],
         now: DateTime<Utc>,
     ) -> Result<Vec<i64>, DbErr> {
-        let waiting = self.waiting_executions(workflow_id, limit, now).await?;
         if waiting.is_empty() {
-            return Ok(waiting);
+            return Ok(Vec::new());
         }
         let tx = self.begin().await?;
         if !self.fence(&tx, owner).await? {
             return Ok(Vec::new());
         }
-        let found = self.lock_executions(&tx, &waiting).await?;
-        let queueing: Vec<i64> =
-            found.iter().filter(|(_, status)| status.is_none()).map(|(id, _)| *id).collect();
+        let found = self.lock_executions(&tx, waiting).await?;
+        let claimed = self.take_waiting_leases(&tx, waiting, owner).await?;
+        let is_queueing = |(id, status): &&(i64, Option<i32>)| status.is_none() && claimed.contains(id);
+        let queueing: Vec<i64> = found.iter().filter(is_queueing).map(|(id, _)| *id).collect();
         self.start_executions(&tx, &queueing, now).await?;
-        let claimed = self.take_waiting_leases(&tx, &waiting, owner).await?;
         tx.commit().await?;
         Ok(claimed)
     }
 
-    async fn waiting_executions(
+    /// The executions of a workflow that wait for a worker, or have waited for a time that has come: the oldest,
+    /// at most `limit`.
+    pub async fn waiting_executions(
         &self,
         workflow_id: i64,
         limit: u64,
@@ -189,6 +228,24 @@ impl Store {
             .and_where(Expr::col(column("execution_id")).is_in(executions.iter().copied()));
         let rows = self.db.query_all(&select).await?;
         rows.iter().map(|row| lease::Model::from_query_result(row, "")).collect()
+    }
+
+    /// Those of some executions whose leases belong to an owner.
+    pub(super) async fn owned_among<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        owner: Owner,
+        executions: &HashSet<i64>,
+    ) -> Result<HashSet<i64>, DbErr> {
+        let mut select = Query::select();
+        select
+            .column(column("execution_id"))
+            .from(self.table(Table::Leases))
+            .and_where(Expr::col(column("instance_id")).eq(owner.number))
+            .and_where(Expr::col(column("generation")).eq(owner.generation))
+            .and_where(Expr::col(column("execution_id")).is_in(executions.iter().copied()));
+        let rows = db.query_all(&select).await?;
+        rows.iter().map(|row| row.try_get_by_index(0)).collect()
     }
 
     /// The instances that hold leases, each with its generation.

@@ -1,6 +1,6 @@
 //! The transactions of the recorder: what records become in the database, and what is tried again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -174,6 +174,10 @@ impl Writer {
     async fn write_rows(&self, tx: &DatabaseTransaction, records: &[&Record]) -> Result<Vec<Written>, DbErr> {
         let (store, now) = (&self.store, (self.now)());
         let statuses = self.lock_existing(tx, records).await?;
+        let handed_on = self.handed_on(tx, records).await?;
+        let all = records;
+        let is_open = |record: &&&Record| !handed_on.contains(&record.execution_id);
+        let records = &all.iter().filter(is_open).copied().collect::<Vec<_>>()[..];
         let is_started = |record: &Record| statuses.get(&record.execution_id) == Some(&Some(STARTED));
         let exists = |record: &&&Record| {
             (record.create.is_some() && !record.deletes) || statuses.contains_key(&record.execution_id)
@@ -204,11 +208,26 @@ impl Writer {
             counts.add(&row.key, row.workflow_id);
         }
         store.count(tx, &counts, now).await?;
-        let outcome = |record: &&Record| match runs_on(record) {
+        let outcome = |record: &&Record| match runs_on(record) || handed_on.contains(&record.execution_id) {
             true => Written::Committed,
             false => Written::EndedElsewhere,
         };
-        Ok(records.iter().map(outcome).collect())
+        Ok(all.iter().map(outcome).collect())
+    }
+
+    /// The executions whose records give away a lease that this instance does not have any more. An earlier
+    /// attempt at the record was committed, only its answer got lost, and whoever has taken the execution since
+    /// then must not be disturbed.
+    async fn handed_on(&self, tx: &DatabaseTransaction, records: &[&Record]) -> Result<HashSet<i64>, DbErr> {
+        let gives_away =
+            |record: &&&Record| record.create.is_none() && matches!(record.lease, LeaseChange::Wait(_));
+        let mut open: HashSet<i64> =
+            records.iter().filter(gives_away).map(|record| record.execution_id).collect();
+        if !open.is_empty() {
+            let owned = self.store.owned_among(tx, self.owner, &open).await?;
+            open.retain(|id| !owned.contains(id));
+        }
+        Ok(open)
     }
 
     async fn lock_existing(
@@ -324,16 +343,29 @@ fn is_transient(err: &DbErr) -> bool {
         None => true,
         Some(database) => {
             let code = database.code().unwrap_or_default();
-            // Class 57P: the server is shutting down or starting up; 08: connection exceptions; 5 and 6:
-            // SQLite is busy or locked, whose extended codes end in that byte.
+            // 5 and 6: SQLite is busy or locked, whose extended codes end in that byte.
             let is_busy = database.try_downcast_ref::<sea_orm::sqlx::sqlite::SqliteError>().is_some()
                 && code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6));
-            is_race(err) || is_busy || &*code == "53300" || code.starts_with("57P") || code.starts_with("08")
+            // Interrupted and killed by a server that stops (1317, 1927), a full disk (1021), read-only servers
+            // of a failover (1290, 1836).
+            let is_mysql_passing = database
+                .try_downcast_ref::<sea_orm::sqlx::mysql::MySqlDatabaseError>()
+                .is_some_and(|err| matches!(err.number(), 1021 | 1290 | 1317 | 1836 | 1927));
+            is_race(err) || is_busy || is_mysql_passing || is_passing(&code)
         }
     }
 }
 
-/// Whether the transaction lost a race against another: serialization failure, deadlock, lock wait.
+/// Whether an SQLSTATE is about the state of the server, not about the statement.
+fn is_passing(code: &str) -> bool {
+    // A transaction that was idle for too long; a read-only standby.
+    matches!(code, "25P03" | "25006")
+        // Connections; resources, such as a full disk; a server that is shutting down or starting up.
+        || ["08", "53", "57P"].iter().any(|class| code.starts_with(class))
+}
+
+/// Whether the transaction lost a race against another: serialization failure, deadlock, lock wait, a snapshot
+/// that is too old.
 fn is_race(err: &DbErr) -> bool {
     let (DbErr::Exec(RuntimeErr::SqlxError(driver)) | DbErr::Query(RuntimeErr::SqlxError(driver))) = err
     else {
@@ -342,6 +374,6 @@ fn is_race(err: &DbErr) -> bool {
     let Some(database) = driver.as_database_error() else { return false };
     let is_mysql_race = database
         .try_downcast_ref::<sea_orm::sqlx::mysql::MySqlDatabaseError>()
-        .is_some_and(|err| matches!(err.number(), 1205 | 1213));
-    is_mysql_race || matches!(&*database.code().unwrap_or_default(), "40001" | "40P01")
+        .is_some_and(|err| matches!(err.number(), 1020 | 1205 | 1213));
+    is_mysql_race || matches!(&*database.code().unwrap_or_default(), "40001" | "40P01" | "55P03")
 }

@@ -38,4 +38,5 @@ mod schema;
 mod server;
 mod sql;
 mod statements;
+mod survival;
 mod trigger;

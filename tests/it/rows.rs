@@ -1,5 +1,6 @@
 //! Reads what is in the tables of a database, as the recorded cases write it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use entity::{JsonText, Table};
@@ -7,6 +8,9 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement};
 use serde_json::{Value, json};
 use sidehook::store::Store;
 use sidehook::store::workflow::NewWorkflow;
+
+/// What is read of a job.
+const JOB: [&str; 8] = ["id", "nodeKey", "upstreamId", "status", "result", "meta", "log", "startedAt"];
 
 /// The tables of one database, under the names that a deployment gives them.
 #[derive(Clone)]
@@ -78,25 +82,31 @@ impl Rows {
     pub async fn jobs(&self, execution_id: i64) -> Vec<Value> {
         let sql = format!(
             "SELECT {} FROM {} WHERE {} = {execution_id} ORDER BY {}",
-            self.selection(&["id", "nodeKey", "upstreamId", "status", "result", "meta", "log", "startedAt"]),
+            self.selection(&JOB),
             self.table(Table::Jobs),
             self.quoted("executionId"),
             self.quoted("id"),
         );
-        let rows = self.query(&sql).await;
-        let job = |row: &QueryResult| {
-            json!({
-                "id": number(row, 0),
-                "node": text(row, 1),
-                "upstreamId": number(row, 2),
-                "status": number(row, 3),
-                "result": stored_json(row, 4),
-                "meta": stored_json(row, 5),
-                "log": text(row, 6),
-                "started": !is_null(row, 7),
-            })
-        };
-        rows.iter().map(job).collect()
+        self.query(&sql).await.iter().map(job).collect()
+    }
+
+    /// The jobs of all executions of a workflow version, by execution, each by id.
+    pub async fn jobs_by_execution(&self, workflow_id: i64) -> BTreeMap<i64, Vec<Value>> {
+        let (execution_id, workflow) = (self.quoted("executionId"), self.quoted("workflowId"));
+        let sql = format!(
+            "SELECT {}, {execution_id} FROM {} WHERE {execution_id} IN (SELECT {id} FROM {} WHERE {workflow} = \
+             {workflow_id}) ORDER BY {id}",
+            self.selection(&JOB),
+            self.table(Table::Jobs),
+            self.table(Table::Executions),
+            id = self.quoted("id"),
+        );
+        let mut jobs: BTreeMap<i64, Vec<Value>> = BTreeMap::new();
+        for row in self.query(&sql).await {
+            let execution = row.try_get_by_index(JOB.len()).expect("a number");
+            jobs.entry(execution).or_default().push(job(&row));
+        }
+        jobs
     }
 
     /// `workflowStats.executed` of the key and `workflowVersionStats.executed` of the version.
@@ -177,6 +187,19 @@ impl Rows {
         });
         columns.collect::<Vec<_>>().join(", ")
     }
+}
+
+fn job(row: &QueryResult) -> Value {
+    json!({
+        "id": number(row, 0),
+        "node": text(row, 1),
+        "upstreamId": number(row, 2),
+        "status": number(row, 3),
+        "result": stored_json(row, 4),
+        "meta": stored_json(row, 5),
+        "log": text(row, 6),
+        "started": !is_null(row, 7),
+    })
 }
 
 fn number(row: &QueryResult, index: usize) -> Value {

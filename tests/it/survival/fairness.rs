@@ -1,0 +1,66 @@
+//! A workflow with much to do does not keep others waiting.
+
+use std::time::Duration;
+
+use entity::Table;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::fixture::{node, workflow};
+use crate::rows::Rows;
+use crate::server::{TestServer, on_every_database};
+
+/// So many executions of the busy workflow wait.
+const FLOOD: usize = 300;
+/// Rounds of its loop.
+const ROUNDS: usize = 100;
+const PATIENCE: Duration = Duration::from_secs(120);
+
+async fn is_final(rows: &Rows, workflow_id: i64, count: usize) -> bool {
+    let executions = rows.executions(workflow_id).await;
+    let is_resolved = |execution: &&Value| execution["status"] == 1;
+    executions.iter().filter(is_resolved).count() == count
+}
+
+/// With workers of which one workflow may use all, and with more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_one_workflow_does_not_keep_another_waiting() {
+    for workers in ["1", "4"] {
+        on_every_database(async |database| {
+            overtakes(&TestServer::start_with(&database, &[("SIDEHOOK_WORKERS", workers)]).await).await
+        })
+        .await;
+    }
+}
+
+async fn overtakes(server: &TestServer) {
+    let round = vec![node("round", "variable", json!({"value": "{{$scopes.loop.index}}"}))];
+    let slow = node("loop", "loop", json!({"target": ROUNDS})).branch(0, round);
+    let flood = workflow("flood", false, &json!({}), &[slow]);
+    let other = workflow("other", false, &json!({}), &[node("v", "variable", json!({"value": 1}))]);
+    server.add(&flood).await;
+    server.add(&other).await;
+    let send = async |_| server.post("flood", &json!({})).await.status().as_u16();
+    let statuses = join_all((0..FLOOD).map(send)).await;
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    // Of an enabled workflow, and of one that has been disabled: what was accepted is run.
+    for count in 1..=2 {
+        assert_eq!(server.post("other", &json!({})).await.status(), 200);
+        let deadline = Instant::now() + PATIENCE;
+        while !is_final(server, other.id, count).await {
+            assert!(Instant::now() < deadline, "execution {count} of the other workflow does not end");
+            sleep(Duration::from_millis(10)).await;
+        }
+        let last = server.executions(flood.id).await.pop().expect("an execution");
+        assert_eq!(last["status"], Value::Null, "the flood ended before execution {count} of the other");
+        let (workflows, id) = (server.table(Table::Workflows), server.quoted("id"));
+        let disable = format!("UPDATE {workflows} SET {} = false", server.quoted("enabled"));
+        server.execute(&format!("{disable} WHERE {id} = {}", flood.id)).await;
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while !is_final(server, flood.id, FLOOD).await {
+        assert!(Instant::now() < deadline, "the flood does not end");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
