@@ -8,6 +8,7 @@ use sea_orm::sea_query::{Alias, Expr, ExprTrait, Keyword};
 
 use super::field::{ColumnType, Field, FieldType};
 use super::inspect::inspect;
+use crate::expr::convert::to_text;
 use crate::expr::{Date, Thrown, Value, json};
 use crate::store::Codec;
 
@@ -23,6 +24,8 @@ pub fn operand(value: &Value, field: Option<&Field>, codec: &Codec) -> Result<Ex
         Value::Number(number) => Ok(self::number(*number, column, codec)),
         Value::Text(text) => Ok(self::text(text, column, field, codec)),
         Value::Date(date) => Ok(self::date(*date, column, field, codec)),
+        // Numbers are written with `toString`, whatever they are.
+        other if column.is_number() => Ok(typed_text(to_text(other)?, column, codec)),
         other => Err(Thrown::error(format!("Invalid value {}", inspect(other)))),
     }
 }

@@ -219,6 +219,10 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
+    pub fn is_number(self) -> bool {
+        matches!(self, Self::Integer | Self::BigInt | Self::Float | Self::Decimal)
+    }
+
     /// The name of the type in a PostgreSQL cast; `None` where values need none.
     pub fn postgres(self) -> Option<&'static str> {
         Some(match self {

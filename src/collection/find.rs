@@ -151,6 +151,13 @@ impl<C: ConnectionTrait> Reader<'_, C> {
         let mut selection = Selection::of(collection, names.as_deref());
         let includes = includes(self.schema, collection, &appends);
         self.require_keys(collection, &includes, &mut selection);
+        if selection.columns.is_empty() {
+            let quote = if self.codec.backend() == DbBackend::Postgres { '"' } else { '`' };
+            let name = &collection.name;
+            return Err(Thrown::error(format!(
+                "Attempted a SELECT query for model '{name}' as {quote}{name}{quote} without selecting any columns"
+            )));
+        }
         let order = Ordering::parse(self.schema, collection, &find.sort)?;
         let filter = self.filter(collection, &find.filter)?;
         let backend = self.codec.backend();

@@ -18,6 +18,9 @@ pub(super) enum Op {
     NotIn,
     Like,
     NotLike,
+    /// NocoBase's own patterns, in which a backslash escapes wildcards on every database.
+    LikeEscaped,
+    NotLikeEscaped,
     ILike,
     NotILike,
     EndsWith,

@@ -5,9 +5,7 @@ use chrono::Offset;
 use indexmap::IndexMap;
 use sea_orm::DbBackend;
 use sea_orm::sea_query::extension::postgres::PgBinOper;
-use sea_orm::sea_query::{
-    Alias, ArrayType, BinOper, Expr, ExprTrait, Func, LikeExpr, Query, Value as SqlValue,
-};
+use sea_orm::sea_query::{Alias, ArrayType, BinOper, Expr, ExprTrait, Func, Query, Value as SqlValue};
 
 use super::Context;
 use super::date::{Reference, Span};
@@ -166,13 +164,8 @@ fn like(
         Place::End => format!("%{text}"),
     };
     if cx.backend() != DbBackend::Postgres {
-        // Nothing escapes wildcards in SQLite unless it is said, which NocoBase forgets.
-        let pattern = match cx.backend() {
-            DbBackend::Sqlite => LikeExpr::new(pattern).escape('\\'),
-            _ => LikeExpr::new(pattern),
-        };
-        let column = subject.column.clone();
-        return Ok(Node::Sql(if is_negated { column.not_like(pattern) } else { column.like(pattern) }));
+        let op = if is_negated { Op::NotLikeEscaped } else { Op::LikeEscaped };
+        return Ok(Node::operator(op, Value::text(pattern)));
     }
     not_nested(subject)?;
     let operator = if is_negated { PgBinOper::NotILike } else { PgBinOper::ILike };

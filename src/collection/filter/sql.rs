@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::DbBackend;
 use sea_orm::sea_query::extension::postgres::PgBinOper;
-use sea_orm::sea_query::{Alias, ArrayType, BinOper, Expr, ExprTrait, Func, Value as SqlValue};
+use sea_orm::sea_query::{Alias, ArrayType, BinOper, Expr, ExprTrait, Func, LikeExpr, Value as SqlValue};
 
 use super::operator::Op;
 use super::tree::{Map, Node};
@@ -142,9 +142,7 @@ impl<'a> Conditions<'a> {
         for (op, binding) in [(Op::Or, Binding::Or), (Op::And, Binding::And)] {
             if let Some(parts) = map.operators.get(&op).filter(|node| is_truthy(node)) {
                 // Sequelize looks at nothing else then.
-                let mut parts = vec![self.bind(binding, column, parts)?];
-                parts.extend(map.sql.iter().cloned().map(Some));
-                return Ok(Binding::And.join(parts));
+                return self.bind(binding, column, parts);
             }
         }
         if column.is_json {
@@ -154,11 +152,11 @@ impl<'a> Conditions<'a> {
             return match map.operators.first() {
                 Some((op, node)) => self.one(column, *op, node),
                 None if map.names.is_empty() => Ok(map.sql.first().cloned()),
-                None => Err(Thrown::error(format!("Invalid value {}", node.inspect()))),
+                None => self.one(column, Op::Eq, node),
             };
         }
         match map.len() {
-            0 => Err(Thrown::error("Invalid value {}")),
+            0 => self.one(column, Op::Eq, node),
             _ => self.bind(Binding::And, column, node),
         }
     }
@@ -191,7 +189,14 @@ impl<'a> Conditions<'a> {
     /// One operator and its operand.
     fn one(&self, column: &Column<'_>, op: Op, node: &Node) -> Condition {
         let invalid = || Thrown::error(format!("Invalid value {}", node.inspect()));
-        let value = node.value().ok_or_else(invalid)?;
+        let value = match node.value() {
+            Some(value) => value,
+            // Numbers are written with `toString`, whatever they are.
+            None if column.field.is_some_and(|field| field.column_type.is_number()) => {
+                Value::from("[object Object]")
+            }
+            None => return Err(invalid()),
+        };
         let left = column.expr.clone();
         let right = |value: &Value| operand(value, column.field, self.cx.codec);
         let op = match (op, &value) {
@@ -271,8 +276,8 @@ impl<'a> Conditions<'a> {
         };
         let is_postgres = self.cx.backend() == DbBackend::Postgres;
         let operator: BinOper = match op {
-            Op::Like | Op::EndsWith | Op::Substring => BinOper::Like,
-            Op::NotLike => BinOper::NotLike,
+            Op::Like | Op::LikeEscaped | Op::EndsWith | Op::Substring => BinOper::Like,
+            Op::NotLike | Op::NotLikeEscaped => BinOper::NotLike,
             Op::ILike if is_postgres => PgBinOper::ILike.into(),
             Op::NotILike if is_postgres => PgBinOper::NotILike.into(),
             Op::Regexp if is_postgres => BinOper::Custom("~"),
@@ -292,6 +297,14 @@ impl<'a> Conditions<'a> {
             }
         };
         let right = match (op, text) {
+            // Nothing escapes wildcards in SQLite unless it is said, which NocoBase forgets.
+            (Op::LikeEscaped | Op::NotLikeEscaped, Some(text)) if self.cx.backend() == DbBackend::Sqlite => {
+                let pattern = LikeExpr::new(text).escape('\\');
+                return Ok(match op {
+                    Op::LikeEscaped => left.like(pattern),
+                    _ => left.not_like(pattern),
+                });
+            }
             (Op::EndsWith, text) => Expr::val(format!("%{}", text.unwrap_or_default())),
             (Op::Substring, text) => Expr::val(format!("%{}%", text.unwrap_or_default())),
             (Op::Overlap | Op::Contains | Op::Contained, _) => operand(value, field, self.cx.codec)?,
