@@ -2,8 +2,10 @@
 //! write and the knowledge of it are committed together, and those of transaction nodes, which span a branch.
 //! Within the latter nothing is recorded until they end.
 
+use std::time::Duration;
+
 use entity::status::job::ERROR;
-use sea_orm::{DatabaseTransaction, IsolationLevel, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, IsolationLevel, TransactionTrait};
 
 use super::journal::Extent;
 use super::processor::Processor;
@@ -15,6 +17,9 @@ use crate::store::recorder::{LeaseChange, Record, RecordError};
 
 /// `Processor.ts` of NocoBase words it so.
 const PENDING_INSIDE: &str = "Pending jobs are not allowed inside an open transaction scope";
+
+/// Servers end transactions in which nothing happens for an instance's time-to-live.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
 
 /// The open transactions of a run.
 #[derive(Default)]
@@ -184,6 +189,22 @@ impl Processor {
         }
         self.journal.flush();
         self.ended = Some(ERROR);
+    }
+}
+
+/// Waits for work, with a transaction around it that the server must not take for abandoned meanwhile.
+pub async fn keep_open<T>(scope: Option<&DatabaseTransaction>, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        match tokio::time::timeout(SIGN_OF_LIFE, &mut work).await {
+            Ok(outcome) => return outcome,
+            Err(_) => {
+                if let Some(scope) = scope {
+                    // What is wrong with it shows with its next statement.
+                    let _ = scope.execute_unprepared("SELECT 1").await;
+                }
+            }
+        }
     }
 }
 

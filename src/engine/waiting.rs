@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use super::processor::{Processor, sleep_or_never, until_cut_off};
 use super::step::{self, Step};
+use super::transaction::keep_open;
 use crate::expr::{Thrown, Value};
 use crate::node::{Draft, JobId, NodeIndex, Run, Settled, Work};
 use crate::store::recorder::RecordError;
@@ -158,7 +159,8 @@ impl Processor {
         }
         let Work { interrupted, done, .. } = work;
         let (aborted, time_left) = (self.aborted.clone(), self.time_left());
-        let settled = match (until_cut_off(done.map(Ok), &aborted, time_left).await, interrupted) {
+        let done = keep_open(self.transactions.scope(), done).map(Ok);
+        let settled = match (until_cut_off(done, &aborted, time_left).await, interrupted) {
             (Some(settled), _) => settled.unwrap_or_else(|thrown: Thrown| Settled::from(thrown)),
             (None, Some(interrupted)) => interrupted,
             (None, None) => return Ok(self.abort(node)),

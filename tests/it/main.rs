@@ -39,4 +39,5 @@ mod server;
 mod sql;
 mod statements;
 mod survival;
+mod transaction;
 mod trigger;
