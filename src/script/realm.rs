@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rquickjs::context::EvalOptions;
 use rquickjs::function::Args;
@@ -23,6 +24,8 @@ const LOCKDOWN: &str = include_str!(concat!(env!("OUT_DIR"), "/lockdown.js"));
 /// How much an evaluation may allocate, what the libraries need included: what a script of NocoBase may.
 const MEMORY: usize = 128 << 20;
 const STACK: usize = 4 << 20;
+/// How long it may take to find out whether libraries work.
+const CHECK_TIME: Duration = Duration::from_secs(2);
 /// The stack of a thread: that of its JavaScript and some for what reads the result.
 pub const THREAD_STACK: usize = STACK + (12 << 20);
 
@@ -108,11 +111,11 @@ impl Realm {
                 _ if is_over => Err(Thrown::named("InternalError", "interrupted").into()),
                 _ => Err(Thrown::named("InternalError", "out of memory").into()),
             };
-            let is_spoiled = is_over || result.as_ref().is_err_and(QueryFault::is_of_the_engine);
-            Outcome { is_spoiled: is_spoiled || self.has_changed(&ctx), result }
+            let was_cut_off = is_over || result.as_ref().is_err_and(QueryFault::is_of_the_engine);
+            (result, was_cut_off)
         });
-        self.runtime.set_interrupt_handler(None);
-        outcome
+        let (result, was_cut_off) = outcome;
+        Outcome { is_spoiled: !self.is_usable(was_cut_off), result }
     }
 
     fn result_of<'js>(
@@ -170,10 +173,26 @@ impl Realm {
         }
     }
 
-    fn has_changed(&self, ctx: &Ctx<'_>) -> bool {
-        let api = self.api.clone().restore(ctx);
-        let changed = api.and_then(|api| api.get::<_, Function>("hasChanged")?.call(()));
-        changed.unwrap_or(true)
+    /// Whether the next evaluation may run here: the libraries are as they were, nothing is left to be done, and,
+    /// after an evaluation that was cut off somewhere inside of them, they still work.
+    fn is_usable(&self, was_cut_off: bool) -> bool {
+        let watch = Watch::default();
+        watch.begin(CHECK_TIME);
+        self.runtime.set_interrupt_handler(Some(Box::new(move || watch.is_over())));
+        if was_cut_off {
+            self.runtime.run_gc();
+        }
+        let is_usable = !self.runtime.is_job_pending()
+            && self
+                .context
+                .with(|ctx| {
+                    let api = self.api.clone().restore(&ctx)?;
+                    let ask = |name| api.get::<_, Function>(name)?.call::<_, bool>(());
+                    Ok::<_, Error>(ask("isUnchanged")? && (!was_cut_off || ask("isSound")?))
+                })
+                .unwrap_or(false);
+        self.runtime.set_interrupt_handler(None);
+        is_usable
     }
 }
 
