@@ -1,6 +1,7 @@
 //! A JavaScript runtime with libraries loaded, which are locked down so that no evaluation leaves anything
 //! for the next one. A realm that may have been damaged says so and is thrown away.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -24,6 +25,8 @@ const LOCKDOWN: &str = include_str!(concat!(env!("OUT_DIR"), "/lockdown.js"));
 /// How much an evaluation may allocate, what the libraries need included: what a script of NocoBase may.
 const MEMORY: usize = 128 << 20;
 const STACK: usize = 4 << 20;
+/// Left to itself, the engine collects what formulas leave behind only when that is half of what the libraries take.
+const EVALUATIONS_PER_COLLECTION: u32 = 64;
 /// How long it may take to find out whether libraries work.
 const CHECK_TIME: Duration = Duration::from_secs(2);
 /// The stack of a thread: that of its JavaScript and some for what reads the result.
@@ -36,6 +39,7 @@ pub struct Realm {
     context: Context,
     runtime: Runtime,
     library: Library,
+    evaluated: Cell<u32>,
 }
 
 /// What an evaluation has come to.
@@ -59,7 +63,7 @@ impl Realm {
             })
         });
         let (api, host) = loaded?;
-        Ok(Self { api, host, context, runtime, library })
+        Ok(Self { api, host, context, runtime, library, evaluated: Cell::new(0) })
     }
 
     fn set_up(
@@ -115,6 +119,11 @@ impl Realm {
             (result, was_cut_off)
         });
         let (result, was_cut_off) = outcome;
+        let evaluated = self.evaluated.get() + 1;
+        self.evaluated.set(evaluated);
+        if evaluated.is_multiple_of(EVALUATIONS_PER_COLLECTION) {
+            self.runtime.run_gc();
+        }
         Outcome { is_spoiled: !self.is_usable(was_cut_off), result }
     }
 

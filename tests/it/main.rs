@@ -18,6 +18,7 @@ mod environment;
 mod examples;
 mod fixture;
 mod flow;
+mod hostile;
 mod layers;
 mod libraries;
 mod lifecycle;
