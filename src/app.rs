@@ -280,6 +280,7 @@ fn limits(config: &Config) -> Limits {
     let default = Limits::default();
     Limits {
         scripts: config.script_concurrency.unwrap_or(default.scripts),
+        expression_time: config.expression_timeout,
         script_time: config.script_timeout,
         expects_modules: config.expects_script_modules,
         ..default

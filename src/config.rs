@@ -42,6 +42,8 @@ pub struct Config {
     pub workers: usize,
     /// `SIDEHOOK_SYNC_TIMEOUT`: how long a caller waits for a synchronous workflow, written like `5m`.
     pub sync_timeout: Duration,
+    /// `SIDEHOOK_EXPRESSION_TIMEOUT`: how long an expression or a query may take.
+    pub expression_timeout: Duration,
     /// `SIDEHOOK_SCRIPT_TIMEOUT`: how long a script may run whose node sets no timeout, or a longer one.
     pub script_timeout: Duration,
     /// `WORKFLOW_SCRIPT_WORKER_CONCURRENCY`: how many scripts run at a time.
@@ -149,6 +151,9 @@ impl Config {
             sync_timeout: reader
                 .with("SIDEHOOK_SYNC_TIMEOUT", TIME_FORM, duration)
                 .unwrap_or(Duration::from_secs(300)),
+            expression_timeout: reader
+                .with("SIDEHOOK_EXPRESSION_TIMEOUT", TIME_FORM, duration)
+                .unwrap_or(Duration::from_secs(5)),
             script_timeout: reader
                 .with("SIDEHOOK_SCRIPT_TIMEOUT", TIME_FORM, duration)
                 .unwrap_or(Duration::from_secs(60)),

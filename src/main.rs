@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+/// Gives memory back to the system that scripts and expressions have used, which glibc's allocator keeps. The C
+/// code that is linked in uses it, too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match sidehook::cli::run().await {

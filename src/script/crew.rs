@@ -2,9 +2,9 @@
 //! of time for each piece of work. It knows nothing of JavaScript itself.
 //!
 //! A thread cannot be stopped from outside. Work looks at its [`Watch`]; work that does not (a built-in of the
-//! engine that runs for minutes) is given up: its caller is answered, its thread is replaced by another, and it
-//! ends by itself when the work does. At most so many threads are given up at a time; beyond that, the crew is
-//! smaller until one of them ends.
+//! engine that runs for minutes) is given up: its caller is answered, and another thread does its thread's part until
+//! that one comes back. At most so many threads are given up at a time; beyond that, the crew is smaller until one of
+//! them is free.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// How long work may go on after its limit before its thread is given up.
-const GRACE: Duration = Duration::from_millis(500);
+const GRACE: Duration = Duration::from_secs(2);
 /// How long work may take before its limit begins to count: a thread that has to load libraries first.
 const PREPARATION: Duration = Duration::from_secs(60);
 /// How long a caller waits for a free thread.
@@ -70,7 +70,6 @@ type Deliver = Box<dyn FnOnce() + Send>;
 /// The right to use a thread, held by the caller and the thread until both are done.
 struct Lease {
     permit: Mutex<Option<OwnedSemaphorePermit>>,
-    is_given_up: AtomicBool,
 }
 
 /// What work looks at to know whether it has to stop.
@@ -133,7 +132,7 @@ impl<W: Worker> Crew<W> {
         let permits = self.0.permits.clone();
         let permit = tokio::time::timeout(PATIENCE, permits.acquire_owned()).await.map_err(|_| Lost::Busy)?;
         let permit = permit.map_err(|_| Lost::Failed)?;
-        let lease = Arc::new(Lease { permit: Mutex::new(Some(permit)), is_given_up: AtomicBool::new(false) });
+        let lease = Arc::new(Lease { permit: Mutex::new(Some(permit)) });
         let watch = Arc::new(Watch::default());
         let (answer, mut answered) = oneshot::channel();
         let watched = watch.clone();
@@ -232,9 +231,6 @@ impl<W: Worker> Shared<W> {
             *worker = W::new(&self.plan);
             return self.rest(own);
         };
-        if lease.is_given_up.load(Ordering::Acquire) {
-            return;
-        }
         if worker.is_tidy() {
             // Idle before the caller goes on, who may have more work.
             self.rest(own);
@@ -273,11 +269,12 @@ impl<W: Worker> Drop for Attempt<'_, W> {
         }
         self.watch.is_cancelled.store(true, Ordering::Relaxed);
         let Ok(spare) = self.shared.spares.clone().try_acquire_owned() else { return };
-        self.lease.is_given_up.store(true, Ordering::Release);
         let mut permit = self.lease.permit.lock().unwrap_or_else(PoisonError::into_inner);
-        // The thread keeps the spare until it ends, and the permit is free for another.
+        // The work keeps the spare until it ends, and the permit is free for another.
         *permit = Some(spare);
-        self.shared.start_tidied(1);
+        if self.shared.idle().is_empty() {
+            self.shared.start_tidied(1);
+        }
     }
 }
 
@@ -360,7 +357,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_thread_that_does_not_stop_is_replaced_and_then_forgotten() {
+    async fn a_thread_that_does_not_stop_is_replaced_until_it_does() {
         let crew = crew(1, 1);
         let (release, held) = channel::<()>();
         let stuck = crew
@@ -373,8 +370,9 @@ mod tests {
         assert_eq!(count(&crew).await, Ok(1), "another thread has taken its place");
         assert_eq!(crew.0.spares.available_permits(), 0);
         drop(release);
-        let _spare = crew.0.spares.clone().acquire_owned().await.expect("the thread ends");
-        assert_eq!(count(&crew).await, Ok(2));
+        let _spare = crew.0.spares.clone().acquire_owned().await.expect("the work ends");
+        assert!(count(&crew).await.is_ok());
+        assert_eq!(crew.0.idle().len(), 1, "one of the two threads is left");
     }
 
     #[tokio::test]

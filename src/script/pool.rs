@@ -13,7 +13,7 @@ use crate::expr::evaluator::{Evaluate, Language, Task};
 use crate::expr::{Thrown, Value};
 
 /// How many threads may be stuck in the engine, for each kind, before new work has to wait for them.
-const SPARES: usize = 8;
+const SPARES: usize = 4;
 
 /// Runs everything that is JavaScript.
 pub struct Pool {

@@ -1,8 +1,10 @@
 //! A JavaScript runtime with libraries loaded, which are locked down so that no evaluation leaves anything
 //! for the next one. A realm that may have been damaged says so and is thrown away.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rquickjs::context::EvalOptions;
 use rquickjs::function::Args;
@@ -23,6 +25,10 @@ const LOCKDOWN: &str = include_str!(concat!(env!("OUT_DIR"), "/lockdown.js"));
 /// How much an evaluation may allocate, what the libraries need included: what a script of NocoBase may.
 const MEMORY: usize = 128 << 20;
 const STACK: usize = 4 << 20;
+/// Left to itself, the engine collects what formulas leave behind only when that is half of what the libraries take.
+const EVALUATIONS_PER_COLLECTION: u32 = 64;
+/// How long it may take to find out whether libraries work.
+const CHECK_TIME: Duration = Duration::from_secs(2);
 /// The stack of a thread: that of its JavaScript and some for what reads the result.
 pub const THREAD_STACK: usize = STACK + (12 << 20);
 
@@ -33,6 +39,7 @@ pub struct Realm {
     context: Context,
     runtime: Runtime,
     library: Library,
+    evaluated: Cell<u32>,
 }
 
 /// What an evaluation has come to.
@@ -56,7 +63,7 @@ impl Realm {
             })
         });
         let (api, host) = loaded?;
-        Ok(Self { api, host, context, runtime, library })
+        Ok(Self { api, host, context, runtime, library, evaluated: Cell::new(0) })
     }
 
     fn set_up(
@@ -108,11 +115,16 @@ impl Realm {
                 _ if is_over => Err(Thrown::named("InternalError", "interrupted").into()),
                 _ => Err(Thrown::named("InternalError", "out of memory").into()),
             };
-            let is_spoiled = is_over || result.as_ref().is_err_and(QueryFault::is_of_the_engine);
-            Outcome { is_spoiled: is_spoiled || self.has_changed(&ctx), result }
+            let was_cut_off = is_over || result.as_ref().is_err_and(QueryFault::is_of_the_engine);
+            (result, was_cut_off)
         });
-        self.runtime.set_interrupt_handler(None);
-        outcome
+        let (result, was_cut_off) = outcome;
+        let evaluated = self.evaluated.get() + 1;
+        self.evaluated.set(evaluated);
+        if evaluated.is_multiple_of(EVALUATIONS_PER_COLLECTION) {
+            self.runtime.run_gc();
+        }
+        Outcome { is_spoiled: !self.is_usable(was_cut_off), result }
     }
 
     fn result_of<'js>(
@@ -170,10 +182,26 @@ impl Realm {
         }
     }
 
-    fn has_changed(&self, ctx: &Ctx<'_>) -> bool {
-        let api = self.api.clone().restore(ctx);
-        let changed = api.and_then(|api| api.get::<_, Function>("hasChanged")?.call(()));
-        changed.unwrap_or(true)
+    /// Whether the next evaluation may run here: the libraries are as they were, nothing is left to be done, and,
+    /// after an evaluation that was cut off somewhere inside of them, they still work.
+    fn is_usable(&self, was_cut_off: bool) -> bool {
+        let watch = Watch::default();
+        watch.begin(CHECK_TIME);
+        self.runtime.set_interrupt_handler(Some(Box::new(move || watch.is_over())));
+        if was_cut_off {
+            self.runtime.run_gc();
+        }
+        let is_usable = !self.runtime.is_job_pending()
+            && self
+                .context
+                .with(|ctx| {
+                    let api = self.api.clone().restore(&ctx)?;
+                    let ask = |name| api.get::<_, Function>(name)?.call::<_, bool>(());
+                    Ok::<_, Error>(ask("isUnchanged")? && (!was_cut_off || ask("isSound")?))
+                })
+                .unwrap_or(false);
+        self.runtime.set_interrupt_handler(None);
+        is_usable
     }
 }
 

@@ -20,6 +20,7 @@ mod examples;
 mod fixture;
 mod flow;
 mod handover;
+mod hostile;
 mod layers;
 mod libraries;
 mod lifecycle;

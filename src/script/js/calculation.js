@@ -41,19 +41,26 @@
     return Number.isFinite(result) ? math.round(result, 9) : null;
   };
 
+  const evaluateMath = (expression, variables) => {
+    const result = math.evaluate(expression, variables);
+    return result instanceof math.Matrix ? result.toArray() : rounded(result);
+  };
+  const evaluateFormula = (expression, variables) => {
+    const globals = Object.create(null);
+    for (const name of names) globals[name] = formulas[name];
+    Object.assign(globals, variables);
+    for (const name of blocked) globals[name] = undefined;
+    return rounded(new Compartment(globals).evaluate(expression));
+  };
+
   return {
-    math(expression, variables) {
-      const result = math.evaluate(expression, variables);
-      return result instanceof math.Matrix ? result.toArray() : rounded(result);
-    },
-    formula(expression, variables) {
-      const globals = Object.create(null);
-      for (const name of names) globals[name] = formulas[name];
-      Object.assign(globals, variables);
-      for (const name of blocked) globals[name] = undefined;
-      return rounded(new Compartment(globals).evaluate(expression));
-    },
-    /** Whether the libraries are no longer as they were loaded. */
-    hasChanged: () => hasChanged,
+    math: evaluateMath,
+    formula: evaluateFormula,
+    /** Whether the libraries are as they were loaded. */
+    isUnchanged: () => !hasChanged,
+    /** Whether the libraries still work, after an evaluation was cut off. */
+    isSound: () =>
+      evaluateMath('sqrt($$0) + det([1, 2; 3, 4]) + number(200 cm, m)', { $$0: 9 }) === 3 &&
+      evaluateFormula('SUM($$0) + LEN("ab")', { $$0: [1, 2] }) === 5,
   };
 }
