@@ -16,6 +16,9 @@ use crate::rows::Rows;
 const LEFT_OUT: &[(&str, &[Kind], &str)] = &[
     ("aggregate-types", &[Kind::Mysql, Kind::Sqlite], "errors of PostgreSQL"),
     ("query-errors", &[Kind::Mysql, Kind::Sqlite], "errors of PostgreSQL"),
+    // SQLite has no decimals, and its driver rounds great integers.
+    ("query-values-used", &[Kind::Sqlite], "decimals"),
+    ("async-values-after-pause", &[Kind::Sqlite], "decimals"),
     // utf8mb4_unicode_ci takes Ä for A.
     ("query-operators", &[Kind::Mysql], "comparison of text"),
 ];
