@@ -32,7 +32,7 @@ pub fn thrown(err: &DbErr, sql: &str) -> Thrown {
 }
 
 /// The driver's own error and its message.
-fn parent(answer: &dyn DatabaseError) -> (String, Object) {
+pub(super) fn parent(answer: &dyn DatabaseError) -> (String, Object) {
     if let Some(err) = answer.try_downcast_ref::<PgDatabaseError>() {
         return (err.message().to_owned(), postgres(err));
     }

@@ -20,6 +20,7 @@ pub mod row;
 pub mod schema;
 pub mod statement;
 pub mod storages;
+mod write;
 
 pub use association::{Association, AssociationKind};
 pub use catalog::Collections;
@@ -28,3 +29,4 @@ pub use filter::Filter;
 pub use find::{Find, Reader, Sort};
 pub use record::{Linked, Record};
 pub use schema::{Collection, Schema, TableName};
+pub use write::{Change, Writer};

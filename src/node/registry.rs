@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use super::{
-    Node, NodeType, aggregate, calculation, condition, date_calculation, delay, dynamic_calculation, end,
-    json_query, json_variable_mapping, loop_, multi_conditions, output, parallel, query, request, response,
-    response_message, script, sql, transaction, variable,
+    Node, NodeType, aggregate, calculation, condition, create, date_calculation, delay, destroy,
+    dynamic_calculation, end, json_query, json_variable_mapping, loop_, multi_conditions, output, parallel,
+    query, request, response, response_message, script, sql, transaction, update, variable,
 };
 use crate::expr::json;
 
@@ -15,8 +15,10 @@ pub const NODES: &[Kind] = &[
     Kind::of::<aggregate::Aggregate>(),
     Kind::of::<calculation::Calculation>(),
     Kind::of::<condition::Condition>(),
+    Kind::of::<create::Create>(),
     Kind::of::<date_calculation::DateCalculation>(),
     Kind::of::<delay::Delay>(),
+    Kind::of::<destroy::Destroy>(),
     Kind::of::<dynamic_calculation::DynamicCalculation>(),
     Kind::of::<end::End>(),
     Kind::of::<json_query::JsonQuery>(),
@@ -32,6 +34,7 @@ pub const NODES: &[Kind] = &[
     Kind::of::<script::ScriptNode>(),
     Kind::of::<sql::Sql>(),
     Kind::of::<transaction::Transaction>(),
+    Kind::of::<update::Update>(),
     Kind::of::<variable::Variable>(),
 ];
 

@@ -2,20 +2,27 @@
 
 use std::sync::Arc;
 
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
 use serde_json::{Value, json};
-use sidehook::collection::{Collection, Collections, Find, Reader, Schema};
+use sidehook::clock::{Ids, ManualClock};
+use sidehook::collection::{Change, Collection, Collections, Find, Reader, Schema, Writer};
 use sidehook::expr::{self, Thrown, json as js};
+use sidehook::node::date_calculation::date_text;
 
 use crate::collections;
 use crate::databases::TestDatabase;
 use crate::rows::Rows;
 use crate::server::prepare;
 
+const NOW: i64 = 1_795_379_400_123;
+
 /// A database with collections.
 pub struct Records {
     pub rows: Rows,
     known: Collections,
+    /// 2026-11-22T20:30:00.123Z until it is set.
+    pub clock: Arc<ManualClock>,
+    ids: Ids,
 }
 
 impl Records {
@@ -24,7 +31,10 @@ impl Records {
         collections::create(&rows, payloads).await;
         let known = Collections::new(rows.store.clone());
         known.refresh().await.expect("the collections are read");
-        Self { rows, known }
+        let clock = Arc::new(ManualClock::at(NOW));
+        let ids = Ids::new(clock.clone(), 7, 0, 0);
+        ids.reserve(i64::MAX);
+        Self { rows, known, clock, ids }
     }
 
     /// Inserts rows; values are SQL.
@@ -56,6 +66,66 @@ impl Records {
         let values = records.iter().map(sidehook::collection::Record::to_value).collect();
         let text = js::stringify_or_null(&expr::Value::array(values));
         Ok(serde_json::from_str(&text).expect("JSON"))
+    }
+
+    /// Creates a record, as a node's result.
+    pub async fn create_one(&self, collection: &str, values: Value) -> Result<Value, Thrown> {
+        self.create_with(collection, Change { values: value(&values), ..Change::default() }).await
+    }
+
+    pub async fn create_with(&self, collection: &str, change: Change) -> Result<Value, Thrown> {
+        self.write(collection, async |writer, collection| {
+            let created = writer.create(collection, &change).await?;
+            let text = js::stringify_or_null(&created.to_value(writer.codec));
+            Ok(serde_json::from_str(&text).expect("JSON"))
+        })
+        .await
+    }
+
+    /// Changes the records that a filter finds.
+    pub async fn update(&self, collection: &str, filter: Value, values: Value) -> Result<usize, Thrown> {
+        let change = Change { filter: value(&filter), values: value(&values), ..Change::default() };
+        self.update_with(collection, change).await
+    }
+
+    pub async fn update_with(&self, collection: &str, change: Change) -> Result<usize, Thrown> {
+        self.write(collection, async |writer, collection| writer.update(collection, &change).await).await
+    }
+
+    /// Deletes the records that a filter finds.
+    pub async fn destroy(&self, collection: &str, filter: Value) -> Result<Option<usize>, Thrown> {
+        let change = Change { filter: value(&filter), ..Change::default() };
+        self.write(collection, async |writer, collection| writer.destroy(collection, &change).await).await
+    }
+
+    /// Writes in a transaction, which is taken back when that throws.
+    async fn write<T>(
+        &self,
+        collection: &str,
+        work: impl AsyncFnOnce(&Writer<'_, DatabaseTransaction>, &Arc<Collection>) -> Result<T, Thrown>,
+    ) -> Result<T, Thrown> {
+        self.known.schema_with("sequences").await.expect("the database answers");
+        let (schema, store) = (self.schema(), &self.rows.store);
+        let transaction = store.db.begin().await.expect("a transaction");
+        let writer = Writer {
+            schema: &schema,
+            codec: &store.codec,
+            names: &store.names,
+            db: &transaction,
+            system: &self.ids,
+            format_date: date_text,
+        };
+        let written = work(&writer, &self.collection(collection)).await;
+        match written {
+            Ok(_) => transaction.commit().await.expect("it commits"),
+            Err(_) => transaction.rollback().await.expect("it is taken back"),
+        }
+        written
+    }
+
+    /// All records of a collection, in the order of their keys.
+    pub async fn all(&self, collection: &str) -> Value {
+        self.find(collection, &Find::default()).await.expect("it reads")
     }
 
     /// The ids of the records that match a filter, or what it throws.

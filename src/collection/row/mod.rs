@@ -41,7 +41,7 @@ pub fn object(row: &QueryResult, codec: &Codec) -> Result<Value, DbErr> {
     Ok(Value::Object(Arc::new(object)))
 }
 
-fn integer(number: i64) -> Value {
+pub(super) fn integer(number: i64) -> Value {
     match number.unsigned_abs() {
         0..=MAX_SAFE_INTEGER => Value::Number(number as f64),
         _ => Value::text(number.to_string()),

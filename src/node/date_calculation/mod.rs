@@ -45,6 +45,11 @@ impl Node for DateCalculation {
     }
 }
 
+/// A date as text by a pattern of dayjs, on the server's clock.
+pub fn date_text(date: Date, pattern: &str) -> String {
+    format::format(&moment::Moment::new(date.0), pattern)
+}
+
 fn calculate(input: &Value, input_type: &Value, steps: &Value) -> Result<Outcome, Thrown> {
     let Some(start) = start(input, input_type)? else { return Ok(failed("Invalid input")) };
     match run_steps(start, steps)? {

@@ -1,0 +1,207 @@
+//! Saves one record: INSERT, or UPDATE of what has changed (`sequelize/lib/model.js`, "save").
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query};
+use sea_orm::{ConnectionTrait, DbBackend, ExecResult, QueryResult, Statement};
+
+use super::super::field::{Field, FieldType};
+use super::super::row;
+use super::super::schema::Collection;
+use super::instance::{Instance, key_attributes};
+use super::value::{equal, stored};
+use super::{Writer, check, column, error};
+use crate::expr::{Thrown, Value};
+
+/// How a record is saved.
+#[derive(Clone, Debug)]
+pub struct Save {
+    /// Only these attributes; all that have changed when not given.
+    pub fields: Option<Vec<Arc<str>>>,
+    /// Whether fields may fill in and change values on the way.
+    pub hooks: bool,
+}
+
+impl Default for Save {
+    fn default() -> Self {
+        Self { fields: None, hooks: true }
+    }
+}
+
+const NO_KEY: &str = "You attempted to save an instance with no primary key, this is not allowed since it \
+                      would result in a global update";
+
+impl<C: ConnectionTrait> Writer<'_, C> {
+    /// Writes the record, if there is anything to write.
+    pub(super) async fn save(&self, instance: &mut Instance, save: Save) -> Result<(), Thrown> {
+        let collection = instance.collection.clone();
+        let takes_more = save.fields.is_none();
+        let mut fields = save.fields.unwrap_or_else(|| match instance.is_new {
+            true => collection.fields().map(|field| field.name.clone()).collect(),
+            false => instance.changed().filter(|name| collection.field(name).is_some()).cloned().collect(),
+        });
+        self.stamp(instance, &mut fields)?;
+        if save.hooks {
+            self.before_validate(instance)?;
+        }
+        check::attributes(instance, &fields, self.codec)?;
+        if save.hooks {
+            let before: Vec<(Arc<str>, Value)> =
+                fields.iter().map(|name| (name.clone(), instance.raw(name))).collect();
+            let ignored: Vec<Arc<str>> =
+                instance.changed().filter(|name| !fields.contains(name)).cloned().collect();
+            self.before_save(instance).await?;
+            if takes_more && !instance.is_new {
+                let old = |name: &Arc<str>| {
+                    before.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+                };
+                let differs = |name: &Arc<str>| !equal(&instance.raw(name), &old(name).unwrap_or_default());
+                let changed: Vec<Arc<str>> = instance
+                    .changed()
+                    .filter(|name| !ignored.contains(name) && differs(name))
+                    .cloned()
+                    .collect();
+                check::attributes(instance, &changed, self.codec)?;
+                fields.extend(changed.into_iter().filter(|name| collection.field(name).is_some()));
+                fields.dedup();
+            }
+        }
+        if fields.is_empty() || (!instance.is_new && instance.changed().next().is_none()) {
+            return Ok(());
+        }
+        match instance.is_new {
+            true => self.insert(instance, &fields).await?,
+            false => self.update_row(instance, &fields).await?,
+        }
+        instance.saved(&fields);
+        Ok(())
+    }
+
+    /// Sets the times of creation and update, and adds them to the fields.
+    fn stamp(&self, instance: &mut Instance, fields: &mut Vec<Arc<str>>) -> Result<(), Thrown> {
+        let collection = instance.collection.clone();
+        let has_no_key = || key_attributes(&collection).iter().any(|key| instance.raw(key).is_undefined());
+        if !instance.is_new && has_no_key() {
+            return Err(Thrown::error(NO_KEY));
+        }
+        let now = Value::Date(self.now());
+        if let Some(updated_at) = &collection.updated_at
+            && !fields.is_empty()
+        {
+            if !fields.contains(updated_at) {
+                fields.push(updated_at.clone());
+            }
+            instance.set_raw(updated_at, now.clone());
+        }
+        if let Some(created_at) = collection.created_at.as_ref().filter(|_| instance.is_new) {
+            if !fields.contains(created_at) {
+                fields.push(created_at.clone());
+            }
+            if !instance.raw(created_at).is_truthy() {
+                instance.set_raw(created_at, now);
+            }
+        }
+        Ok(())
+    }
+
+    async fn insert(&self, instance: &mut Instance, fields: &[Arc<str>]) -> Result<(), Thrown> {
+        let collection = instance.collection.clone();
+        let mut insert = Query::insert();
+        insert.into_table(collection.table.table_ref());
+        let (mut columns, mut values) = (Vec::new(), Vec::new());
+        for field in fields.iter().filter_map(|name| collection.field(name)) {
+            let value = instance.raw(&field.name);
+            let is_left_out = value.is_undefined() || (is_counted(field) && value.is_nullish());
+            if !is_left_out {
+                columns.push(Alias::new(&*field.column));
+                values.push(column::written(&value, field, self.codec)?);
+            }
+        }
+        if columns.is_empty() {
+            insert.or_default_values();
+        } else {
+            insert.columns(columns);
+            insert.values(values).map_err(|err| Thrown::error(err.to_string()))?;
+        }
+        if self.codec.backend() == DbBackend::Postgres {
+            let all = collection.fields().map(|field| Alias::new(&*field.column));
+            insert.returning(Query::returning().columns(all));
+            let statement = self.codec.backend().build(&insert);
+            let rows = self.query_for(instance, statement).await?;
+            if let Some(row) = rows.first() {
+                for (name, value) in self.row_values(&collection, row)? {
+                    instance.set_raw(&name, value);
+                }
+            }
+            return Ok(());
+        }
+        let statement = self.codec.backend().build(&insert);
+        let result = self.execute_for(instance, statement).await?;
+        let counted = collection.fields().find(|field| is_counted(field));
+        if let Some(field) = counted.filter(|field| instance.raw(&field.name).is_nullish()) {
+            let id = result.last_insert_id();
+            instance.set_raw(&field.name, row::integer(i64::try_from(id).unwrap_or_default()));
+        }
+        Ok(())
+    }
+
+    async fn update_row(&self, instance: &Instance, fields: &[Arc<str>]) -> Result<(), Thrown> {
+        let collection = &instance.collection;
+        let mut update = Query::update();
+        update.table(collection.table.table_ref());
+        let mut is_empty = true;
+        for field in fields.iter().filter_map(|name| collection.field(name)) {
+            let value = instance.raw(&field.name);
+            if !value.is_undefined() {
+                let value = column::written(&value, field, self.codec)?;
+                update.value(Alias::new(&*field.column), value);
+                is_empty = false;
+            }
+        }
+        if is_empty {
+            return Ok(());
+        }
+        let keys = key_attributes(collection);
+        if keys.is_empty() {
+            return Err(Thrown::error(NO_KEY));
+        }
+        for key in keys.iter().filter_map(|key| collection.field(key)) {
+            let value = column::written(&instance.raw(&key.name), key, self.codec)?;
+            update.and_where(Expr::col(Alias::new(&*key.column)).eq(value));
+        }
+        let statement = self.codec.backend().build(&update);
+        self.execute_for(instance, statement).await.map(drop)
+    }
+
+    /// The values of a row that has all columns of the collection in order.
+    pub(super) fn row_values(
+        &self,
+        collection: &Collection,
+        row: &QueryResult,
+    ) -> Result<IndexMap<Arc<str>, Value>, Thrown> {
+        let mut values = IndexMap::new();
+        for (index, field) in collection.fields().enumerate() {
+            let value = row::value(row, index, self.codec).map_err(|err| Thrown::error(err.to_string()))?;
+            values.insert(field.name.clone(), stored(field, value, self.codec));
+        }
+        Ok(values)
+    }
+
+    async fn execute_for(&self, instance: &Instance, statement: Statement) -> Result<ExecResult, Thrown> {
+        let sql = statement.sql.clone();
+        self.db.execute_raw(statement).await.map_err(|err| error::refused(&err, &sql, instance, self.codec))
+    }
+
+    async fn query_for(&self, instance: &Instance, statement: Statement) -> Result<Vec<QueryResult>, Thrown> {
+        let sql = statement.sql.clone();
+        self.db.query_all_raw(statement).await.map_err(|err| error::refused(&err, &sql, instance, self.codec))
+    }
+}
+
+/// Whether the database counts the values. Of a table that a plugin defines in code only the key is known.
+fn is_counted(field: &Field) -> bool {
+    let is_number = matches!(field.kind, FieldType::BigInt | FieldType::Integer);
+    field.is_auto_increment()
+        || (field.is_primary_key() && is_number && field.option("autoIncrement").is_undefined())
+}

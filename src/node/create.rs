@@ -1,0 +1,115 @@
+//! Creates a record, or several, with what is nested in its values (`CreateInstruction.ts`).
+
+use async_trait::async_trait;
+use entity::status::job::ERROR;
+use serde::Deserialize;
+
+use super::record::{Destination, Unknown, change, texts};
+use super::{Context, Example, Node, NodeType, Outcome, resolved};
+use crate::collection::{Collection, Find};
+use crate::expr::{Template, Thrown, Value};
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Create {
+    /// `posts`, or `source:posts`.
+    collection: Value,
+    params: Params,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(from = "Value")]
+struct Params {
+    /// `{values, whitelist, blacklist, updateAssociationValues}`, rendered.
+    params: Template,
+    /// Associations that the result has, nested ones with dots.
+    appends: Value,
+}
+
+impl From<Value> for Params {
+    fn from(value: Value) -> Self {
+        Self { params: Template::parse(&value), appends: value.member("appends") }
+    }
+}
+
+const UNKNOWN: Unknown = Unknown {
+    source: |name| Thrown::error(format!("Data source {name} not found")),
+    collection: "Cannot destructure property 'repository' of 'dataSource.collectionManager.getCollection(...)' as it \
+                 is undefined.",
+};
+
+#[async_trait]
+impl Node for Create {
+    async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
+        let destination = Destination::open(cx, &self.collection, &UNKNOWN).await?;
+        let collection = destination.collection.clone();
+        let mut change = change(&cx.render(&self.params.params)?)?;
+        let writer = destination.writer(cx.transaction().await?);
+        let records = match &change.values {
+            Value::Array(records) => Some(records.items().to_vec()),
+            _ => None,
+        };
+        let (mut created, mut key) = (Vec::new(), Value::Undefined);
+        for values in records.clone().unwrap_or_else(|| vec![change.values.clone()]) {
+            change.values = values;
+            let instance = writer.create(&collection, &change).await?;
+            key = target_key(&collection).map(|key| instance.raw(&key)).unwrap_or_default();
+            created.push(instance.to_value(writer.codec));
+        }
+        let appends = appends(&self.params.appends)?;
+        if !appends.is_empty() {
+            // Several have no key together: NocoBase then reads the first record of the collection.
+            let key = if records.is_some() { Value::Undefined } else { key };
+            let find = Find { filter: by_key(&collection, key), appends, limit: Some(1), ..Find::default() };
+            let found = writer.reader().find(&collection, &find).await?;
+            return Ok(resolved(found.first().map_or(Value::Null, |record| record.to_value())));
+        }
+        Ok(resolved(match records {
+            Some(_) => Value::array(created),
+            None => created.pop().unwrap_or_default(),
+        }))
+    }
+}
+
+/// The attribute that NocoBase finds records by.
+fn target_key(collection: &Collection) -> Option<std::sync::Arc<str>> {
+    match collection.option("filterTargetKey") {
+        Value::Text(key) if collection.field(&key).is_some() => Some(key),
+        _ => collection.primary_key.clone(),
+    }
+}
+
+fn by_key(collection: &Collection, key: Value) -> Value {
+    match target_key(collection) {
+        Some(name) if !key.is_undefined() => Value::object([(name, key)]),
+        _ => Value::Undefined,
+    }
+}
+
+/// Of `a.b` also `a`, so that all fields of `a` are there.
+fn appends(value: &Value) -> Result<Vec<String>, Thrown> {
+    let mut appends: Vec<String> = Vec::new();
+    for path in texts(value)?.unwrap_or_default() {
+        let first = path.split('.').next().unwrap_or_default().to_owned();
+        for one in [first, path] {
+            if !appends.contains(&one) {
+                appends.push(one);
+            }
+        }
+    }
+    Ok(appends)
+}
+
+impl NodeType for Create {
+    const TYPE: &'static str = "create";
+
+    fn examples() -> Vec<Example> {
+        vec![Example {
+            about: "Says that there is no such collection",
+            config: r#"{"collection": "no_such_collection", "params": {"values": {"title": "A"}}}"#,
+            context: "{}",
+            status: ERROR,
+            result: r#"{"message":"Cannot destructure property 'repository' of 'dataSource.collectionManager.getCollection(...)' as it is undefined."}"#,
+        }]
+    }
+}

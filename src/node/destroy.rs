@@ -1,0 +1,44 @@
+//! Deletes the records that a filter finds (`DestroyInstruction.ts`).
+
+use async_trait::async_trait;
+use entity::status::job::ERROR;
+use serde::Deserialize;
+
+use super::record::{Destination, UNCHECKED, change};
+use super::{Context, Example, Node, NodeType, Outcome, resolved};
+use crate::expr::{Template, Thrown, Value};
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Destroy {
+    /// `posts`, or `source:posts`.
+    collection: Value,
+    /// `{filter}`, rendered.
+    params: Template,
+}
+
+#[async_trait]
+impl Node for Destroy {
+    async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
+        let destination = Destination::open(cx, &self.collection, &UNCHECKED).await?;
+        let change = change(&cx.render(&self.params)?)?;
+        let writer = destination.writer(cx.transaction().await?);
+        let count = writer.destroy(&destination.collection, &change).await?;
+        // Without a filter nothing is deleted, and nothing is said.
+        Ok(resolved(count.map_or(Value::Undefined, |count| Value::Number(count as f64))))
+    }
+}
+
+impl NodeType for Destroy {
+    const TYPE: &'static str = "destroy";
+
+    fn examples() -> Vec<Example> {
+        vec![Example {
+            about: "Says that there is no such collection",
+            config: r#"{"collection": "no_such_collection", "params": {"filter": {"id": 1}}}"#,
+            context: "{}",
+            status: ERROR,
+            result: r#"{"message":"Cannot destructure property 'repository' of 'this.workflow.app.dataSourceManager.dataSources.get(...).collectionManager.getCollection(...)' as it is undefined."}"#,
+        }]
+    }
+}

@@ -1,0 +1,93 @@
+//! What the nodes that write records have in common: the collection, the values, and the transaction in which
+//! their job is recorded.
+
+use std::sync::Arc;
+
+use sea_orm::DatabaseTransaction;
+
+use super::Context;
+use super::data_source::{CollectionName, database, main_only};
+use super::date_calculation::date_text;
+use crate::collection::{Change, Collection, Collections, FieldType, Schema, Writer};
+use crate::expr::convert::to_text;
+use crate::expr::system::System;
+use crate::expr::{Thrown, Value};
+
+/// The collection that a node writes to.
+pub(super) struct Destination {
+    collections: Arc<Collections>,
+    pub schema: Arc<Schema>,
+    pub collection: Arc<Collection>,
+    system: Arc<dyn System>,
+}
+
+/// What NocoBase throws for a data source, and for a collection, that does not exist.
+pub(super) struct Unknown {
+    pub source: fn(&str) -> Thrown,
+    pub collection: &'static str,
+}
+
+impl Destination {
+    pub async fn open(cx: &mut Context<'_>, configured: &Value, unknown: &Unknown) -> Result<Self, Thrown> {
+        if !configured.is_truthy() {
+            return Err((unknown.source)("undefined"));
+        }
+        let collections = cx.services().collections.clone();
+        let system = cx.scope()?.system.clone();
+        let name = CollectionName::parse(configured);
+        main_only(&collections, &name.data_source, "").await.map_err(|thrown| {
+            if thrown.message.is_empty() { (unknown.source)(&name.data_source) } else { thrown }
+        })?;
+        let mut schema = collections.schema_with(&name.collection).await.map_err(database)?;
+        let collection =
+            schema.get(&name.collection).cloned().ok_or_else(|| Thrown::type_error(unknown.collection))?;
+        let is_counted =
+            |collection: &Arc<Collection>| collection.fields().any(|field| field.kind == FieldType::Sequence);
+        if schema.collections().any(is_counted) {
+            schema = collections.schema_with("sequences").await.map_err(database)?;
+        }
+        Ok(Self { collections, schema, collection, system })
+    }
+
+    /// Writes in the transaction of the node.
+    pub fn writer<'a>(&'a self, transaction: &'a DatabaseTransaction) -> Writer<'a, DatabaseTransaction> {
+        let store = self.collections.store();
+        Writer {
+            schema: &self.schema,
+            codec: &store.codec,
+            names: &store.names,
+            db: transaction,
+            system: &*self.system,
+            format_date: date_text,
+        }
+    }
+}
+
+/// The rendered parameters of a node as what to write.
+pub(super) fn change(params: &Value) -> Result<Change, Thrown> {
+    Ok(Change {
+        values: params.member("values"),
+        filter: params.member("filter"),
+        filter_by_tk: params.member("filterByTk"),
+        whitelist: texts(&params.member("whitelist"))?,
+        blacklist: texts(&params.member("blacklist"))?,
+        update_association_values: texts(&params.member("updateAssociationValues"))?,
+        individual_hooks: !matches!(params.member("individualHooks"), Value::Bool(false)),
+        force_update: params.member("forceUpdate").is_truthy(),
+    })
+}
+
+/// `None` when there is no list.
+pub(super) fn texts(value: &Value) -> Result<Option<Vec<String>>, Thrown> {
+    match value {
+        Value::Array(array) => array.items().iter().map(to_text).collect::<Result<_, _>>().map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// For nodes whose code in NocoBase reads `collectionManager` without a check.
+pub(super) const UNCHECKED: Unknown = Unknown {
+    source: |_| Thrown::type_error("Cannot read properties of undefined (reading 'collectionManager')"),
+    collection: "Cannot destructure property 'repository' of 'this.workflow.app.dataSourceManager.dataSources.get(...)\
+                 .collectionManager.getCollection(...)' as it is undefined.",
+};

@@ -1,0 +1,43 @@
+//! Changes the records that a filter finds (`UpdateInstruction.ts`).
+
+use async_trait::async_trait;
+use entity::status::job::ERROR;
+use serde::Deserialize;
+
+use super::record::{Destination, UNCHECKED, change};
+use super::{Context, Example, Node, NodeType, Outcome, resolved};
+use crate::expr::{Template, Thrown, Value};
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Update {
+    /// `posts`, or `source:posts`.
+    collection: Value,
+    /// `{filter, values, individualHooks, updateAssociationValues, …}`, rendered.
+    params: Template,
+}
+
+#[async_trait]
+impl Node for Update {
+    async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
+        let destination = Destination::open(cx, &self.collection, &UNCHECKED).await?;
+        let change = change(&cx.render(&self.params)?)?;
+        let writer = destination.writer(cx.transaction().await?);
+        let count = writer.update(&destination.collection, &change).await?;
+        Ok(resolved(Value::Number(count as f64)))
+    }
+}
+
+impl NodeType for Update {
+    const TYPE: &'static str = "update";
+
+    fn examples() -> Vec<Example> {
+        vec![Example {
+            about: "Says that there is no such data source",
+            config: r#"{"collection": "no_such_source:posts", "params": {"values": {"title": "A"}}}"#,
+            context: "{}",
+            status: ERROR,
+            result: r#"{"message":"Cannot read properties of undefined (reading 'collectionManager')"}"#,
+        }]
+    }
+}

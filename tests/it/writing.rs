@@ -1,0 +1,403 @@
+//! Writing records: what each type of field makes of values, on every database.
+
+use serde_json::{Value, json};
+use sidehook::collection::Change;
+
+use crate::collections;
+use crate::databases::Kind;
+use crate::records::{Records, plain, value};
+use crate::server::on_every_database;
+
+/// `sequences` as `plugin-field-sequence` defines it in code.
+pub async fn create_sequences(records: &Records) {
+    let q = |name: &str| collections::quoted(&records.rows, name);
+    let (id, time) = match records.rows.store.codec.backend() {
+        sea_orm::DbBackend::Postgres => ("bigserial PRIMARY KEY", "timestamptz"),
+        sea_orm::DbBackend::MySql => ("bigint NOT NULL AUTO_INCREMENT PRIMARY KEY", "datetime(3)"),
+        _ => ("INTEGER PRIMARY KEY AUTOINCREMENT", "datetime"),
+    };
+    let columns = [
+        format!("{} {id}", q("id")),
+        format!("{} {time} NOT NULL", q("createdAt")),
+        format!("{} {time} NOT NULL", q("updatedAt")),
+        format!("{} varchar(255)", q("collection")),
+        format!("{} varchar(255)", q("field")),
+        format!("{} integer", q("key")),
+        format!("{} bigint", q("current")),
+        format!("{} {time}", q("lastGeneratedAt")),
+    ];
+    records.rows.execute(&format!("CREATE TABLE {} ({})", q("sequences"), columns.join(", "))).await;
+}
+
+fn text<'a>(record: &'a Value, name: &str) -> &'a str {
+    record[name].as_str().unwrap_or_else(|| panic!("{name} of {record} is no text"))
+}
+
+#[tokio::test]
+async fn identifiers_are_made_up_when_they_are_missing() {
+    on_every_database(async |database| {
+        let fields = json!([
+            {"name": "uid", "type": "uid", "prefix": "p_"},
+            {"name": "code", "type": "uid", "pattern": "^[A-Z]+$"},
+            {"name": "uuid", "type": "uuid"},
+            {"name": "nano", "type": "nanoid"},
+            {"name": "pin", "type": "nanoid", "size": 4, "customAlphabet": "01"},
+            {"name": "off", "type": "nanoid", "autoFill": false},
+            {"name": "flake", "type": "snowflakeId"},
+        ]);
+        let records = Records::create(&database, &[plain("things", fields)]).await;
+        let made = records.create_one("things", json!({"code": "ABC"})).await.expect("it is created");
+        assert!(text(&made, "uid").starts_with("p_") && text(&made, "uid").len() == 13, "{made}");
+        assert_eq!(text(&made, "uuid").len(), 36);
+        assert_eq!(text(&made, "uuid").as_bytes()[14], b'4');
+        assert_eq!(text(&made, "nano").len(), 12);
+        assert!(
+            text(&made, "pin").len() == 4 && text(&made, "pin").bytes().all(|byte| b"01".contains(&byte))
+        );
+        assert!(made["off"].is_null());
+        let flake = made["flake"].as_i64().expect("a number");
+        assert_eq!((flake >> 16) & 31, 7, "the number of this instance");
+        let given = json!({"uid": "mine", "code": "X", "uuid": "550e8400-e29b-41d4-a716-446655440000",
+                           "nano": "n", "pin": "2", "flake": 5});
+        let kept = records.create_one("things", given.clone()).await.expect("it is created");
+        for (name, value) in given.as_object().expect("an object") {
+            assert_eq!(kept[name], *value, "{name}");
+        }
+        let refused = records.create_one("things", json!({"code": "a b"})).await.expect_err("it is refused");
+        assert_eq!(refused.message, "things.code can only include A-Z, a-z, 0-9, _-*$, 'a b' is invalid");
+        // Of those that are empty, only a uid is made up by an update of something else.
+        records.rows.execute(&format!("UPDATE {} SET nano = NULL, uid = NULL", "things")).await;
+        assert_eq!(records.update("things", json!({"id": 2}), json!({"code": "Y"})).await, Ok(1));
+        let all = records.all("things").await;
+        assert!(all[0]["uid"].is_null() && all[0]["nano"].is_null());
+        assert!(text(&all[1], "uid").starts_with("p_"));
+        assert!(all[1]["nano"].is_null());
+        assert_eq!(all[1]["code"], "Y");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn texts_are_trimmed_turned_and_emptied_by_their_options() {
+    on_every_database(async |database| {
+        let fields = json!([
+            {"name": "plain", "type": "string"},
+            {"name": "trimmed", "type": "string", "trim": true},
+            {"name": "sole", "type": "string", "unique": true},
+            {"name": "long", "type": "text", "trim": true},
+            {"name": "state", "type": "string", "defaultValue": "new"},
+        ]);
+        let records = Records::create(&database, &[plain("texts", fields)]).await;
+        let rows = [
+            json!({"plain": " a ", "trimmed": "\u{a0} a \n", "sole": "", "long": " é😀 "}),
+            json!({"plain": 12.5, "trimmed": true, "sole": "", "long": [1, [2]], "state": null}),
+            json!({"plain": {"a": 1}, "trimmed": null, "state": ""}),
+        ];
+        for row in rows {
+            records.create_one("texts", row).await.expect("it is created");
+        }
+        let expected = json!([
+            {"id": 1, "plain": " a ", "trimmed": "a", "sole": null, "long": "é😀", "state": "new"},
+            {"id": 2, "plain": "12.5", "trimmed": "true", "sole": null, "long": "1,2", "state": null},
+            {"id": 3, "plain": "[object Object]", "trimmed": null, "sole": null, "long": null, "state": ""},
+        ]);
+        assert_eq!(records.all("texts").await, expected, "{}", database.kind);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn numbers_booleans_and_json_arrive_as_they_are_meant() {
+    on_every_database(async |database| {
+        let fields = json!([
+            {"name": "i", "type": "integer"}, {"name": "b", "type": "bigInt"}, {"name": "d", "type": "double"},
+            {"name": "n", "type": "decimal", "precision": 10, "scale": 2}, {"name": "f", "type": "boolean"},
+            {"name": "j", "type": "json"}, {"name": "a", "type": "array"}, {"name": "s", "type": "set"},
+        ]);
+        let records = Records::create(&database, &[plain("values", fields)]).await;
+        let given = json!({"i": "7", "b": 9_007_199_254_740_991_i64, "d": "-1.5e3", "n": 12.25, "f": 1,
+                           "j": {"b": [1, null, "x"], "a": {}}, "a": [10, 9, "b", "a"], "s": ["b", "a", "b"]});
+        records.create_one("values", given).await.expect("it is created");
+        let texts = json!({"f": "false", "j": "text", "a": "[3,2]", "d": 0.1, "s": []});
+        records.create_one("values", texts).await.expect("it is created");
+        let all = records.all("values").await;
+        let decimal = if database.kind == Kind::Sqlite { json!(12.25) } else { json!("12.25") };
+        let first = json!({"id": 1, "i": 7, "b": 9_007_199_254_740_991_i64, "d": -1500, "n": decimal, "f": true,
+                           "j": {"b": [1, null, "x"], "a": {}}, "a": [10, 9, "a", "b"], "s": ["a", "b"]});
+        assert_eq!(all[0], first, "{}", database.kind);
+        let second = json!({"id": 2, "i": null, "b": null, "d": 0.1, "n": null, "f": false, "j": "text",
+                            "a": [2, 3], "s": []});
+        assert_eq!(all[1], second, "{}", database.kind);
+        let refused = records.create_one("values", json!({"a": {"x": 1}})).await.expect_err("it is refused");
+        assert_eq!(refused.message, "oldValue.sort is not a function");
+        // An array that is not changed stays as it is, whatever its order.
+        let q = |name: &str| collections::quoted(&records.rows, name);
+        let sql = format!("UPDATE {} SET a = '[2,1]', s = '[1,1]'", q("values"));
+        records.rows.execute(&sql).await;
+        assert_eq!(records.update("values", json!({"id": 1}), json!({"i": 8})).await, Ok(1));
+        let all = records.all("values").await;
+        assert_eq!((&all[0]["a"], &all[0]["s"]), (&json!([2, 1]), &json!([1])));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dates_are_in_the_zones_that_they_name_or_their_fields_do() {
+    on_every_database(async |database| {
+        let fields = json!([
+            {"name": "at", "type": "date"},
+            {"name": "there", "type": "datetimeTz", "timezone": "+08:00"},
+            {"name": "wall", "type": "datetimeNoTz"},
+            {"name": "day", "type": "dateOnly"},
+            {"name": "clock", "type": "time"},
+            {"name": "unix", "type": "unixTimestamp"},
+            {"name": "ms", "type": "unixTimestamp", "accuracy": "millisecond"},
+            {"name": "made", "type": "date", "defaultToCurrentTime": true},
+            {"name": "touched", "type": "date", "onUpdateToCurrentTime": true},
+        ]);
+        let records = Records::create(&database, &[plain("dates", fields)]).await;
+        let given = [
+            json!({"at": "2024-02-29 10:20:30", "there": "2024-02-29 10:20:30", "wall": "2024-02-29 10:20:30",
+                   "day": "2024-02-29T23:00:00.000Z", "clock": "10:20:30", "unix": "2024-02-29T10:00:00.000Z",
+                   "ms": "2024-02-29T10:00:00.123Z", "made": "2020-01-01T00:00:00.000Z"}),
+            json!({"at": "2024-02-29T10:20:30+02:00", "wall": "2024-02-29T10:20:30.400Z", "day": "2024-02-29 01:00:00",
+                   "unix": 1_709_200_800, "ms": 1_709_200_800_123_i64}),
+            json!({"at": 1_709_200_800_000_i64, "wall": null, "day": null, "unix": null}),
+        ];
+        for row in given {
+            records.create_one("dates", row).await.expect("it is created");
+        }
+        let all = records.all("dates").await;
+        let now = "2026-11-22T20:30:00.123Z";
+        let first = json!({"id": 1, "at": "2024-02-29T10:20:30.000Z", "there": "2024-02-29T02:20:30.000Z",
+                           "wall": "2024-02-29 10:20:30", "day": "2024-02-29", "clock": "10:20:30",
+                           "unix": "2024-02-29T10:00:00.000Z", "ms": "2024-02-29T10:00:00.123Z",
+                           "made": "2020-01-01T00:00:00.000Z", "touched": now});
+        assert_eq!(all[0], first, "{}", database.kind);
+        assert_eq!(all[1]["at"], "2024-02-29T08:20:30.000Z");
+        assert_eq!(all[1]["wall"], "2024-02-29 10:20:30");
+        assert_eq!(all[1]["day"], "2024-02-29");
+        assert_eq!((&all[1]["unix"], &all[1]["ms"]), (&first["unix"], &first["ms"]));
+        assert_eq!(all[1]["made"], now);
+        assert_eq!(all[2]["at"], "2024-02-29T10:00:00.000Z");
+        records.clock.set(1_795_379_460_000);
+        assert_eq!(records.update("dates", json!({"id": 1}), json!({"clock": "11:00:00"})).await, Ok(1));
+        let all = records.all("dates").await;
+        assert_eq!((&all[0]["made"], &all[0]["touched"]), (&first["made"], &json!("2026-11-22T20:31:00.000Z")));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn passwords_are_hashed_so_that_nocobase_can_verify_them() {
+    on_every_database(async |database| {
+        let fields = json!([{"name": "name", "type": "string"}, {"name": "pass", "type": "password"}]);
+        let records = Records::create(&database, &[plain("people", fields)]).await;
+        let made = records.create_one("people", json!({"name": "a", "pass": "s3cret"})).await.expect("made");
+        let hash = text(&made, "pass").to_owned();
+        assert!(verifies("s3cret", &hash).await, "{hash}");
+        assert_eq!(records.update("people", json!({"id": 1}), json!({"name": "b", "pass": ""})).await, Ok(1));
+        assert_eq!(records.all("people").await[0]["pass"], hash.as_str(), "an empty one changes nothing");
+        assert_eq!(records.update("people", json!({"id": 1}), json!({"pass": 123})).await, Ok(1));
+        assert!(verifies("123", text(&records.all("people").await[0], "pass")).await);
+        let bulk = Change {
+            filter: value(&json!({"id": 1})),
+            values: value(&json!({"pass": "bulk", "name": "c"})),
+            individual_hooks: false,
+            ..Change::default()
+        };
+        assert_eq!(records.update_with("people", bulk).await, Ok(1));
+        let all = records.all("people").await;
+        assert!(verifies("bulk", text(&all[0], "pass")).await);
+        assert_eq!(all[0]["name"], "c");
+    })
+    .await;
+}
+
+/// What `PasswordField.verify` does.
+async fn verifies(password: &'static str, hash: &str) -> bool {
+    let (salt, expected) = hash.split_at(16);
+    let salt = salt.to_owned();
+    let hashing = tokio::task::spawn_blocking(move || {
+        let mut key = [0; 24];
+        let params = scrypt::Params::new(14, 8, 1).expect("the parameters of Node.js");
+        scrypt::scrypt(password.as_bytes(), salt.as_bytes(), &params, &mut key).expect("a key");
+        hex::encode(key)
+    });
+    hash.len() == 64 && hashing.await.expect("it does not panic") == expected
+}
+
+#[tokio::test]
+async fn sorting_numbers_go_on_within_their_scope() {
+    on_every_database(async |database| {
+        let fields = json!([
+            {"name": "list", "type": "string"},
+            {"name": "pos", "type": "sort"},
+            {"name": "place", "type": "sort", "scopeKey": "list"},
+        ]);
+        let records = Records::create(&database, &[plain("items", fields)]).await;
+        for list in [json!("a"), json!("a"), json!("b"), json!(null)] {
+            records.create_one("items", json!({"list": list})).await.expect("it is created");
+        }
+        records
+            .create_one("items", json!({"list": "b", "pos": 40, "place": 9}))
+            .await
+            .expect("it is created");
+        records.create_one("items", json!({"list": "b", "place": "1"})).await.expect("it is created");
+        let numbers = async || -> Vec<(i64, i64)> {
+            let all = records.all("items").await;
+            let number = |record: &Value, name: &str| record[name].as_i64().unwrap_or_default();
+            let pairs =
+                all.as_array().expect("records").iter().map(|one| (number(one, "pos"), number(one, "place")));
+            pairs.collect()
+        };
+        // Without a value the whole table is the scope.
+        assert_eq!(numbers().await, [(1, 1), (2, 2), (3, 1), (4, 3), (40, 9), (41, 10)], "{}", database.kind);
+        assert_eq!(records.update("items", json!({"id": 1}), json!({"list": "b"})).await, Ok(1));
+        assert_eq!(records.update("items", json!({"id": 2}), json!({"list": "a"})).await, Ok(1));
+        assert_eq!(numbers().await[..2], [(1, 11), (2, 2)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_radio_is_chosen_at_a_time() {
+    on_every_database(async |database| {
+        let fields = json!([{"name": "main", "type": "radio"}]);
+        let records = Records::create(&database, &[plain("options", fields)]).await;
+        for main in [json!(true), json!(false), json!("true")] {
+            records.create_one("options", json!({"main": main})).await.expect("it is created");
+        }
+        let chosen = async || -> Vec<bool> {
+            let all = records.all("options").await;
+            all.as_array().expect("records").iter().map(|one| one["main"] == json!(true)).collect()
+        };
+        assert_eq!(chosen().await, [false, false, true]);
+        assert_eq!(records.update("options", json!({"id": 2}), json!({"main": 1})).await, Ok(1));
+        assert_eq!(chosen().await, [false, true, false]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sequences_count_in_nocobases_table() {
+    on_every_database(async |database| {
+        let integer = |options: Value| json!({"type": "integer", "options": options});
+        let fields = json!([
+            {"name": "no", "type": "sequence", "patterns": [
+                {"type": "string", "options": {"value": "A-"}},
+                {"type": "date", "options": {"format": "YYYYMM"}},
+                integer(json!({"key": 11, "digits": 3, "start": 5})),
+                {"type": "randomChar", "options": {"length": 2, "charsets": ["uppercase"]}},
+            ]},
+            {"name": "hex", "type": "sequence", "patterns": [integer(json!({"key": 12, "digits": 1, "base": 16, "start": 14}))]},
+            {"name": "daily", "type": "sequence", "patterns": [integer(json!({"key": 13, "cycle": "0 0 * * *"}))]},
+            {"name": "own", "type": "sequence", "inputable": true, "match": true,
+             "patterns": [{"type": "string", "options": {"value": "X"}}, integer(json!({"key": 14, "digits": 2}))]},
+        ]);
+        let records = Records::create(&database, &[plain("papers", fields)]).await;
+        create_sequences(&records).await;
+        let mut made = Vec::new();
+        for day in [0, 0, 0, 1] {
+            records.clock.set(1_795_379_400_123 + day * 86_400_000);
+            made.push(records.create_one("papers", json!({})).await.expect("it is created"));
+        }
+        let texts = |name: &str| -> Vec<String> { made.iter().map(|one| text(one, name).to_owned()).collect() };
+        for (place, no) in texts("no").iter().enumerate() {
+            assert_eq!(no[..11], format!("A-20261100{}", place + 5), "{}", database.kind);
+            assert!(no.len() == 13 && no[11..].bytes().all(|byte| byte.is_ascii_uppercase()), "{no}");
+        }
+        assert_eq!(texts("hex"), ["e", "f", "e", "f"], "after the last number comes the first");
+        assert_eq!(texts("daily"), ["0", "1", "2", "0"], "each day begins anew");
+        assert_eq!(texts("own"), ["X00", "X01", "X02", "X03"]);
+        records.create_one("papers", json!({"own": "X41"})).await.expect("it is created");
+        let next = records.create_one("papers", json!({})).await.expect("it is created");
+        assert_eq!(text(&next, "own"), "X42", "a given number moves the counter on");
+        let refused = records.create_one("papers", json!({"own": "Y1"})).await.expect_err("it is refused");
+        assert_eq!(refused.message, "sequence pattern not match");
+        assert_eq!(records.rows.number("SELECT COUNT(*) FROM sequences").await, 4);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn times_are_those_of_the_writing() {
+    on_every_database(async |database| {
+        let payload = json!({"name": "notes", "fields": [{"name": "body", "type": "string"}]});
+        let records = Records::create(&database, &[payload]).await;
+        records.create_one("notes", json!({"body": "a"})).await.expect("it is created");
+        records.create_one("notes", json!({"createdAt": "2020-01-01T00:00:00.000Z"})).await.expect("created");
+        // MySQL keeps whole seconds in columns that NocoBase adds by itself.
+        let now = match database.kind {
+            Kind::Mysql => "2026-11-22T20:30:00.000Z",
+            _ => "2026-11-22T20:30:00.123Z",
+        };
+        let all = records.all("notes").await;
+        assert_eq!((all[0]["createdAt"].as_str(), all[0]["updatedAt"].as_str()), (Some(now), Some(now)));
+        assert_eq!(all[1]["createdAt"], "2020-01-01T00:00:00.000Z");
+        records.clock.set(1_795_379_460_000);
+        let update = json!({"body": "b", "createdAt": "2021-01-01T00:00:00.000Z"});
+        assert_eq!(records.update("notes", json!({"id": [1, 2]}), update).await, Ok(2));
+        assert_eq!(records.update("notes", json!({"id": 2}), json!({"body": "b"})).await, Ok(1));
+        let all = records.all("notes").await;
+        assert_eq!(all[0]["createdAt"], now, "the time of creation stays");
+        assert_eq!(all[0]["updatedAt"], "2026-11-22T20:31:00.000Z");
+        records.clock.set(1_795_379_520_000);
+        assert_eq!(records.update("notes", json!({"id": 1}), json!({"body": "b"})).await, Ok(1));
+        assert_eq!(
+            records.all("notes").await[0]["updatedAt"],
+            "2026-11-22T20:31:00.000Z",
+            "nothing has changed"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn checks_have_nocobases_errors() {
+    on_every_database(async |database| {
+        let rule = |name: &str, args: Value| json!({"key": "r", "name": name, "args": args});
+        let fields = json!([
+            {"name": "code", "type": "string", "unique": true, "allowNull": false},
+            {"name": "uid", "type": "password"},
+            {"name": "short", "type": "string",
+             "validation": {"type": "string", "rules": [rule("max", json!({"limit": 3}))]}},
+        ]);
+        let records = Records::create(&database, &[plain("coded", fields)]).await;
+        let result = |thrown: sidehook::expr::Thrown| -> Value {
+            let text = sidehook::expr::json::stringify_or_null(&thrown.to_result());
+            serde_json::from_str(&text).expect("JSON")
+        };
+        let missing = result(records.create_one("coded", json!({"short": "x"})).await.expect_err("refused"));
+        assert_eq!(missing["name"], "SequelizeValidationError");
+        assert_eq!(missing["message"], "notNull Violation: coded.code cannot be null");
+        assert_eq!(missing["errors"][0]["validatorKey"], "is_null");
+        let array =
+            result(records.create_one("coded", json!({"code": "a", "uid": [1]})).await.expect_err("refused"));
+        assert_eq!(array["message"], "string violation: uid cannot be an array or an object");
+        let long = result(
+            records.create_one("coded", json!({"code": "a", "short": "long"})).await.expect_err("refused"),
+        );
+        assert_eq!(long["details"][0]["type"], "string.max");
+        assert_eq!(long["message"], "\"coded.short\" length must be less than or equal to 3 characters long");
+        records.create_one("coded", json!({"code": "a"})).await.expect("it is created");
+        records.create_one("coded", json!({"code": "b"})).await.expect("it is created");
+        let twice = [
+            records.create_one("coded", json!({"code": "a"})).await.map(drop),
+            records.update("coded", json!({"id": 2}), json!({"code": "a"})).await.map(drop),
+        ];
+        for thrown in twice {
+            let found = result(thrown.expect_err("refused"));
+            assert_eq!(found["name"], "SequelizeUniqueConstraintError", "{}", database.kind);
+            assert_eq!(found["message"], "Validation error");
+            assert_eq!(found["errors"][0]["validatorKey"], "not_unique");
+            assert_eq!(found["errors"][0]["value"], "a");
+        }
+        let long = result(
+            records.update("coded", json!({"id": 2}), json!({"short": "long"})).await.expect_err("refused"),
+        );
+        assert_eq!(long["details"][0]["type"], "string.max");
+        assert_eq!(records.all("coded").await.as_array().map(Vec::len), Some(2));
+    })
+    .await;
+}
