@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::rows::Rows;
 
-const ASSOCIATIONS: [&str; 4] = ["belongsTo", "hasOne", "hasMany", "belongsToMany"];
+const ASSOCIATIONS: [&str; 5] = ["belongsTo", "belongsToArray", "hasOne", "hasMany", "belongsToMany"];
 
 /// Creates `collections`, `fields` and `users` where they do not exist. `users` has no rows in the other two: it
 /// stands for what NocoBase's plugins define in code.

@@ -159,6 +159,30 @@ async fn filters_reach_through_associations() {
 }
 
 #[tokio::test]
+async fn an_array_of_keys_leads_to_records() {
+    on_every_database(async |database| {
+        let label = json!({"name": "label", "type": "string"});
+        let keys = json!([
+            {"name": "tagIds", "type": "set"},
+            {"name": "tags", "type": "belongsToArray", "target": "labels", "foreignKey": "tagIds", "targetKey": "id"},
+        ]);
+        let payloads = [plain("labels", json!([label])), plain("pages", keys)];
+        let records = Records::create(&database, &payloads).await;
+        records.insert("labels", &["label"], &["'a'", "'b'", "'c'"]).await;
+        records.insert("pages", &["tagIds"], &["'[3,1]'", "'[2]'", "NULL", "'[]'"]).await;
+        let found = records.find("pages", &find(json!({"id": [1, 3]}), &["tags"])).await.expect("it reads");
+        let expected = json!([
+            {"id": 1, "tagIds": [3, 1], "tags": [{"id": 3, "label": "c"}, {"id": 1, "label": "a"}]},
+            {"id": 3, "tagIds": null},
+        ]);
+        assert_eq!(found, expected, "{}", database.kind);
+        let by_label = records.ids("pages", &json!({"tags": {"label": {"$in": ["a", "b"]}}})).await;
+        assert_eq!(by_label, Ok(vec![1, 2]), "{}", database.kind);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn aggregates_go_over_associations() {
     on_every_database(async |database| {
         let records = shop(&database).await;
