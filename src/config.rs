@@ -440,5 +440,5 @@ mod tests {
     }
 
     /// How many settings a file can hold.
-    const SETTINGS: usize = 24;
+    const SETTINGS: usize = 28;
 }
