@@ -131,7 +131,9 @@ impl Processor {
                         "jobs were refused by the database"
                     );
                     self.ended = Some(ERROR);
-                    self.engine.recorder.write(self.failure_record()).await?;
+                    self.waits.clear();
+                    let failure = self.failure_record(&record.ended_timers);
+                    self.engine.recorder.write(failure).await?;
                     self.is_ended_elsewhere = true;
                     return Ok(());
                 }
@@ -180,12 +182,15 @@ impl Processor {
         record
     }
 
-    /// What is left to say when the database refuses the jobs of an execution.
-    fn failure_record(&self) -> Record {
+    /// What is left to say when the database refuses the jobs of an execution. `ended` are the timers that the
+    /// refused record was to remove.
+    fn failure_record(&mut self, ended: &[i64]) -> Record {
+        let open = self.waits.take_over().into_iter().map(|job| job.0);
         let update = ExecutionUpdate { status: self.ended, ..ExecutionUpdate::default() };
         Record {
             execution_id: self.execution.id,
             update: Some(update),
+            ended_timers: open.chain(ended.iter().copied()).collect(),
             lease: LeaseChange::Release,
             ..Record::default()
         }

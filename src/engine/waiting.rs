@@ -214,6 +214,10 @@ impl Processor {
     /// Waits until something happens. What is known so far has been recorded.
     pub(super) async fn wait(&mut self) -> Awakened {
         self.waits.start_works();
+        // Its lease is nobody's: whoever takes it goes on, even when the time has come while it was written.
+        if !self.waits.is_resident {
+            return Awakened::Left;
+        }
         if let Some(awakened) = self.awakened_already() {
             return awakened;
         }

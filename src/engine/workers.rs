@@ -255,6 +255,9 @@ impl Engine {
     pub(super) async fn pick_up(self: &Arc<Self>, ids: &[i64], is_first_run: bool) -> Result<(), DbErr> {
         let register = |id: &i64| Some((*id, self.running.try_register(*id)?));
         let mut registrations: HashMap<i64, Registration> = ids.iter().filter_map(register).collect();
+        // The run that has given one of them away may be about to end.
+        let is_busy = |id: &i64| !registrations.contains_key(id);
+        self.strand(ids.iter().copied().filter(is_busy).collect());
         let mut leases = self.own_leases(&registrations.keys().copied().collect::<Vec<_>>()).await?;
         let mut idle: HashSet<i64> = leases.keys().copied().collect();
         let mut workflows: HashMap<i64, Option<Arc<Workflow>>> = HashMap::new();

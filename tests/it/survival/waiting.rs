@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use entity::Table;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sidehook::store::workflow::NewWorkflow;
 use tokio::time::{Instant, sleep};
@@ -152,6 +153,36 @@ async fn a_loop_goes_on_while_the_losers_of_its_races_wait() {
             let of_node: Vec<_> = nodes(&jobs).into_iter().filter(|(node, _)| *node == key).collect();
             assert_eq!(of_node, vec![(key, 1); ROUNDS], "{jobs:?}");
         }
+        server.stop().await;
+    })
+    .await;
+}
+
+/// Their time has come before the wait itself is recorded.
+#[tokio::test(flavor = "multi_thread")]
+async fn delays_of_no_length_end_once() {
+    const ROUNDS: usize = 4;
+    const EXECUTIONS: usize = 40;
+    on_every_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let delay = node("wait", "delay", json!({"duration": 1, "unit": 1, "endStatus": 1}));
+        let nodes_of_hook = [
+            node("loop", "loop", json!({"target": ROUNDS})).branch(0, vec![delay]),
+            node("last", "variable", json!({"value": 1})),
+        ];
+        let hook = workflow("k", false, &json!({}), &nodes_of_hook);
+        server.add(&hook).await;
+        let send = async |_| server.post("k", &json!({})).await.status().as_u16();
+        let statuses = join_all((0..EXECUTIONS).map(send)).await;
+        assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+        until(&server, "not all end", async || is_all_over(&server).await).await;
+        let jobs = server.jobs_by_execution(hook.id).await;
+        assert_eq!(jobs.len(), EXECUTIONS);
+        let expected = [vec![("loop", 1)], vec![("wait", 1); ROUNDS], vec![("last", 1)]].concat();
+        for jobs in jobs.values() {
+            assert_eq!(nodes(jobs), expected);
+        }
+        assert!(server.executions(hook.id).await.iter().all(|execution| execution["status"] == 1));
         server.stop().await;
     })
     .await;
