@@ -364,6 +364,7 @@ fn services(
         collections,
         scripts,
         sql_timeout: config.sql_timeout,
+        data_api: nocobase.clone().filter(|_| config.nocobase.writes_data),
         nocobase,
         requests: request::Client::new(&client, certificates).context("TLS")?,
         files: request::Files::new(folders, Storages::new(store.clone())),

@@ -457,5 +457,5 @@ mod tests {
     }
 
     /// How many settings a file can hold.
-    const SETTINGS: usize = 39;
+    const SETTINGS: usize = 41;
 }

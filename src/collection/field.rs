@@ -49,6 +49,11 @@ impl Field {
         }
     }
 
+    /// Whether NocoBase shows its values as dates.
+    pub fn is_date(&self) -> bool {
+        matches!(self.kind, FieldType::Date) || (self.kind == FieldType::UnixTimestamp && self.is_declared)
+    }
+
     /// How many of a Unix timestamp's units are in a second: 1 or 1000.
     pub fn units_per_second(&self) -> f64 {
         let props = self.option("uiSchema").member("x-component-props").member("accuracy");

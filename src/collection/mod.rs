@@ -29,4 +29,4 @@ pub use filter::Filter;
 pub use find::{Find, Reader, Sort};
 pub use record::{Linked, Record};
 pub use schema::{Collection, Schema, TableName};
-pub use write::{Change, Writer};
+pub use write::{Change, NO_FILTER, Writer};

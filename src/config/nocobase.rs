@@ -11,6 +11,9 @@ pub struct NocoBase {
     /// `SIDEHOOK_NOCOBASE_URL` and `SIDEHOOK_NOCOBASE_API_KEY`: how to have NocoBase do what only NocoBase
     /// can. Without its API base path, such as `http://app:80`; the key is made in NocoBase's settings.
     pub api: Option<Api>,
+    /// `SIDEHOOK_DATA_WRITES`: with `api` the nodes create, update and destroy write through that API instead of
+    /// into the database, so that NocoBase starts what hangs on its collections; `direct` is the default.
+    pub writes_data: bool,
 }
 
 /// A way to NocoBase's HTTP API.
@@ -36,7 +39,17 @@ impl NocoBase {
         if key.is_some() && url.is_none() {
             reader.fault("SIDEHOOK_NOCOBASE_URL", "NocoBase's URL, as SIDEHOOK_NOCOBASE_API_KEY is set");
         }
+        let writes_data = reader.with("SIDEHOOK_DATA_WRITES", "direct or api", |text| match text {
+            "direct" => Some(false),
+            "api" => Some(true),
+            _ => None,
+        });
+        let writes_data = writes_data.unwrap_or_default();
+        if writes_data && (url.is_none() || key.is_none()) {
+            reader.fault("SIDEHOOK_DATA_WRITES", "direct, as SIDEHOOK_NOCOBASE_URL is not set");
+        }
         Self {
+            writes_data,
             runs_workflows: !matches!(mode.as_deref().map(str::trim), Some("!" | "-")),
             api: url.zip(key).map(|(url, key)| Api { url, key }),
         }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use entity::status::job::ERROR;
 use serde::Deserialize;
 
+use super::record::api::outcome;
 use super::record::{Destination, Unknown, change, texts};
 use super::{Context, Example, Node, NodeType, Outcome, resolved};
 use crate::collection::{Collection, Find};
@@ -42,33 +43,63 @@ const UNKNOWN: Unknown = Unknown {
 impl Node for Create {
     async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
         let destination = Destination::open(cx, &self.collection, &UNKNOWN).await?;
-        let collection = destination.collection.clone();
         let mut change = change(&cx.render(&self.params.params)?)?;
-        let writer = destination.writer(cx.transaction().await?);
+        let appends = appends(&self.params.appends)?;
         let records = match &change.values {
             Value::Array(records) => Some(records.items().to_vec()),
             _ => None,
         };
+        let single = records.is_none();
+        let records = records.unwrap_or_else(|| vec![change.values.clone()]);
+        if let Some(api) = cx.services().data_api.clone() {
+            return Ok(outcome(async move {
+                let mut created = Vec::new();
+                for values in records {
+                    change.values = values;
+                    created.push(destination.create_by_api(&api, &change).await?);
+                }
+                if appends.is_empty() {
+                    return Ok(together(created, single));
+                }
+                let key = target_key(&destination.collection).zip(created.first());
+                let key = key.map(|(key, record)| record.member(&key)).unwrap_or_default();
+                if single && !key.is_truthy() {
+                    return Err(Thrown::error("NocoBase has not told the key of the record that it created"));
+                }
+                destination.read(&appended(&destination.collection, key, single, appends)).await
+            }));
+        }
+        let collection = destination.collection.clone();
+        let writer = destination.writer(cx.transaction().await?);
         let (mut created, mut key) = (Vec::new(), Value::Undefined);
-        for values in records.clone().unwrap_or_else(|| vec![change.values.clone()]) {
+        for values in records {
             change.values = values;
             let instance = writer.create(&collection, &change).await?;
             key = target_key(&collection).map(|key| instance.raw(&key)).unwrap_or_default();
             created.push(instance.to_value(writer.codec));
         }
-        let appends = appends(&self.params.appends)?;
-        if !appends.is_empty() {
-            // Several have no key together: NocoBase then reads the first record of the collection.
-            let key = if records.is_some() { Value::Undefined } else { key };
-            let find = Find { filter: by_key(&collection, key), appends, limit: Some(1), ..Find::default() };
-            let found = writer.reader().find(&collection, &find).await?;
-            return Ok(resolved(found.first().map_or(Value::Null, |record| record.to_value())));
+        if appends.is_empty() {
+            return Ok(resolved(together(created, single)));
         }
-        Ok(resolved(match records {
-            Some(_) => Value::array(created),
-            None => created.pop().unwrap_or_default(),
-        }))
+        let find = appended(&collection, key, single, appends);
+        let found = writer.reader().find(&collection, &find).await?;
+        Ok(resolved(found.first().map_or(Value::Null, |record| record.to_value())))
     }
+}
+
+/// One record by itself, several as an array.
+fn together(mut created: Vec<Value>, single: bool) -> Value {
+    if single { created.pop().unwrap_or_default() } else { Value::array(created) }
+}
+
+/// What is read once more, with what is appended. Several records have no key together: NocoBase then reads the
+/// first record of the collection.
+fn appended(collection: &Collection, key: Value, single: bool, appends: Vec<String>) -> Find {
+    let filter = match target_key(collection).filter(|_| single) {
+        Some(name) => Value::object([(name, key)]),
+        None => Value::Undefined,
+    };
+    Find { filter, appends, limit: Some(1), ..Find::default() }
 }
 
 /// The attribute that NocoBase finds records by.
@@ -76,13 +107,6 @@ fn target_key(collection: &Collection) -> Option<std::sync::Arc<str>> {
     match collection.option("filterTargetKey") {
         Value::Text(key) if collection.field(&key).is_some() => Some(key),
         _ => collection.primary_key.clone(),
-    }
-}
-
-fn by_key(collection: &Collection, key: Value) -> Value {
-    match target_key(collection) {
-        Some(name) if !key.is_undefined() => Value::object([(name, key)]),
-        _ => Value::Undefined,
     }
 }
 

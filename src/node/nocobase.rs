@@ -12,6 +12,7 @@ use crate::expr::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A NocoBase with a key to its API.
+#[derive(Clone)]
 pub struct NocoBase {
     client: Client,
     /// Ends with a slash, such as `http://app:80/api/`.

@@ -15,6 +15,8 @@ pub struct Services {
     pub sql_timeout: Duration,
     /// NocoBase's HTTP API, where the settings name it.
     pub nocobase: Option<NocoBase>,
+    /// The same, where data nodes are to write through it.
+    pub data_api: Option<NocoBase>,
     /// Sends the requests of request nodes.
     pub requests: request::Client,
     /// The files that request nodes send.

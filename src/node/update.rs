@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use entity::status::job::ERROR;
 use serde::Deserialize;
 
+use super::record::api::outcome;
 use super::record::{Destination, UNCHECKED, change};
 use super::{Context, Example, Node, NodeType, Outcome, resolved};
 use crate::expr::{Template, Thrown, Value};
@@ -22,6 +23,9 @@ impl Node for Update {
     async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
         let destination = Destination::open(cx, &self.collection, &UNCHECKED).await?;
         let change = change(&cx.render(&self.params)?)?;
+        if let Some(api) = cx.services().data_api.clone() {
+            return Ok(outcome(async move { destination.update_by_api(&api, &change).await }));
+        }
         let writer = destination.writer(cx.transaction().await?);
         let count = writer.update(&destination.collection, &change).await?;
         Ok(resolved(Value::Number(count as f64)))

@@ -5,6 +5,7 @@ pub mod catalog;
 mod codec;
 pub mod connection;
 pub mod environment;
+pub mod event;
 pub mod execution;
 pub mod handover;
 pub mod inspect;

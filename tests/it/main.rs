@@ -12,6 +12,7 @@ mod check;
 mod codec;
 mod collections;
 mod conformance;
+mod data_nodes;
 mod databases;
 mod demo;
 mod echo;

@@ -2,10 +2,12 @@
 
 use entity::flow_node;
 
+use super::event;
 use crate::app::Hook;
 use crate::node::script::ScriptNode;
 use crate::node::{self, NodeType};
 use crate::store::catalog::Definition;
+use crate::store::event::RecordEvent;
 use crate::webhook::config::{BasicAuth, Item, Place, Trigger};
 
 /// One thing about a workflow.
@@ -25,15 +27,17 @@ pub enum Level {
 
 /// What a workflow's findings depend on beside itself.
 #[derive(Clone, Copy, Debug)]
-pub struct Setting {
+pub struct Setting<'a> {
     /// Whether nodes that sidehook does not run are left to NocoBase.
     pub hands_over: bool,
     /// Whether scripts may rely on modules of Node.js.
     pub expects_modules: bool,
+    /// NocoBase's workflows that start when records change; none where NocoBase does the writing.
+    pub events: &'a [RecordEvent],
 }
 
 /// Everything that is found, but for its custom path, which depends on other workflows.
-pub fn all(definition: &Definition, hook: &Hook, setting: Setting) -> Vec<Finding> {
+pub fn all(definition: &Definition, hook: &Hook, setting: Setting<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     about_trigger(&hook.trigger, &mut findings);
     let graph = &hook.workflow.graph;
@@ -77,7 +81,7 @@ fn broken_json_path(item: &Item) -> Option<&str> {
     }
 }
 
-fn about_node(row: &flow_node::Model, setting: Setting, findings: &mut Vec<Finding>) {
+fn about_node(row: &flow_node::Model, setting: Setting<'_>, findings: &mut Vec<Finding>) {
     let (name, type_name) = (name(row), row.r#type.as_deref().unwrap_or_default());
     let Some(kind) = node::find(type_name) else {
         let what = if setting.hands_over { "from there on NocoBase runs the workflow" } else { "it fails" };
@@ -88,6 +92,9 @@ fn about_node(row: &flow_node::Model, setting: Setting, findings: &mut Vec<Findi
     let Ok(configured) = kind.configure(config) else {
         return warn(findings, format!("node {name} has a configuration that cannot be read: it fails"));
     };
+    if let Some(missed) = event::warning(type_name, config, setting.events) {
+        warn(findings, format!("node {name} {missed}"));
+    }
     if !cfg!(feature = "js") && (configured.library().is_some() || type_name == ScriptNode::TYPE) {
         warn(
             findings,
@@ -160,7 +167,7 @@ mod tests {
             Level::Warning => finding.text,
             Level::Note => format!("note: {}", finding.text),
         };
-        let setting = Setting { hands_over: false, expects_modules: true };
+        let setting = Setting { hands_over: false, expects_modules: true, events: &[] };
         all(&definition, &Hook::build(&definition), setting).into_iter().map(text).collect()
     }
 

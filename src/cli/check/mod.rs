@@ -1,5 +1,6 @@
 //! `sidehook check`: what stands between a database and being served, and what its webhooks look like.
 
+mod event;
 mod finding;
 mod report;
 
@@ -148,7 +149,8 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
         count => format!("{count} webhook workflows are enabled:"),
     });
     let hands_over = config.nocobase.api.is_some() || store.is_own_plugin_enabled().await?;
-    let setting = Setting { hands_over, expects_modules: config.expects_script_modules };
+    let events = if config.nocobase.writes_data { Vec::new() } else { store.record_events().await? };
+    let setting = Setting { hands_over, expects_modules: config.expects_script_modules, events: &events };
     for listed in workflows {
         let refused = unserved.iter().find(|one| one.key == listed.hook.workflow.key);
         let findings = finding::all(&listed.definition, &listed.hook, setting);

@@ -23,8 +23,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         if !has_filter && !change.filter_by_tk.is_truthy() {
             return Ok(None);
         }
-        let filter = if has_filter { change.filter.clone() } else { Value::Undefined };
-        let found = self.find(collection, &filter, &change.filter_by_tk).await?;
+        let found = self.find(collection, change).await?;
         self.follow_rules(&found).await?;
         let key = collection.primary_key.clone().unwrap_or_default();
         let keys: Vec<Value> = found.iter().map(|one| one.raw(&key)).collect();

@@ -106,6 +106,7 @@ impl Instance {
     pub fn set(&mut self, name: &str, value: Value, codec: &Codec) -> Result<(), Thrown> {
         let collection = self.collection.clone();
         let Some(field) = collection.field(name) else { return Ok(()) };
+        value::check_rich_text(field, &value)?;
         let original = self.raw(name);
         if value::has_setter(field.kind) {
             let value = value::setter(field, value, codec)?;

@@ -17,6 +17,7 @@ mod many;
 mod on_delete;
 mod password;
 mod pattern;
+mod rich_text;
 mod rule;
 mod save;
 mod sequence;
@@ -90,6 +91,26 @@ impl Default for Change {
     }
 }
 
+/// What NocoBase says to an update that names no records.
+pub const NO_FILTER: &str = "must provide filter or filterByTk for update call, or set forceUpdate to true";
+
+impl Change {
+    /// Whether it says which records are to be changed.
+    pub fn names_records(&self) -> bool {
+        Filter::is_valid(&self.filter) || self.filter_by_tk.is_truthy() || self.force_update
+    }
+
+    /// The filter and the keys as one filter; `key` is the attribute that the keys are values of.
+    pub fn found_by(&self, key: &str) -> Value {
+        let by_key = || Value::object([(key, self.filter_by_tk.clone())]);
+        match (self.filter.is_truthy(), self.filter_by_tk.is_truthy()) {
+            (true, true) => Value::object([("$and", Value::array(vec![self.filter.clone(), by_key()]))]),
+            (false, true) => by_key(),
+            _ => self.filter.clone(),
+        }
+    }
+}
+
 impl<C: ConnectionTrait> Writer<'_, C> {
     /// Creates a record with what is nested in its values.
     pub async fn create(&self, collection: &Arc<Collection>, change: &Change) -> Result<Instance, Thrown> {
@@ -108,15 +129,13 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         if let Value::Array(records) = &change.values {
             return self.update_many(collection, records.items()).await;
         }
-        if !Filter::is_valid(&change.filter) && !change.filter_by_tk.is_truthy() && !change.force_update {
-            return Err(Thrown::error(
-                "must provide filter or filterByTk for update call, or set forceUpdate to true",
-            ));
+        if !change.names_records() {
+            return Err(Thrown::error(NO_FILTER));
         }
         let guard = Guard::of_change(self.schema, collection, change, false);
         let values = self.prepared(collection, &guard, &change.values)?;
         rule::check_given(collection, &values)?;
-        let found = self.find(collection, &change.filter, &change.filter_by_tk).await?;
+        let found = self.find(collection, change).await?;
         if !change.individual_hooks {
             return self.update_in_bulk(collection, found, values).await;
         }
@@ -171,24 +190,14 @@ impl<C: ConnectionTrait> Writer<'_, C> {
     }
 
     /// The records that a filter and keys find, by their keys in ascending order.
-    async fn find(
-        &self,
-        collection: &Arc<Collection>,
-        filter: &Value,
-        filter_by_tk: &Value,
-    ) -> Result<Vec<Instance>, Thrown> {
+    async fn find(&self, collection: &Arc<Collection>, change: &Change) -> Result<Vec<Instance>, Thrown> {
         let Some(key) = collection.key_field() else {
             return Err(Thrown::error(format!(
                 "the records of {} cannot be told apart: it has no primary key",
                 collection.name
             )));
         };
-        let by_key = || Value::object([(key.name.clone(), filter_by_tk.clone())]);
-        let filter = match (filter.is_truthy(), filter_by_tk.is_truthy()) {
-            (true, true) => Value::object([("$and", Value::array(vec![filter.clone(), by_key()]))]),
-            (false, true) => by_key(),
-            _ => filter.clone(),
-        };
+        let filter = change.found_by(&key.name);
         let find = Find { filter, fields: Some(vec![key.name.to_string()]), ..Find::default() };
         let records = self.reader().find(collection, &find).await?;
         let keys: Vec<Value> = records.iter().map(|record| record.get(&key.name)).collect();

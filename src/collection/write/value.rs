@@ -97,6 +97,18 @@ pub fn with_zone(field: &Field, value: Value, codec: &Codec) -> Value {
     }
 }
 
+/// Refuses HTML that NocoBase would take out of a rich text.
+pub fn check_rich_text(field: &Field, value: &Value) -> Result<(), Thrown> {
+    let Value::Text(text) = value else { return Ok(()) };
+    if field.interface().as_deref() != Some("richText") || super::rich_text::is_safe(text) {
+        return Ok(());
+    }
+    Err(Thrown::error(format!(
+        "the rich text {} has HTML that may be dangerous; sidehook does not write it, NocoBase would take it out",
+        field.name
+    )))
+}
+
 pub fn has_setter(kind: FieldType) -> bool {
     matches!(kind, FieldType::String | FieldType::Text | FieldType::DatetimeNoTz | FieldType::UnixTimestamp)
 }

@@ -1,6 +1,8 @@
 //! What the nodes that write records have in common: the collection, the values, and the transaction in which
 //! their job is recorded.
 
+pub(super) mod api;
+
 use std::sync::Arc;
 
 use sea_orm::DatabaseTransaction;
@@ -14,6 +16,7 @@ use crate::expr::system::System;
 use crate::expr::{Thrown, Value};
 
 /// The collection that a node writes to.
+#[derive(Clone)]
 pub(super) struct Destination {
     collections: Arc<Collections>,
     pub schema: Arc<Schema>,
