@@ -11,15 +11,21 @@ const handover = (jobId: Id): Handover => ({
   attempts: 0,
 });
 
-function set(due: Handover[], statuses: Record<string, number>, isMine = true) {
+function set(due: Handover[], statuses: Record<string, number>, isMine = true, type = 'manual') {
   const lines: string[] = [];
   const line = (text: string) => void lines.push(text);
   const findOne = async ({ filterByTk: id }: { filterByTk: string }) =>
     id in statuses ? { id, workflowId: 1, status: statuses[id] } : null;
-  const db = { getRepository: () => ({ findOne }) } as unknown as Database;
+  const nodes = { findOne: async () => ({ type }) };
+  const getRepository = (name: string) => (name === 'flow_nodes' ? nodes : { findOne });
+  const db = { getRepository } as unknown as Database;
   const rerun = vi.fn(async () => {});
-  const tables = { dueHandovers: async () => due, takeHandover: vi.fn(async () => isMine) };
-  const workflow = { rerun } as unknown as WorkflowPlugin;
+  const tables = {
+    dueHandovers: async () => due,
+    takeHandover: vi.fn(async () => isMine),
+    refuseHandover: vi.fn(async () => {}),
+  };
+  const workflow = { rerun, instructions: new Map([['manual', {}]]) } as unknown as WorkflowPlugin;
   return { handovers: new Handovers(db, workflow, tables, { info: line, warn: line }), rerun, tables, lines };
 }
 
@@ -68,4 +74,11 @@ test('the next try is put off only where nobody else has', async () => {
   expect(asked[0]).toContain('UPDATE "nbs"."sidehook_nb_handovers"');
   expect(asked[0]).toContain('due_at = :dueAt AND attempts = :attempts');
   expect(asked[1]).toMatchObject({ replacements: { jobId: 1, dueAt: 5, attempts: 0, nextAt: 99 } });
+});
+
+test('a node of a type that NocoBase does not know either is refused at once', async () => {
+  const { handovers, rerun, tables } = set([handover(1)], { e1: 0 }, true, 'no-such-type');
+  await handovers.look();
+  expect(tables.refuseHandover).toHaveBeenCalledTimes(1);
+  expect(rerun).not.toHaveBeenCalled();
 });

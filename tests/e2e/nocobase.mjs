@@ -35,13 +35,22 @@ class Api {
   }
 }
 
-async function call(method, action, values, headers = {}) {
+/** NocoBase counts the tasks of a user without a lock: two changes of workflows at once can meet there. */
+function isRace(status, text) {
+  return status === 400 && text.includes('userId already exists');
+}
+
+async function call(method, action, values, headers = {}, retries = 5) {
   const response = await fetch(`${NB_URL}/api/${action}`, {
     method,
     headers: { ...headers, ...(values === undefined ? {} : { 'content-type': 'application/json' }) },
     body: values === undefined ? undefined : JSON.stringify(values),
   });
   const text = await response.text();
+  if (isRace(response.status, text) && retries > 0) {
+    await sleep(300);
+    return call(method, action, values, headers, retries - 1);
+  }
   if (!response.ok) throw new ApiError(response.status, text.slice(0, 300));
   return text ? JSON.parse(text) : undefined;
 }

@@ -16,7 +16,7 @@ export class Handovers {
   constructor(
     private readonly db: Database,
     private readonly workflow: WorkflowPlugin,
-    private readonly tables: Pick<Tables, 'dueHandovers' | 'takeHandover'>,
+    private readonly tables: Pick<Tables, 'dueHandovers' | 'takeHandover' | 'refuseHandover'>,
     private readonly log: Pick<Logger, 'info' | 'warn'>,
   ) {}
 
@@ -50,6 +50,11 @@ export class Handovers {
       .findOne({ filterByTk: handover.executionId });
     // sidehook forgets the handover of an execution that is over.
     if (execution?.status !== 0) return;
+    const node = await this.db.getRepository('flow_nodes').findOne({ filterByTk: handover.nodeId });
+    if (!this.workflow.instructions.get(node?.type)) {
+      await this.tables.refuseHandover(handover);
+      return;
+    }
     // Of several NocoBase processes one takes it.
     if (!(await this.tables.takeHandover(handover, Date.now() + PATIENCE_MS))) return;
     await this.workflow.rerun?.(execution, { nodeId: handover.nodeId, overwrite: true });

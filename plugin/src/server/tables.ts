@@ -58,6 +58,13 @@ export class Tables {
     }));
   }
 
+  /** Tells sidehook that NocoBase does not know the node's type: sidehook ends the execution. */
+  async refuseHandover({ jobId }: Handover): Promise<void> {
+    const sql = `UPDATE ${this.name('handovers').quoted} SET due_at = 0, attempts = :most WHERE job_id = :jobId`;
+    const replacements = { jobId, most: MOST_ATTEMPTS };
+    await this.db.sequelize.query(sql, { replacements, type: 'BULKUPDATE', logging: false });
+  }
+
   /** Puts off the next try, unless somebody else has. */
   async takeHandover(handover: Handover, nextAt: number): Promise<boolean> {
     const sql = `UPDATE ${this.name('handovers').quoted} SET due_at = :nextAt, attempts = attempts + 1
