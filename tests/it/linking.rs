@@ -161,6 +161,31 @@ async fn linked_records_change_only_where_that_is_asked_for() {
 }
 
 #[tokio::test]
+async fn arrays_of_keys_link_create_and_change() {
+    on_every_database(async |database| {
+        let tags = json!({"name": "tags", "type": "belongsToArray", "target": "tags", "foreignKey": "tagIds",
+                          "targetKey": "id"});
+        let payloads = [
+            plain("tags", json!([{"name": "label", "type": "string"}])),
+            plain("posts", json!([{"name": "tagIds", "type": "array"}, tags])),
+        ];
+        let records = Records::create(&database, &payloads).await;
+        records.insert("tags", &["label"], &["'hot'", "'cold'"]).await;
+        let values = json!({"tags": [2, {"id": 1, "label": "warm"}, {"label": "new"}]});
+        records.create_one("posts", values).await.expect("it is created");
+        assert_eq!(records.all("posts").await, json!([{"id": 1, "tagIds": [1, 2, 3]}]), "{}", database.kind);
+        let labels =
+            json!([{"id": 1, "label": "warm"}, {"id": 2, "label": "cold"}, {"id": 3, "label": "new"}]);
+        assert_eq!(records.all("tags").await, labels);
+        assert_eq!(records.update("posts", json!({"id": 1}), json!({"tags": 3})).await, Ok(1));
+        assert_eq!(records.all("posts").await[0]["tagIds"], json!([3]));
+        assert_eq!(records.update("posts", json!({"id": 1}), json!({"tags": null})).await, Ok(1));
+        assert_eq!(records.all("posts").await[0]["tagIds"], json!([]));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn values_are_kept_to_the_lists_of_what_may_be_written() {
     on_every_database(async |database| {
         let records = shop(&database).await;
