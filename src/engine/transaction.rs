@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use entity::status::job::ERROR;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, IsolationLevel, TransactionTrait};
+use sea_orm::{DatabaseTransaction, IsolationLevel, TransactionTrait};
 
 use super::journal::Extent;
 use super::processor::Processor;
@@ -13,7 +13,7 @@ use super::recording::RETRY_DELAY;
 use super::step::{self, Step};
 use crate::expr::Thrown;
 use crate::node::{JobId, NodeIndex};
-use crate::store::recorder::{LeaseChange, Record, RecordError};
+use crate::store::recorder::{self, LeaseChange, Record, RecordError};
 
 /// `Processor.ts` of NocoBase words it so.
 const PENDING_INSIDE: &str = "Pending jobs are not allowed inside an open transaction scope";
@@ -200,8 +200,7 @@ pub async fn keep_open<T>(scope: Option<&DatabaseTransaction>, work: impl Future
             Ok(outcome) => return outcome,
             Err(_) => {
                 if let Some(scope) = scope {
-                    // What is wrong with it shows with its next statement.
-                    let _ = scope.execute_unprepared("SELECT 1").await;
+                    recorder::touch(scope).await;
                 }
             }
         }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, Utc};
 use entity::{handover, timer};
-use sea_orm::{DatabaseTransaction, IsolationLevel};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, IsolationLevel};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Store;
@@ -163,6 +163,12 @@ impl Recorder {
         self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
         (Waiting { record, bytes, done }, answer)
     }
+}
+
+/// Does something in a transaction, so that the server does not take it for abandoned. What is wrong with it
+/// shows with its next statement.
+pub async fn touch(tx: &DatabaseTransaction) {
+    let _ = tx.execute_unprepared("SELECT 1").await;
 }
 
 impl Record {
