@@ -10,13 +10,14 @@ use entity::status::job::{ERROR, PENDING};
 use sea_orm::DbErr;
 
 use super::Engine;
+use super::position::Position;
 use super::processor::Processor;
 use super::step::Step;
 use crate::expr::{Thrown, json};
 use crate::node::{Draft, JobId, NocoBase, NodeIndex, Run};
-use crate::store::execution::ExecutionUpdate;
 use crate::store::handover::Handover;
 use crate::store::job::JobUpdate;
+use crate::store::lease::Lease;
 use crate::store::recorder::{LeaseChange, Record};
 
 /// How often handovers are looked at.
@@ -117,8 +118,19 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends an execution whose node NocoBase does not run either.
+    /// Takes an execution back whose node NocoBase does not run either: the job is an error, and the run goes on
+    /// from there, up to the nodes around it or to its end.
     async fn give_up_handover(&self, row: &handover::Model) -> Result<(), DbErr> {
+        let executions = self.store.find_executions(&[row.execution_id]).await?;
+        let Some(workflow_id) = executions.first().and_then(|execution| execution.workflow_id) else {
+            return self.store.drop_handover(row.job_id).await;
+        };
+        // Of several instances one takes it back; the row stays until that is recorded.
+        let due_at = (self.ids.now() + RETRY_DELAY).timestamp_millis();
+        let mine = handover::Model { due_at, attempts: row.attempts + 1, ..row.clone() };
+        if !self.store.move_handover(row, &mine).await? {
+            return Ok(());
+        }
         let thrown = Thrown::error("NocoBase was asked to run this node and did not begin with it");
         let job = JobUpdate {
             id: row.job_id,
@@ -127,18 +139,19 @@ impl Engine {
             meta: None,
             updated_at: Some(self.ids.now()),
         };
+        let position = Some(Position::resuming(row.node_id, JobId(row.job_id)).text());
         let record = Record {
             execution_id: row.execution_id,
-            update: Some(ExecutionUpdate {
-                status: Some(entity::status::execution::ERROR),
-                ..ExecutionUpdate::default()
-            }),
             job_updates: vec![job],
-            lease: LeaseChange::Release,
+            lease: LeaseChange::Take(Lease { workflow_id, position, due_at: 0 }),
             ..Record::default()
         };
         match self.recorder.write(record).await {
-            Ok(_) => self.store.drop_handover(row.job_id).await,
+            Ok(_) => {
+                // The next heartbeat picks it up.
+                self.strand(vec![row.execution_id]);
+                self.store.drop_handover(row.job_id).await
+            }
             Err(err) => {
                 tracing::warn!(execution.id = row.execution_id, reason = %err, "a failed handover could not be recorded");
                 Ok(())

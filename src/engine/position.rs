@@ -51,6 +51,11 @@ impl Position {
         Self { next, calls: calls.iter().map(call).collect() }
     }
 
+    /// Where a node, by its `flow_nodes.id`, resumes with its own job.
+    pub fn resuming(node: i64, job: JobId) -> Self {
+        Self { next: Some(Next::Resume { node, job: job.0 }), calls: Vec::new() }
+    }
+
     /// JSON.
     pub fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()

@@ -8,7 +8,7 @@ import { differences, normalise } from './normalise.mjs';
 
 /** Beside the plugin a node of an unknown type is handed over, and only then an error of its own. */
 const HANDED_OVER = {
-  'error-unknown-node-in-branch': 'the node is handed over to NocoBase, whose plugin refuses it',
+  'error-unknown-in-branch': 'the node is handed over to NocoBase, whose plugin refuses it',
 };
 
 const { NB_URL, SH_URL, HOME_DIR, SIDEHOOK_CONFORMANCE } = process.env;

@@ -153,6 +153,7 @@ async fn an_execution_that_nocobase_never_begins_with_ends_as_an_error() {
         let message = "NocoBase was asked to run this node and did not begin with it";
         assert_eq!((&jobs[1]["status"], &jobs[1]["result"]), (&json!(-2), &json!({"message": message})));
         until("the end of the handover", async || server.count(Table::Handovers).await == 0).await;
+        assert_eq!(server.count(Table::Leases).await, 0);
         assert_eq!(api.asked.lock().expect("no panic").len(), 1);
         server.stop().await;
     })
@@ -186,6 +187,36 @@ async fn without_an_api_key_the_plugin_finds_what_is_handed_over() {
         let table = server.table(Table::Handovers);
         let due = format!("SELECT COUNT(*) FROM {table} WHERE due_at > 0 AND attempts = 0");
         assert_eq!(server.number(&due).await, server.count(Table::Handovers).await);
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nocobase_never_begins_with_fails_its_branch_only() {
+    on_every_database(async |database| {
+        let api = api(0).await;
+        let settings = [("SIDEHOOK_NOCOBASE_URL", api.url.as_str()), ("SIDEHOOK_NOCOBASE_API_KEY", "k3y")];
+        let server = TestServer::start_with(&database, &settings).await;
+        let value = json!({"value": "{{$context.body.n}}"});
+        let parallel = node("p", "parallel", json!({"mode": "allSettled"}))
+            .branch(1, vec![node("ask", "manual", json!({}))])
+            .branch(2, vec![node("b", "variable", value.clone())]);
+        let nodes = [parallel, node("last", "variable", value)];
+        let hook = workflow("k", false, &json!({"request": {"body": [{"key": "n"}]}}), &nodes);
+        server.add(&hook).await;
+        server.post("k", &json!({"n": 4})).await;
+        until("a request", async || !api.asked.lock().expect("no panic").is_empty()).await;
+        let table = server.table(Table::Handovers);
+        server.execute(&format!("UPDATE {table} SET due_at = 0, attempts = 3")).await;
+        let execution = server.settled(hook.id, 1, PATIENCE).await.remove(0);
+        assert_eq!(execution["status"], 1);
+        let jobs = server.jobs(execution["id"].as_i64().expect("an id")).await;
+        let seen: Vec<_> = jobs.iter().map(|job| (&job["node"], &job["status"])).collect();
+        let expected =
+            [("p", 1), ("ask", -2), ("b", 1), ("last", 1)].map(|(key, status)| (json!(key), json!(status)));
+        assert_eq!(seen, expected.iter().map(|(key, status)| (key, status)).collect::<Vec<_>>());
+        assert_eq!(jobs[0]["result"], json!([-2, 1]));
         server.stop().await;
     })
     .await;
