@@ -57,6 +57,11 @@ impl Engine {
     async fn end_elsewhere(&self, id: i64, workflow: &Workflow) -> Ended {
         let mut ended = Ended { status: STARTED, is_timeout: false, reply: None };
         while self.stopping.run_until_cancelled(tokio::time::sleep(FOLLOW_INTERVAL)).await.is_some() {
+            // The whole row, with its context, is read only once.
+            let has_ended = self.store.ended_among(&[id]).await.is_ok_and(|ended| !ended.is_empty());
+            if !has_ended {
+                continue;
+            }
             let Ok(rows) = self.store.find_executions(&[id]).await else { continue };
             // One that is gone has been removed by its workflow's options, or by hand: nothing is known of it.
             let Some(status) = rows.first().map(|row| row.status) else { break };

@@ -17,7 +17,7 @@ use crate::store::lease::Lease;
 use crate::store::recorder::{LeaseChange, Record, RecordError, Written};
 
 /// How long to wait before a database that was away is tried again.
-pub(super) const RETRY_DELAY: Duration = Duration::from_secs(1);
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 impl Processor {
     /// Writes all jobs as they are and where the run stands, so that another instance could go on with `next`.
@@ -117,12 +117,7 @@ impl Processor {
             match written {
                 // The execution was acknowledged: it stays ours until the database is back.
                 Err(RecordError::Unavailable(reason)) if !is_new && !self.engine.is_stopping() => {
-                    tracing::warn!(
-                        execution.id = self.execution.id,
-                        reason,
-                        "execution waits for the database"
-                    );
-                    tokio::time::sleep(RETRY_DELAY).await;
+                    wait_for_database(self.execution.id, &reason).await;
                 }
                 Err(RecordError::Refused(reason)) if !is_new => {
                     tracing::error!(
@@ -195,6 +190,12 @@ impl Processor {
             ..Record::default()
         }
     }
+}
+
+/// Lets an execution that was acknowledged wait until the database may be back.
+pub(super) async fn wait_for_database(execution_id: i64, reason: &str) {
+    tracing::warn!(execution.id = execution_id, reason, "execution waits for the database");
+    tokio::time::sleep(RETRY_DELAY).await;
 }
 
 /// `executions.output`: null and undefined are SQL NULL.

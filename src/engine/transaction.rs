@@ -9,7 +9,7 @@ use sea_orm::{DatabaseTransaction, IsolationLevel, TransactionTrait};
 
 use super::journal::Extent;
 use super::processor::Processor;
-use super::recording::RETRY_DELAY;
+use super::recording::wait_for_database;
 use super::step::{self, Step};
 use crate::expr::Thrown;
 use crate::node::{JobId, NodeIndex};
@@ -91,12 +91,7 @@ impl Processor {
                 Err(RecordError::Unavailable(reason))
                     if self.execution.unrecorded.is_none() && !self.engine.is_stopping() =>
                 {
-                    tracing::warn!(
-                        execution.id = self.execution.id,
-                        reason,
-                        "execution waits for the database"
-                    );
-                    tokio::time::sleep(RETRY_DELAY).await;
+                    wait_for_database(self.execution.id, &reason).await;
                 }
                 Err(err) => {
                     let thrown = Thrown::error(err.to_string());

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::databases::TestDatabase;
 use crate::fixture::{node, workflow};
 use crate::rows::Rows;
 use crate::server::{TestServer, on_every_database};
@@ -55,6 +56,14 @@ async fn api(failures: usize) -> Api {
     Api { url, asked, serving }
 }
 
+/// A sidehook that knows such an API.
+async fn start(database: &TestDatabase, failures: usize) -> (Api, TestServer) {
+    let api = api(failures).await;
+    let settings = [("SIDEHOOK_NOCOBASE_URL", api.url.as_str()), ("SIDEHOOK_NOCOBASE_API_KEY", "k3y")];
+    let server = TestServer::start_with(database, &settings).await;
+    (api, server)
+}
+
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !is_so().await {
@@ -75,6 +84,10 @@ async fn run_by_nocobase(rows: &Rows, execution: &Value) {
     rows.execute(&format!("UPDATE {table} SET {status} = 1 WHERE id = {execution_id}")).await;
 }
 
+fn trigger() -> Value {
+    json!({"request": {"body": [{"key": "n"}]}})
+}
+
 fn nodes() -> Vec<crate::fixture::Node> {
     let value = json!({"value": "{{$context.body.n}}"});
     vec![
@@ -87,10 +100,8 @@ fn nodes() -> Vec<crate::fixture::Node> {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_execution_is_nocobases_from_a_node_on_that_sidehook_does_not_run() {
     on_every_database(async |database| {
-        let api = api(1).await;
-        let settings = [("SIDEHOOK_NOCOBASE_URL", api.url.as_str()), ("SIDEHOOK_NOCOBASE_API_KEY", "k3y")];
-        let server = TestServer::start_with(&database, &settings).await;
-        let hook = workflow("k", false, &json!({"request": {"body": [{"key": "n"}]}}), &nodes());
+        let (api, server) = start(&database, 1).await;
+        let hook = workflow("k", false, &trigger(), &nodes());
         server.add(&hook).await;
         assert_eq!(server.post("k", &json!({"n": 4})).await.status(), 200);
         // The first request fails; it is sent again.
@@ -117,10 +128,8 @@ async fn an_execution_is_nocobases_from_a_node_on_that_sidehook_does_not_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_gets_the_answer_of_what_nocobase_runs() {
     on_every_database(async |database| {
-        let api = api(0).await;
-        let settings = [("SIDEHOOK_NOCOBASE_URL", api.url.as_str()), ("SIDEHOOK_NOCOBASE_API_KEY", "k3y")];
-        let server = TestServer::start_with(&database, &settings).await;
-        let hook = workflow("k", true, &json!({"request": {"body": [{"key": "n"}]}}), &nodes());
+        let (api, server) = start(&database, 0).await;
+        let hook = workflow("k", true, &trigger(), &nodes());
         server.add(&hook).await;
         let body = json!({"n": 4});
         let (answer, ()) = tokio::join!(server.post("k", &body), async {
@@ -137,10 +146,8 @@ async fn a_caller_gets_the_answer_of_what_nocobase_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_execution_that_nocobase_never_begins_with_ends_as_an_error() {
     on_every_database(async |database| {
-        let api = api(0).await;
-        let settings = [("SIDEHOOK_NOCOBASE_URL", api.url.as_str()), ("SIDEHOOK_NOCOBASE_API_KEY", "k3y")];
-        let server = TestServer::start_with(&database, &settings).await;
-        let hook = workflow("k", false, &json!({"request": {"body": [{"key": "n"}]}}), &nodes());
+        let (api, server) = start(&database, 0).await;
+        let hook = workflow("k", false, &trigger(), &nodes());
         server.add(&hook).await;
         server.post("k", &json!({"n": 4})).await;
         until("a request", async || !api.asked.lock().expect("no panic").is_empty()).await;
@@ -175,7 +182,7 @@ async fn without_an_api_key_the_plugin_finds_what_is_handed_over() {
                 server.quoted("updatedAt"),
             ))
             .await;
-        let hook = workflow("k", false, &json!({"request": {"body": [{"key": "n"}]}}), &nodes());
+        let hook = workflow("k", false, &trigger(), &nodes());
         server.add(&hook).await;
         // Until it is noticed, such a node is an error.
         until("a handover", async || {
@@ -195,15 +202,13 @@ async fn without_an_api_key_the_plugin_finds_what_is_handed_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nocobase_never_begins_with_fails_its_branch_only() {
     on_every_database(async |database| {
-        let api = api(0).await;
-        let settings = [("SIDEHOOK_NOCOBASE_URL", api.url.as_str()), ("SIDEHOOK_NOCOBASE_API_KEY", "k3y")];
-        let server = TestServer::start_with(&database, &settings).await;
+        let (api, server) = start(&database, 0).await;
         let value = json!({"value": "{{$context.body.n}}"});
         let parallel = node("p", "parallel", json!({"mode": "allSettled"}))
             .branch(1, vec![node("ask", "manual", json!({}))])
             .branch(2, vec![node("b", "variable", value.clone())]);
         let nodes = [parallel, node("last", "variable", value)];
-        let hook = workflow("k", false, &json!({"request": {"body": [{"key": "n"}]}}), &nodes);
+        let hook = workflow("k", false, &trigger(), &nodes);
         server.add(&hook).await;
         server.post("k", &json!({"n": 4})).await;
         until("a request", async || !api.asked.lock().expect("no panic").is_empty()).await;
