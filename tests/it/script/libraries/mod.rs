@@ -19,7 +19,7 @@ fn packages() -> PathBuf {
 fn ask_node() -> (Value, Vec<Json>) {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let output = Command::new("node")
-        .arg(root.join("tests/it/libraries/oracle.js"))
+        .arg(root.join("tests/it/script/libraries/oracle.js"))
         .args([packages(), root.join("src/script/js")])
         .output()
         .expect("node runs: npm, which the build needs, comes with it");

@@ -117,7 +117,7 @@ fn statements() -> String {
 
 #[test]
 fn statements_are_those_of_the_file() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/statements.txt");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/collection/statements.txt");
     let found = statements();
     if env::var_os("SIDEHOOK_UPDATE_STATEMENTS").is_some() {
         fs::write(&file, &found).expect("the file is written");

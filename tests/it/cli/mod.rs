@@ -1,0 +1,4 @@
+//! The commands.
+
+mod check;
+mod demo;

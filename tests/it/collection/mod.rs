@@ -1,0 +1,8 @@
+//! Collections of NocoBase: what is read, written, linked and refused.
+
+mod linking;
+mod operators;
+mod reading;
+mod schema;
+mod statements;
+mod writing;

@@ -1,0 +1,6 @@
+//! Executions: their way, their end, and what survives.
+
+mod flow;
+mod handover;
+mod lifecycle;
+mod survival;

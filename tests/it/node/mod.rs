@@ -1,0 +1,7 @@
+//! Nodes that need a server, a database or somebody to call.
+
+mod data_nodes;
+mod examples;
+mod request;
+mod sql;
+mod transaction;

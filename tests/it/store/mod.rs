@@ -1,0 +1,7 @@
+//! Rows as the databases keep them.
+
+mod catalog;
+mod codec;
+mod environment;
+mod names;
+mod recorder;

@@ -1,0 +1,5 @@
+//! The trigger: what a sender may send, and what the execution gets of it.
+
+mod multipart;
+mod paths;
+mod trigger;
