@@ -2,7 +2,7 @@
 
 use entity::flow_node;
 
-use super::event;
+use super::missed;
 use crate::app::Hook;
 use crate::node::script::ScriptNode;
 use crate::node::{self, NodeType};
@@ -92,7 +92,7 @@ fn about_node(row: &flow_node::Model, setting: Setting<'_>, findings: &mut Vec<F
     let Ok(configured) = kind.configure(config) else {
         return warn(findings, format!("node {name} has a configuration that cannot be read: it fails"));
     };
-    if let Some(missed) = event::warning(type_name, config, setting.events) {
+    if let Some(missed) = missed::warning(type_name, config, setting.events) {
         warn(findings, format!("node {name} {missed}"));
     }
     if !cfg!(feature = "js") && (configured.library().is_some() || type_name == ScriptNode::TYPE) {

@@ -1,7 +1,7 @@
 //! `sidehook check`: what stands between a database and being served, and what its webhooks look like.
 
-mod event;
 mod finding;
+mod missed;
 mod report;
 
 use anyhow::Context as _;
