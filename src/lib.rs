@@ -8,6 +8,7 @@ pub mod config;
 pub mod engine;
 pub mod expr;
 pub mod http;
+pub mod ids;
 pub mod node;
 pub mod script;
 pub mod store;

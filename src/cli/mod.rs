@@ -6,7 +6,7 @@ mod env_file;
 mod healthcheck;
 mod migrate;
 mod nodes;
-mod serve;
+pub mod serve;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -97,6 +97,13 @@ pub async fn run() -> anyhow::Result<()> {
 impl Settings {
     /// Reads all sources, sets up logging and returns the settings.
     pub fn load(self) -> anyhow::Result<Config> {
+        let config = Config::load(&self.sources()?)?;
+        telemetry::start(&config.log, config.log_format)?;
+        Ok(config)
+    }
+
+    /// Where the settings are to be found, with what the files of variables and the arguments say.
+    fn sources(self) -> anyhow::Result<Sources> {
         let mut environment = BTreeMap::new();
         if let Some(path) = &self.env_file {
             let text = std::fs::read_to_string(path)
@@ -111,9 +118,7 @@ impl Settings {
             environment.insert("SIDEHOOK_DATABASE_URL".to_owned(), database_url(&database));
         }
         let default_file = || Some(PathBuf::from("sidehook.toml")).filter(|path| path.exists());
-        let config = Config::load(&Sources { file: self.config.or_else(default_file), environment })?;
-        telemetry::start(&config.log, config.log_format)?;
-        Ok(config)
+        Ok(Sources { file: self.config.or_else(default_file), environment })
     }
 }
 

@@ -1,12 +1,15 @@
-//! `sidehook serve`.
+//! `sidehook serve`: joins the app and its ways in, and ends them in order.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
 
 use crate::app::App;
 use crate::config::Config;
+use crate::http;
 
 /// Serves until SIGTERM or Ctrl-C.
 pub async fn run(config: Config) -> anyhow::Result<()> {
@@ -27,7 +30,26 @@ pub async fn run_then(config: Config, tell: impl FnOnce(SocketAddr)) -> anyhow::
     let address = listener.local_addr()?;
     tracing::info!(%address, "serving");
     tell(address);
-    Box::pin(app.serve(listener, stop)).await
+    Box::pin(serve(app, listener, stop)).await
+}
+
+/// Serves until `stop` is done or the app has to end, and ends the app. All of the end together takes no longer
+/// than the time of grace.
+pub async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let stopped_at = OnceLock::new();
+    let until = async {
+        tokio::select! { () = stop => {}, () = app.failed() => {} }
+        app.stop();
+        stopped_at.get_or_init(Instant::now);
+    };
+    http::serve(app.clone(), listener, until).await.context("serving HTTP")?;
+    let passed = stopped_at.get().map(Instant::elapsed).unwrap_or_default();
+    app.shut_down(app.config.grace.saturating_sub(passed)).await?;
+    Ok(())
 }
 
 /// Done on the first SIGTERM or SIGINT.

@@ -7,8 +7,8 @@ use sea_orm::{DatabaseTransaction, IsolationLevel};
 
 use super::journal::Owner;
 use super::processor::Processor;
-use crate::clock::NoIdsLeft;
 use crate::expr::{Live, Object, Scope, Template, Thrown, Value};
+use crate::ids::NoIdsLeft;
 use crate::node::{Draft, Job, JobId, NodeIndex, Run, Services};
 use crate::store::recorder::RecordError;
 

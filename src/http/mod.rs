@@ -14,10 +14,8 @@ use poem::{Endpoint, EndpointExt, Request, Response, Route, Server};
 use tokio::net::TcpListener;
 use tracing::Instrument;
 
-pub use webhook::RETRY_AFTER_SECONDS;
-
 use crate::app::App;
-use crate::webhook::admission::Refusal;
+use crate::webhook::refusal::Refusal;
 
 /// | URL | |
 /// | --- | --- |
@@ -41,13 +39,13 @@ fn routes(app: Arc<App>) -> BoxEndpoint<'static, Response> {
         .boxed()
 }
 
-/// Serves until `stop` is done, then lets requests under way end within `grace`.
+/// Serves until `stop` is done, then lets requests under way end within the app's time of grace.
 pub async fn serve(
     app: Arc<App>,
     listener: TcpListener,
     stop: impl Future<Output = ()>,
-    grace: Duration,
 ) -> std::io::Result<()> {
+    let grace = app.config.grace;
     Server::new_with_acceptor(acceptor::NoDelay::new(listener)?)
         .name("sidehook")
         .idle_timeout(Duration::from_secs(75))

@@ -3,7 +3,7 @@
 use poem::Response;
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 
-use crate::webhook::admission::Refusal;
+use crate::webhook::refusal::Refusal;
 use crate::webhook::reply::Reply;
 
 pub fn refused(refusal: Refusal) -> Response {

@@ -13,13 +13,11 @@ use crate::app::{App, Called, Hook};
 use crate::engine::Event;
 use crate::expr::{Scope, Value, json};
 use crate::store::recorder::RecordError;
-use crate::webhook::admission::{Refusal, check_credentials, check_method};
+use crate::webhook::admission::{check_credentials, check_method};
 use crate::webhook::body;
 use crate::webhook::context::{self, Incoming};
+use crate::webhook::refusal::Refusal;
 use crate::webhook::reply::Reply;
-
-/// When a sender may try again that has been told 503.
-pub const RETRY_AFTER_SECONDS: u32 = 2;
 
 /// `{api}webhook:trigger/<key>`.
 #[handler]
@@ -32,7 +30,7 @@ pub async fn by_action(
     if action != "webhook:trigger" {
         return refused(Refusal::not_found());
     }
-    trigger(app, app.find(&key).await, request, body).await.unwrap_or_else(refused)
+    trigger(app, app.hooks.find(&key).await, request, body).await.unwrap_or_else(refused)
 }
 
 /// `{api}webhooks/<key>`.
@@ -43,13 +41,13 @@ pub async fn by_key(
     request: &Request,
     body: Body,
 ) -> Response {
-    trigger(app, app.find(&key).await, request, body).await.unwrap_or_else(refused)
+    trigger(app, app.hooks.find(&key).await, request, body).await.unwrap_or_else(refused)
 }
 
 /// A custom path: `sidehook.path` of a trigger.
 #[handler]
 pub async fn by_path(Data(app): Data<&Arc<App>>, request: &Request, body: Body) -> Response {
-    let called = app.find_by_path(request.uri().path()).await;
+    let called = app.hooks.find_by_path(request.uri().path()).await;
     trigger(app, called, request, body).await.unwrap_or_else(refused)
 }
 
@@ -140,7 +138,7 @@ fn refusal(err: RecordError) -> Refusal {
     match err {
         RecordError::Full | RecordError::Unavailable(_) | RecordError::Fenced => {
             tracing::warn!(reason = %err, "an event was turned away");
-            Refusal::unavailable(RETRY_AFTER_SECONDS)
+            Refusal::unavailable()
         }
         RecordError::Duplicate | RecordError::Refused(_) => {
             tracing::error!(reason = %err, "an event could not be recorded");

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::config::{BasicAuth, Credentials, Trigger};
-use crate::expr::{Value, json};
+use super::refusal::Refusal;
 
 /// The methods that a webhook answers (`workflow/triggers/webhook.md` of NocoBase's documentation).
 const METHODS: [&str; 1] = ["POST"];
@@ -16,89 +16,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A request that is turned away, as it is told to the sender.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{message}")]
-pub struct Refusal {
-    pub status: u16,
-    /// For the sender: it never repeats what was sent.
-    pub message: String,
-    /// Headers beside those of the body.
-    pub headers: Vec<(&'static str, String)>,
-}
-
-impl Refusal {
-    /// Any other refusal.
-    pub fn new(status: u16, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), headers: Vec::new() }
-    }
-
-    /// 400, for a body that cannot be read.
-    pub fn bad_request(message: impl Into<String>) -> Self {
-        Self::new(400, message)
-    }
-
-    /// 401, for missing or wrong credentials; it does not tell which.
-    pub fn unauthorized() -> Self {
-        // The parameter asks clients to send UTF-8 (RFC 7617, section 2.1).
-        let challenge = r#"Basic realm="webhook", charset="UTF-8""#.to_owned();
-        let refusal = Self::new(401, "The credentials are missing or wrong.");
-        Self { headers: vec![("WWW-Authenticate", challenge)], ..refusal }
-    }
-
-    /// 404, for a key that no enabled webhook workflow has.
-    pub fn not_found() -> Self {
-        Self::new(404, "No enabled webhook workflow has this key.")
-    }
-
-    /// 404, for a URL that is neither the server's own nor a workflow's.
-    pub fn nothing_here() -> Self {
-        Self::new(404, "Nothing is served at this URL.")
-    }
-
-    /// 405, with the methods that are allowed.
-    pub fn method_not_allowed() -> Self {
-        let methods = METHODS.join(", ");
-        let refusal = Self::new(405, format!("This webhook answers {methods} only."));
-        Self { headers: vec![("Allow", methods)], ..refusal }
-    }
-
-    /// 408, for a body that does not arrive in time.
-    pub fn timed_out() -> Self {
-        Self::new(408, "The request did not arrive in time.")
-    }
-
-    /// 413, for a body of more than `limit` bytes.
-    pub fn too_large(limit: usize) -> Self {
-        Self::new(413, format!("The body is larger than {limit} bytes."))
-    }
-
-    /// 415, for a body of a type that is not read.
-    pub fn unsupported_type(message: impl Into<String>) -> Self {
-        Self::new(415, message)
-    }
-
-    /// 500, for what is wrong with the workflow or with this server.
-    pub fn internal(message: impl Into<String>) -> Self {
-        Self::new(500, message)
-    }
-
-    /// 503, for a server that cannot record executions at the moment.
-    pub fn unavailable(retry_after_seconds: u32) -> Self {
-        let refusal = Self::new(503, "Executions cannot be recorded at the moment.");
-        Self { headers: vec![("Retry-After", retry_after_seconds.to_string())], ..refusal }
-    }
-
-    /// The body as JSON: `{"errors":[{"message":"…"}]}`, as NocoBase answers errors.
-    pub fn body(&self) -> String {
-        let error = Value::object([("message", Value::text(self.message.as_str()))]);
-        json::stringify_or_null(&Value::object([("errors", Value::array(vec![error]))]))
-    }
-}
-
 /// Refuses methods that a webhook does not answer.
 pub fn check_method(method: &str) -> Result<(), Refusal> {
-    if METHODS.contains(&method) { Ok(()) } else { Err(Refusal::method_not_allowed()) }
+    if METHODS.contains(&method) { Ok(()) } else { Err(Refusal::method_not_allowed(&METHODS)) }
 }
 
 /// Refuses a request without the configured credentials. `authorization` is the value of that header.
@@ -129,6 +49,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::expr::json;
 
     fn trigger(config: &str) -> Trigger {
         Trigger::parse(&json::parse(config.as_bytes()).expect("JSON in a test"))
@@ -193,15 +114,8 @@ mod tests {
         assert_eq!(unauthorized.headers[0].1, r#"Basic realm="webhook", charset="UTF-8""#);
         let method = check_method("GET").expect_err("GET is refused");
         assert_eq!((method.status, &*method.headers[0].1), (405, "POST"));
-        assert_eq!(Refusal::unavailable(2).headers, [("Retry-After", "2".to_owned())]);
         assert!(check_method("POST").is_ok());
         assert!(check_method("post").is_err(), "methods are case-sensitive");
-    }
-
-    #[test]
-    fn the_body_of_a_refusal_is_json() {
-        let refusal = Refusal::bad_request("a \"b\"");
-        assert_eq!(refusal.body(), r#"{"errors":[{"message":"a \"b\""}]}"#);
     }
 
     proptest! {

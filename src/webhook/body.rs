@@ -1,7 +1,7 @@
 //! The body of a request as a value, by its content type.
 
-use super::admission::Refusal;
 use super::media_type::{MediaType, utf8};
+use super::refusal::Refusal;
 use super::{multipart, qs};
 use crate::expr::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::admission::Refusal;
+use super::refusal::Refusal;
 
 /// A content type, such as `Text/HTML; charset="utf-8"`.
 pub(super) struct MediaType {

@@ -9,4 +9,5 @@ mod media_type;
 mod multipart;
 pub mod path;
 pub mod qs;
+pub mod refusal;
 pub mod reply;

@@ -10,8 +10,8 @@ use multer::bytes::Bytes;
 use multer::{Error, Field, Multipart};
 use percent_encoding::percent_decode_str;
 
-use super::admission::Refusal;
 use super::media_type::MediaType;
+use super::refusal::Refusal;
 use crate::expr::{Object, Value};
 
 /// Reads a form as an object:

@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::admission::Refusal;
 use super::config::Response;
+use super::refusal::Refusal;
 use crate::expr::convert::{text_to_number, to_text};
 use crate::expr::{Scope, Template, Value, json};
 
@@ -285,7 +285,7 @@ mod tests {
     fn the_other_answers_have_no_body_and_refusals_have_one() {
         let statuses = [Reply::of_status(true), Reply::of_status(false), Reply::timeout()].map(summary);
         assert_eq!(statuses.map(|(status, _, text)| (status, text.len())), [(200, 0), (500, 0), (408, 0)]);
-        let reply = Reply::from(Refusal::method_not_allowed());
+        let reply = Reply::from(Refusal::method_not_allowed(&["POST"]));
         assert_eq!(reply.headers, [("Allow".to_owned(), "POST".to_owned())]);
         let text = r#"{"errors":[{"message":"This webhook answers POST only."}]}"#.to_owned();
         assert_eq!(summary(reply), (405, JSON.to_owned(), text));

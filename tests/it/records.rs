@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
 use serde_json::{Value, json};
-use sidehook::clock::{Ids, ManualClock};
+use sidehook::clock::ManualClock;
 use sidehook::collection::{Change, Collection, Collections, Find, Reader, Schema, Writer};
 use sidehook::expr::{self, Thrown, json as js};
+use sidehook::ids::Ids;
 use sidehook::node::date_calculation::date_text;
 
 use crate::collections;

@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use serde_json::Value;
 use sidehook::app::{App, open_store};
+use sidehook::cli::serve::serve;
 use sidehook::config::{Config, Sources};
 use sidehook::store::Store;
 use tokio::net::TcpListener;
@@ -76,7 +77,7 @@ impl TestServer {
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn({
             let app = app.clone();
-            async move { app.serve(listener, async { drop(stopped.await) }).await }
+            async move { serve(app, listener, async { drop(stopped.await) }).await }
         });
         let rows = Rows { store: app.store.clone() };
         Self { url, rows, app, client: client(), stop: Some(stop), serving }

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use entity::Table;
-use sidehook::clock::{Clock, Ids, ManualClock, SystemClock};
+use sidehook::clock::{Clock, ManualClock, SystemClock};
+use sidehook::ids::Ids;
 use sidehook::store::Store;
 use sidehook::store::instance::Registration;
 

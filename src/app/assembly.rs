@@ -1,0 +1,125 @@
+//! What an app is made of: the database, what nodes use, ids; each from its settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use sea_orm::DbErr;
+
+use crate::clock::Clock;
+use crate::collection::Collections;
+use crate::collection::storages::Storages;
+use crate::config::Config;
+use crate::ids::Ids;
+use crate::node::{NocoBase, Services, request};
+use crate::script::{Limits, Pool};
+use crate::store::Store;
+use crate::store::connection::{self, Address};
+use crate::store::instance::Registration;
+
+/// How long the database may stay away when sidehook starts.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What is said when the database does not open.
+pub const UNOPENED: &str = "the database cannot be opened; check the DB_ settings";
+
+/// Opens the database of a configuration; waits for one that is still starting.
+pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    let started = tokio::time::Instant::now();
+    loop {
+        match connect(config).await {
+            Ok(store) => return Ok(store),
+            Err(err) if started.elapsed() < START_TIMEOUT && connection::may_be_starting(&err) => {
+                tracing::warn!(reason = %err, "the database does not answer yet");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(err) => return Err(err).context(UNOPENED),
+        }
+    }
+}
+
+/// Opens the database of a configuration, now or not at all.
+pub async fn connect(config: &Config) -> Result<Store, DbErr> {
+    let database = &config.database;
+    let address = Address {
+        url: database.url.reveal().to_owned(),
+        schema: database.schema.clone(),
+        max_connections: database.pool_max,
+    };
+    let db = connection::open(&address).await?;
+    Ok(Store::new(db, database.names(), database.time_zone))
+}
+
+/// What nodes use besides their execution.
+pub(super) fn services(
+    config: &Config,
+    store: &Store,
+    collections: Arc<Collections>,
+    scripts: Arc<Pool>,
+) -> anyhow::Result<Services> {
+    let settings = &config.requests;
+    let extra = settings.extra_certificates.as_deref().map(request::certificates).transpose();
+    let extra = extra.unwrap_or_else(|reason| {
+        // Node.js goes on without them, too.
+        tracing::warn!(reason, "NODE_EXTRA_CA_CERTS cannot be read");
+        None
+    });
+    let client = request::Settings {
+        policy: request::Policy {
+            whitelist: settings.whitelist.clone(),
+            disallow_ip: settings.disallow_ip,
+            refuse_private: settings.refuse_private,
+        },
+        response_limit: settings.response_limit,
+    };
+    let folders = request::Folders {
+        storage: settings.storage.clone(),
+        uploads: settings.uploads.clone(),
+        others: settings.other_roots.clone(),
+    };
+    let certificates = extra.unwrap_or_default();
+    let nocobase = match &config.nocobase.api {
+        Some(api) => {
+            // The guard is for addresses that workflows name; this one the operator has named.
+            let policy = request::Policy::default();
+            let open = request::Settings { policy, response_limit: settings.response_limit };
+            let client = request::Client::new(&open, certificates.clone()).context("TLS")?;
+            Some(NocoBase::new(client, &api.url, &config.api_base_path, api.key.reveal().to_owned()))
+        }
+        None => None,
+    };
+    Ok(Services {
+        collections,
+        scripts,
+        sql_timeout: config.sql_timeout,
+        data_api: nocobase.clone().filter(|_| config.nocobase.writes_data),
+        nocobase,
+        requests: request::Client::new(&client, certificates).context("TLS")?,
+        files: request::Files::new(folders, Storages::new(store.clone())),
+    })
+}
+
+pub(super) async fn ids(
+    store: &Store,
+    registration: &Registration,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Ids> {
+    let installed_at = store
+        .workflow_plugin_created_at()
+        .await
+        .context("applicationPlugins cannot be read; is this NocoBase's database?")?
+        .context("the workflow plugin is not installed in this database; install it in NocoBase first")?;
+    let worker = u8::try_from(registration.owner.number).context("instance number")?;
+    Ok(Ids::new(clock, worker, installed_at.timestamp_millis(), registration.ids_used_until))
+}
+
+pub(super) fn limits(config: &Config) -> Limits {
+    let default = Limits::default();
+    Limits {
+        scripts: config.script_concurrency.unwrap_or(default.scripts),
+        expression_time: config.expression_timeout,
+        script_time: config.script_timeout,
+        expects_modules: config.expects_script_modules,
+        ..default
+    }
+}

@@ -1,0 +1,102 @@
+//! What a sender is told whose request is turned away, in the form in which NocoBase tells errors.
+
+use crate::expr::{Value, json};
+
+/// When a sender may try again that has been told 503.
+const RETRY_AFTER_SECONDS: u32 = 2;
+
+/// A request that is turned away, as it is told to the sender.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    pub status: u16,
+    /// For the sender: it never repeats what was sent.
+    pub message: String,
+    /// Headers beside those of the body.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl Refusal {
+    /// Any other refusal.
+    pub fn new(status: u16, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), headers: Vec::new() }
+    }
+
+    /// 400, for a body that cannot be read.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(400, message)
+    }
+
+    /// 401, for missing or wrong credentials; it does not tell which.
+    pub fn unauthorized() -> Self {
+        // The parameter asks clients to send UTF-8 (RFC 7617, section 2.1).
+        let challenge = r#"Basic realm="webhook", charset="UTF-8""#.to_owned();
+        let refusal = Self::new(401, "The credentials are missing or wrong.");
+        Self { headers: vec![("WWW-Authenticate", challenge)], ..refusal }
+    }
+
+    /// 404, for a key that no enabled webhook workflow has.
+    pub fn not_found() -> Self {
+        Self::new(404, "No enabled webhook workflow has this key.")
+    }
+
+    /// 404, for a URL that is neither the server's own nor a workflow's.
+    pub fn nothing_here() -> Self {
+        Self::new(404, "Nothing is served at this URL.")
+    }
+
+    /// 405, with the methods that are allowed.
+    pub fn method_not_allowed(methods: &[&str]) -> Self {
+        let methods = methods.join(", ");
+        let refusal = Self::new(405, format!("This webhook answers {methods} only."));
+        Self { headers: vec![("Allow", methods)], ..refusal }
+    }
+
+    /// 408, for a body that does not arrive in time.
+    pub fn timed_out() -> Self {
+        Self::new(408, "The request did not arrive in time.")
+    }
+
+    /// 413, for a body of more than `limit` bytes.
+    pub fn too_large(limit: usize) -> Self {
+        Self::new(413, format!("The body is larger than {limit} bytes."))
+    }
+
+    /// 415, for a body of a type that is not read.
+    pub fn unsupported_type(message: impl Into<String>) -> Self {
+        Self::new(415, message)
+    }
+
+    /// 500, for what is wrong with the workflow or with this server.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(500, message)
+    }
+
+    /// 503, for a server that cannot record executions at the moment.
+    pub fn unavailable() -> Self {
+        let refusal = Self::new(503, "Executions cannot be recorded at the moment.");
+        Self { headers: vec![("Retry-After", RETRY_AFTER_SECONDS.to_string())], ..refusal }
+    }
+
+    /// The body as JSON: `{"errors":[{"message":"…"}]}`, as NocoBase answers errors.
+    pub fn body(&self) -> String {
+        let error = Value::object([("message", Value::text(self.message.as_str()))]);
+        json::stringify_or_null(&Value::object([("errors", Value::array(vec![error]))]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_of_a_refusal_is_json() {
+        let refusal = Refusal::bad_request("a \"b\"");
+        assert_eq!(refusal.body(), r#"{"errors":[{"message":"a \"b\""}]}"#);
+    }
+
+    #[test]
+    fn unavailable_says_when_to_try_again() {
+        assert_eq!(Refusal::unavailable().headers, [("Retry-After", "2".to_owned())]);
+    }
+}
