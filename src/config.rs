@@ -136,11 +136,7 @@ impl Config {
     pub fn load(sources: &Sources) -> Result<Self, Faults> {
         let mut reader = Reader::open(sources);
         let config = Self {
-            listen: reader.parsed(
-                "SIDEHOOK_LISTEN",
-                "an address and a port such as 127.0.0.1:13080",
-                SocketAddr::from(([0, 0, 0, 0], 13080)),
-            ),
+            listen: reader.listen(),
             database: database(&mut reader),
             api_base_path: slashed(&reader.text("API_BASE_PATH").unwrap_or_else(|| "/api/".to_owned())),
             body_limit: reader.with("REQUEST_BODY_LIMIT", "a size such as 10mb", size).unwrap_or(10 << 20),
@@ -191,6 +187,14 @@ impl Config {
         }
         reader.finish(config)
     }
+}
+
+/// The address that `serve` listens on. The other settings may be wrong or missing.
+pub fn listen(sources: &Sources) -> Result<SocketAddr, Faults> {
+    let mut reader = Reader::open(sources);
+    let listen = reader.listen();
+    reader.unused.clear();
+    reader.finish(listen)
 }
 
 const TIME_FORM: &str = "a time such as 30s, 5m or 500ms";
@@ -365,15 +369,20 @@ impl<'a> Reader<'a> {
         self.with(name, expected, |text| text.parse().ok()).unwrap_or(default)
     }
 
+    fn listen(&mut self) -> SocketAddr {
+        let default = SocketAddr::from(([0, 0, 0, 0], 13080));
+        self.parsed("SIDEHOOK_LISTEN", "an address and a port such as 127.0.0.1:13080", default)
+    }
+
     /// Values are never repeated in a fault: they could be secrets.
     fn fault(&mut self, name: &str, expected: &str) {
         self.faults.push(format!("{name} must be {expected}"));
     }
 
-    fn finish(mut self, config: Config) -> Result<Config, Faults> {
+    fn finish<T>(mut self, settings: T) -> Result<T, Faults> {
         let unknown = self.unused.iter().map(|key| format!("the file has an unknown setting: {key}"));
         self.faults.extend(unknown);
-        if self.faults.is_empty() { Ok(config) } else { Err(Faults(self.faults)) }
+        if self.faults.is_empty() { Ok(settings) } else { Err(Faults(self.faults)) }
     }
 }
 

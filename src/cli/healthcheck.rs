@@ -1,42 +1,55 @@
 //! `sidehook healthcheck`: asks a running sidehook whether it can take events, for container health checks.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use bytes::Bytes;
 use clap::Args;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::client::conn::http1;
+use hyper::{Request, Uri, header};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::own_environment;
+use super::Settings;
+use crate::config;
 
 /// How long the answer may take.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// How much of an answer is read.
-const LIMIT: u64 = 64 << 10;
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// How much of an answer is read, in bytes.
+const MAX_ANSWER: usize = 64 << 10;
 
 /// Asks a running sidehook whether it can take events. The exit code is 0 when it can, else 1.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   sidehook healthcheck
+  sidehook healthcheck --env-file /app/nocobase/.env
   sidehook healthcheck --url http://127.0.0.1:8080/health/live
 In a Dockerfile:
   HEALTHCHECK CMD [\"sidehook\", \"healthcheck\"]")]
 pub struct Healthcheck {
-    /// What to ask [default: /health/ready on this machine, at the port of SIDEHOOK_LISTEN or 13080]
+    /// What to ask [default: /health/ready on this machine, at the port that `serve` listens on]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+    /// The file of settings that `serve` was given [default: sidehook.toml where it exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The file of environment variables that `serve` was given
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
 }
 
 impl Healthcheck {
     pub async fn run(self) -> anyhow::Result<()> {
         let url = match self.url {
             Some(url) => url,
-            None => default_url()?,
+            None => default_url(self.config, self.env_file)?,
         };
-        let answer = tokio::time::timeout(PATIENCE, ask(&url)).await;
-        let Ok(answer) = answer else { bail!("{url} does not answer within {} s", PATIENCE.as_secs()) };
+        let answer = tokio::time::timeout(TIMEOUT, ask(&url)).await;
+        let Ok(answer) = answer else { bail!("{url} does not answer within {} s", TIMEOUT.as_secs()) };
         let (status, text) = answer.with_context(|| format!("{url} cannot be asked"))?;
         if status != 200 {
             bail!("{url} answers {status}: {text}");
@@ -47,12 +60,9 @@ impl Healthcheck {
 }
 
 /// The other settings are left alone: a health check needs no database.
-fn default_url() -> anyhow::Result<String> {
-    let listen = own_environment().find(|(name, text)| name == "SIDEHOOK_LISTEN" && !text.is_empty());
-    let listen = match listen {
-        Some((_, text)) => text.parse().context("SIDEHOOK_LISTEN must be an address and a port")?,
-        None => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 13080)),
-    };
+fn default_url(config: Option<PathBuf>, env_file: Option<PathBuf>) -> anyhow::Result<String> {
+    let settings = Settings { config, env_file, ..Settings::default() };
+    let listen = config::listen(&settings.sources()?)?;
     Ok(format!("http://{}/health/ready", reachable(listen)))
 }
 
@@ -67,38 +77,30 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 }
 
 /// Status and body of the answer to a GET request.
-///
-/// Written by hand, because an HTTP client is otherwise no part of sidehook, and this one only has to
-/// understand sidehook's own short answers.
 async fn ask(url: &str) -> anyhow::Result<(u16, String)> {
-    let (authority, path) =
-        parts(url).context("the URL must look like http://127.0.0.1:13080/health/ready")?;
-    let address = if has_port(authority) { authority.to_owned() } else { format!("{authority}:80") };
-    let mut stream = TcpStream::connect(&address).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut bytes = Vec::new();
-    stream.take(LIMIT).read_to_end(&mut bytes).await?;
-    read(&String::from_utf8_lossy(&bytes)).context("the answer is not HTTP")
+    let uri = parse(url).context("the URL must look like http://127.0.0.1:13080/health/ready")?;
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(80))).await?;
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let request = Request::get(path)
+        .header(header::HOST, uri.authority().map_or("", |authority| authority.as_str()))
+        .header(header::CONNECTION, "close")
+        .body(Empty::<Bytes>::new())?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let asking = async move {
+        let answer = sender.send_request(request).await?;
+        let status = answer.status().as_u16();
+        let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
+        let body = body.map_err(|err| anyhow::anyhow!("the answer cannot be read: {err}"))?.to_bytes();
+        anyhow::Ok((status, String::from_utf8_lossy(&body).trim().to_owned()))
+    };
+    let (answer, _) = tokio::join!(asking, connection);
+    answer
 }
 
-fn parts(url: &str) -> Option<(&str, &str)> {
-    let rest = url.strip_prefix("http://")?;
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let is_clean = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-    let path = if path.is_empty() { "/" } else { path };
-    (!authority.is_empty() && is_clean(rest)).then_some((authority, path))
-}
-
-/// An IPv6 address has colons of its own, in brackets.
-fn has_port(authority: &str) -> bool {
-    authority.rsplit(']').next().is_some_and(|end| end.contains(':'))
-}
-
-fn read(answer: &str) -> Option<(u16, String)> {
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    let status = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?;
-    Some((status.parse().ok()?, body.trim().to_owned()))
+fn parse(url: &str) -> Option<Uri> {
+    let uri: Uri = url.parse().ok()?;
+    (uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty())).then_some(uri)
 }
 
 #[cfg(test)]
@@ -106,14 +108,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_taken_apart() {
-        assert_eq!(parts("http://h:1/a?b"), Some(("h:1", "/a?b")));
-        assert_eq!(parts("http://h"), Some(("h", "/")));
-        for url in ["https://h/", "h:1", "http://", "http:///a", "http://h/a b", "http://h/\r\nX: y"] {
-            assert_eq!(parts(url), None, "{url}");
+    fn only_http_urls_are_asked() {
+        for url in ["http://h:1/a?b", "http://h", "http://[::1]:13080/health/ready"] {
+            assert!(parse(url).is_some(), "{url}");
         }
-        let cases = [("h", false), ("h:1", true), ("[::1]", false), ("[::1]:1", true)];
-        assert!(cases.iter().all(|(authority, expected)| has_port(authority) == *expected));
+        for url in ["https://h/", "h:1", "http://", "http:///a", "http://h/a b", "http://h/\r\nX: y", "/a"] {
+            assert!(parse(url).is_none(), "{url}");
+        }
     }
 
     #[test]
@@ -121,15 +122,6 @@ mod tests {
         let cases = [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1"), ("10.0.0.5:1", "10.0.0.5:1")];
         for (listen, expected) in cases {
             assert_eq!(reachable(listen.parse().expect("an address")).to_string(), expected);
-        }
-    }
-
-    #[test]
-    fn answers_are_read_up_to_what_is_http() {
-        let answer = "HTTP/1.1 503 Service Unavailable\r\nA: b\r\n\r\nno database\n";
-        assert_eq!(read(answer), Some((503, "no database".to_owned())));
-        for answer in ["", "HTTP/1.1 200 OK", "SSH-2.0-x\r\n\r\n", "HTTP/1.1 x\r\n\r\n"] {
-            assert_eq!(read(answer), None, "{answer}");
         }
     }
 }

@@ -387,6 +387,14 @@ async fn a_healthcheck_tells_whether_events_can_be_taken() {
         let outcome = sidehook(&["healthcheck"], &[("SIDEHOOK_LISTEN", &listen)]).await;
         assert_eq!((outcome.succeeded, &*outcome.printed), (true, &*healthy), "{outcome:?}");
     }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (variables, file) = (folder.path().join(".env"), folder.path().join("settings.toml"));
+    std::fs::write(&variables, format!("SIDEHOOK_LISTEN={address}\n")).expect("written");
+    std::fs::write(&file, format!("listen = \"{address}\"\nworkers = \"8\"\n")).expect("written");
+    for (option, path) in [("--env-file", &variables), ("--config", &file)] {
+        let outcome = sidehook(&["healthcheck", option, &path.display().to_string()], &[]).await;
+        assert_eq!((outcome.succeeded, &*outcome.printed), (true, &*healthy), "{outcome:?}");
+    }
     let missing = sidehook(&["healthcheck", "--url", &format!("{}/nowhere", process.url)], &[]).await;
     assert!(!missing.succeeded && missing.complained.contains("answers 404"), "{missing:?}");
     process.signal("TERM").await;
