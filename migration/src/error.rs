@@ -15,6 +15,17 @@ pub enum MigrationError {
         /// The first of NocoBase's tables that was found.
         table: String,
     },
+    /// What should be NocoBase's database has none of its tables, or lets nobody read them.
+    #[error(
+        "NocoBase's table {table:?} cannot be read: {reason}; is this NocoBase's database? DB_DATABASE, \
+         DB_SCHEMA, DB_TABLE_PREFIX and DB_UNDERSCORED have to be as NocoBase has them. Nothing was created"
+    )]
+    NoNocoBase {
+        /// The table that was looked for.
+        table: String,
+        /// The database's own words.
+        reason: String,
+    },
     /// A later version of sidehook has upgraded this database.
     #[error(
         "a newer sidehook has upgraded this database (migration {version} is not known here): use that \

@@ -27,14 +27,14 @@ use sea_orm_migration::{MigratorTraitSelf, sea_orm::DatabaseConnection};
 
 pub use error::MigrationError;
 
-use applied::Applied;
-use migrator::{Migrator, Scope};
+use applied::{Applied, Scope};
+use migrator::Migrator;
 use session::Session;
 
 /// Creates or upgrades sidehook's own tables, beside NocoBase's or in a stand-alone database.
 ///
 /// Where they are up to date it does nothing and needs no right to create tables. Processes that start at
-/// the same time wait for each other.
+/// the same time wait for each other. Creates nothing where NocoBase's tables are not found.
 pub async fn own_tables(db: &DatabaseConnection, names: &Names) -> Result<(), MigrationError> {
     migrate(db, names, Scope::Own).await
 }
@@ -64,6 +64,9 @@ async fn migrate(db: &DatabaseConnection, names: &Names, scope: Scope) -> Result
 
 async fn migrate_within(session: &Session, names: &Names, scope: Scope) -> Result<(), MigrationError> {
     if let Some(migrator) = pending(session, names, scope).await? {
+        if migrator.is_beside_nocobase() {
+            nocobase::refuse_if_absent(session.connection(), names).await?;
+        }
         migrator.up(session.connection(), None).await?;
     }
     Ok(())
@@ -74,7 +77,7 @@ async fn pending(session: &Session, names: &Names, scope: Scope) -> Result<Optio
     let connection = session.connection();
     schema::enter(connection, names, scope).await?;
 
-    let applied = Applied::read(connection, names).await?;
+    let applied = Applied::read(connection, names, &Migrator::known(names)).await?;
     if scope == Scope::StandAlone && !applied.stand_alone() {
         nocobase::refuse_if_present(connection, names).await?;
     }

@@ -1,6 +1,6 @@
 //! The list of migrations.
 
-use entity::{Names, Table};
+use entity::Names;
 use sea_orm_migration::{
     MigrationTrait, MigratorTraitSelf,
     sea_orm::{
@@ -10,18 +10,10 @@ use sea_orm_migration::{
 };
 
 use crate::{
-    applied::Applied, m20261122_000001_stand_alone, m20261122_000002_nocobase_tables,
-    m20261122_000003_own_tables, m20261122_000004_waiting, m20261122_000005_handovers,
+    applied::{Applied, Scope, table_name},
+    m20261122_000001_stand_alone, m20261122_000002_nocobase_tables, m20261122_000003_own_tables,
+    m20261122_000004_waiting, m20261122_000005_handovers,
 };
-
-/// Which tables are sidehook's to create.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// The `sidehook_` tables.
-    Own,
-    /// Those, and NocoBase-style ones.
-    StandAlone,
-}
 
 /// The migrations of one scope, for the names of one deployment.
 pub(crate) struct Migrator {
@@ -32,6 +24,17 @@ pub(crate) struct Migrator {
 impl Migrator {
     pub(crate) fn new(names: &Names, scope: Scope) -> Self {
         Self { names: names.clone(), scope }
+    }
+
+    /// Whether NocoBase's tables have to be there already.
+    pub(crate) fn is_beside_nocobase(&self) -> bool {
+        self.scope == Scope::Own
+    }
+
+    /// The names of all migrations that there are.
+    pub(crate) fn known(names: &Names) -> Vec<String> {
+        let all = Self::new(names, Scope::StandAlone).migrations();
+        all.iter().map(|migration| migration.name().to_owned()).collect()
     }
 
     /// Whether the database lacks one of these migrations.
@@ -61,11 +64,4 @@ impl MigratorTraitSelf for Migrator {
     fn migration_table_name(&self) -> DynIden {
         Alias::new(table_name(&self.names)).into_iden()
     }
-}
-
-/// `sidehook_<prefix>migrations`, made from the name of another own table because `Names` keeps the prefix
-/// to itself.
-pub(crate) fn table_name(names: &Names) -> String {
-    let leases = names.table_name(Table::Leases);
-    format!("{}migrations", leases.strip_suffix("leases").unwrap_or(&leases))
 }

@@ -2,7 +2,10 @@
 //! more; a stand-alone database does without those.
 
 use entity::{Names, Table};
-use sea_orm_migration::{SchemaManager, sea_orm::DatabaseTransaction};
+use sea_orm_migration::{
+    DbErr, SchemaManager,
+    sea_orm::{ConnectionTrait, DatabaseTransaction, RuntimeErr, sea_query::Query},
+};
 
 use crate::{
     MigrationError,
@@ -179,4 +182,23 @@ pub(crate) async fn refuse_if_present(
         }
     }
     Ok(())
+}
+
+/// An error where NocoBase's workflows cannot be read. They are asked for, not looked up: a search path may lead to
+/// them in several steps.
+pub(crate) async fn refuse_if_absent(
+    connection: &DatabaseTransaction,
+    names: &Names,
+) -> Result<(), MigrationError> {
+    let select =
+        Query::select().column(names.column("id")).from(names.table(Table::Workflows)).limit(1).to_owned();
+    match connection.query_all(&select).await {
+        Ok(_) => Ok(()),
+        Err(DbErr::Query(RuntimeErr::SqlxError(err))) if err.as_database_error().is_some() => {
+            let reason = err.as_database_error().map(|answer| answer.message().to_owned());
+            let table = names.table_name(Table::Workflows);
+            Err(MigrationError::NoNocoBase { table, reason: reason.unwrap_or_default() })
+        }
+        Err(err) => Err(err.into()),
+    }
 }

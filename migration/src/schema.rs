@@ -6,7 +6,7 @@ use sea_orm_migration::{
     sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement},
 };
 
-use crate::{MigrationError, migrator::Scope};
+use crate::{MigrationError, applied::Scope};
 
 const EXISTS: &str = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
 const ENTER: &str = "SELECT set_config('search_path', quote_ident($1), true)";

@@ -105,6 +105,7 @@ async fn own_tables_are_made_beside_those_of_nocobase() {
 #[tokio::test]
 async fn own_tables_hold_the_rows_of_the_entities() {
     let db = empty().await;
+    run(&db, "CREATE TABLE workflows (id INTEGER PRIMARY KEY)").await;
     own_tables(&db, &Names::default()).await.expect("created");
     run(&db, "INSERT INTO sidehook_instances VALUES (31, 2, 't', 1795313313000, 1795313314000)").await;
     run(&db, "INSERT INTO sidehook_leases (execution_id) VALUES (360000000000001)").await;
@@ -179,8 +180,19 @@ async fn prefix_and_snake_case_apply_to_tables_columns_and_indexes() {
 }
 
 #[tokio::test]
+async fn nothing_is_created_in_a_database_without_nocobase() {
+    let (db, names) = (empty().await, Names::new(None, "nb_", false));
+    run(&db, "CREATE TABLE workflows (id INTEGER PRIMARY KEY)").await;
+    let refusal = own_tables(&db, &names).await.expect_err("another prefix");
+    assert!(matches!(&refusal, MigrationError::NoNocoBase { table, .. } if table == "nb_workflows"));
+    assert!(refusal.to_string().contains("DB_TABLE_PREFIX"), "{refusal}");
+    assert_eq!(tables(&db).await, ["workflows"]);
+}
+
+#[tokio::test]
 async fn a_database_of_a_newer_version_is_refused() {
     let (db, names) = (empty().await, Names::default());
+    run(&db, "CREATE TABLE workflows (id INTEGER PRIMARY KEY)").await;
     own_tables(&db, &names).await.expect("created");
     run(&db, "INSERT INTO sidehook_migrations VALUES ('m20991231_000001_from_the_future', 0)").await;
     let refusal = own_tables(&db, &names).await.expect_err("not known here");
