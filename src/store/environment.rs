@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use aes::cipher::{BlockDecryptMut, KeyIvInit, block_padding::Pkcs7};
 use entity::{Table, environment_variable};
 use sea_orm::sea_query::Query;
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, RuntimeErr};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use super::Store;
+use super::fault::Fault;
 
 /// Where the key of NocoBase's secrets comes from (`packages/core/server/src/aes-encryptor.ts`).
 #[derive(Clone, Default)]
@@ -63,21 +64,11 @@ impl Store {
             .from(self.table(Table::EnvironmentVariables))
             .order_by(self.column("name"), sea_orm::Order::Asc);
         let rows = match self.db.query_all(&select).await {
-            Err(err) if is_missing_table(&err) => return Ok(Vec::new()),
+            Err(err) if Fault::of(&err) == Fault::MissingTable => return Ok(Vec::new()),
             rows => rows?,
         };
         rows.iter().map(|row| environment_variable::Model::from_query_result(row, "")).collect()
     }
-}
-
-/// Whether a statement failed because a table does not exist.
-pub(super) fn is_missing_table(err: &DbErr) -> bool {
-    let DbErr::Query(RuntimeErr::SqlxError(driver)) = err else { return false };
-    driver.as_database_error().is_some_and(|answer| {
-        let code = answer.code().unwrap_or_default();
-        // PostgreSQL: undefined_table; MySQL: ER_NO_SUCH_TABLE has this state; SQLite has a text only.
-        matches!(&*code, "42P01" | "42S02") || answer.message().starts_with("no such table")
-    })
 }
 
 /// Names and texts of all variables. A secret that cannot be decrypted is left out, with a warning.

@@ -7,6 +7,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
 
 use super::Store;
+use super::insert::{Column, Get};
 
 /// A row to be inserted. JSON columns are texts.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,59 +37,30 @@ pub struct ExecutionUpdate {
     pub reason: Option<String>,
 }
 
-/// The columns of a row that is inserted, in the order of its values.
-pub(super) const COLUMNS: [&str; 13] = [
-    "id",
-    "createdAt",
-    "updatedAt",
-    "workflowId",
-    "key",
-    "eventKey",
-    "context",
-    "status",
-    "reason",
-    "output",
-    "startedAt",
-    "expiresAt",
-    "dispatched",
+/// The columns of a row that is inserted. All are marked as dispatched: NocoBase takes over any that are not.
+const COLUMNS: [Column<NewExecution>; 13] = [
+    Column::new("id", Get::Id(|row| Some(row.id))),
+    Column::new("createdAt", Get::Time(|row| Some(row.created_at))),
+    Column::new("updatedAt", Get::Time(|row| Some(row.updated_at))),
+    Column::new("workflowId", Get::Id(|row| Some(row.workflow_id))),
+    Column::new("key", Get::Text(|row| Some(&row.key))),
+    Column::new("eventKey", Get::Text(|row| Some(&row.event_key))),
+    Column::new("context", Get::Json(|row| Some(&row.context))),
+    Column::or_null("status", Get::Status(|row| row.status)),
+    Column::or_null("reason", Get::Text(|row| row.reason.as_deref())),
+    Column::or_null("output", Get::Json(|row| row.output.as_deref())),
+    Column::or_null("startedAt", Get::Time(|row| row.started_at)),
+    Column::or_null("expiresAt", Get::Time(|row| row.expires_at)),
+    Column::new("dispatched", Get::True),
 ];
 
 impl Store {
-    /// Inserts rows. All are marked as dispatched: NocoBase takes over any that are not.
     pub(super) async fn insert_executions<C: ConnectionTrait>(
         &self,
         db: &C,
         rows: &[&NewExecution],
     ) -> Result<(), DbErr> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        if self.codec.backend() == DbBackend::Postgres {
-            return self.unnest_executions(db, rows).await;
-        }
-        for rows in rows.chunks(self.codec.bind_limit() / COLUMNS.len()) {
-            let mut insert = Query::insert();
-            insert.into_table(self.table(Table::Executions)).columns(self.columns(COLUMNS));
-            for row in rows {
-                insert.values_panic([
-                    row.id.into(),
-                    self.codec.time(row.created_at),
-                    self.codec.time(row.updated_at),
-                    row.workflow_id.into(),
-                    Expr::val(&row.key),
-                    Expr::val(&row.event_key),
-                    self.codec.json(Some(row.context.clone())),
-                    row.status.into(),
-                    Expr::val(row.reason.clone()),
-                    self.codec.json(row.output.clone()),
-                    self.codec.optional_time(row.started_at),
-                    self.codec.optional_time(row.expires_at),
-                    true.into(),
-                ]);
-            }
-            db.execute(&insert).await?;
-        }
-        Ok(())
+        self.insert_rows(db, Table::Executions, &COLUMNS, rows).await
     }
 
     /// Locks rows and returns their ids with their statuses; ids that are missing have been deleted.

@@ -6,7 +6,7 @@ use entity::{Table, handover};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, JoinType, QueryResult};
 
-use super::Store;
+use super::{Store, own_column as column};
 
 const COLUMNS: [&str; 5] = ["job_id", "execution_id", "node_id", "due_at", "attempts"];
 
@@ -16,10 +16,6 @@ pub struct Handover {
     pub row: handover::Model,
     /// Whether NocoBase has run the node, or the execution is over.
     pub is_done: bool,
-}
-
-fn column(name: &str) -> Alias {
-    Alias::new(name)
 }
 
 impl Store {

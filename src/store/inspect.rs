@@ -41,7 +41,7 @@ pub const NEEDED: &[(Table, &[&str])] = &[
             "expiresAt",
         ],
     ),
-    (Table::Jobs, &job::COLUMNS),
+    (Table::Jobs, &job::FIELDS),
     (Table::WorkflowStats, &["key", "executed", "createdAt", "updatedAt"]),
     (Table::WorkflowVersionStats, &["id", "executed", "createdAt", "updatedAt"]),
     (Table::ApplicationPlugins, &["name", "packageName", "createdAt", "version", "enabled"]),

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use entity::{Table, instance};
-use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, LockBehavior, LockType, Query};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, SqlErr};
+use sea_orm::sea_query::{Cond, Expr, ExprTrait, LockBehavior, LockType, Query};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
 
-use super::Store;
+use super::fault::Fault;
+use super::{Store, own_column as column};
 
 /// How many instances one database can have: NocoBase's snowflakeId layout has 5 bits for them.
 pub const MAX_INSTANCES: i32 = 32;
@@ -42,10 +43,6 @@ pub enum InstanceError {
     Fenced(i32),
     #[error(transparent)]
     Database(#[from] DbErr),
-}
-
-fn column(name: &str) -> Alias {
-    Alias::new(name)
 }
 
 impl Store {
@@ -89,7 +86,7 @@ impl Store {
             .values_panic([number.into(), 1_i64.into(), Expr::val(token), now.into(), 0_i64.into()]);
         match self.db.execute(&insert).await {
             Ok(_) => Ok(Some(Registration { owner: Owner { number, generation: 1 }, ids_used_until: 0 })),
-            Err(err) if matches!(err.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => Ok(None),
+            Err(err) if Fault::of(&err) == Fault::Duplicate => Ok(None),
             Err(err) => Err(err.into()),
         }
     }

@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 use entity::status::job::{ABORTED, PENDING};
 use entity::{Table, job};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query, UpdateStatement};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use super::Store;
+use super::insert::{Column, Get, fields};
 
 /// A row to be inserted. JSON columns are texts; `None` is SQL NULL.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,21 +44,24 @@ pub struct NewestJob {
     pub runs: u32,
 }
 
-/// The columns of a row that is inserted, in the order of its values.
-pub(super) const COLUMNS: [&str; 12] = [
-    "id",
-    "createdAt",
-    "updatedAt",
-    "executionId",
-    "nodeId",
-    "nodeKey",
-    "upstreamId",
-    "status",
-    "result",
-    "meta",
-    "log",
-    "startedAt",
+/// The columns of a row that is inserted.
+const COLUMNS: [Column<NewJob>; 12] = [
+    Column::new("id", Get::Id(|row| Some(row.id))),
+    Column::new("createdAt", Get::Time(|row| Some(row.created_at))),
+    Column::new("updatedAt", Get::Time(|row| Some(row.created_at))),
+    Column::new("executionId", Get::Id(|row| Some(row.execution_id))),
+    Column::new("nodeId", Get::Id(|row| Some(row.node_id))),
+    Column::new("nodeKey", Get::Text(|row| Some(&row.node_key))),
+    Column::or_null("upstreamId", Get::Id(|row| row.upstream_id)),
+    Column::new("status", Get::Status(|row| Some(row.status))),
+    Column::or_null("result", Get::Json(|row| row.result.as_deref())),
+    Column::or_null("meta", Get::Json(|row| row.meta.as_deref())),
+    Column::or_null("log", Get::Text(|row| row.log.as_deref())),
+    Column::or_null("startedAt", Get::Time(|row| row.started_at)),
 ];
+
+/// The fields of a row that is inserted.
+pub(super) const FIELDS: [&str; 12] = fields(&COLUMNS);
 
 impl Store {
     pub(super) async fn insert_jobs<C: ConnectionTrait>(
@@ -65,34 +69,7 @@ impl Store {
         db: &C,
         rows: &[&NewJob],
     ) -> Result<(), DbErr> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        if self.codec.backend() == DbBackend::Postgres {
-            return self.unnest_jobs(db, rows).await;
-        }
-        for rows in rows.chunks(self.codec.bind_limit() / COLUMNS.len()) {
-            let mut insert = Query::insert();
-            insert.into_table(self.table(Table::Jobs)).columns(self.columns(COLUMNS));
-            for row in rows {
-                insert.values_panic([
-                    row.id.into(),
-                    self.codec.time(row.created_at),
-                    self.codec.time(row.created_at),
-                    row.execution_id.into(),
-                    row.node_id.into(),
-                    Expr::val(&row.node_key),
-                    row.upstream_id.into(),
-                    row.status.into(),
-                    self.codec.json(row.result.clone()),
-                    self.codec.json(row.meta.clone()),
-                    Expr::val(row.log.clone()),
-                    self.codec.optional_time(row.started_at),
-                ]);
-            }
-            db.execute(&insert).await?;
-        }
-        Ok(())
+        self.insert_rows(db, Table::Jobs, &COLUMNS, rows).await
     }
 
     pub(super) async fn update_job<C: ConnectionTrait>(&self, db: &C, row: &JobUpdate) -> Result<(), DbErr> {

@@ -9,8 +9,8 @@ use entity::{Table, lease};
 use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, OnConflict, Query};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, JoinType};
 
-use super::Store;
 use super::instance::Owner;
+use super::{Store, own_column as column};
 
 /// What a lease says about a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,10 +24,6 @@ pub struct Lease {
 
 /// At most so many executions that were ended elsewhere are woken at a time.
 const WAKES: u64 = 500;
-
-fn column(name: &str) -> Alias {
-    Alias::new(name)
-}
 
 impl Store {
     /// Writes leases of this owner, or of nobody.
@@ -84,18 +80,6 @@ impl Store {
             .cond_where(self.is_waiting(now));
         let rows = self.db.query_all(&select).await?;
         rows.iter().map(|row| Ok(row.try_get_by_index::<Option<i64>>(0)?.unwrap_or_default())).collect()
-    }
-
-    /// When the next of the executions that wait for a time is due, in milliseconds since 1970.
-    pub async fn next_due(&self, now: DateTime<Utc>) -> Result<Option<i64>, DbErr> {
-        let mut select = Query::select();
-        select
-            .expr(Expr::col(column("due_at")).min())
-            .from(self.table(Table::Leases))
-            .and_where(Expr::col(column("instance_id")).is_null())
-            .and_where(Expr::col(column("due_at")).gt(now.timestamp_millis()));
-        let row = self.db.query_one(&select).await?;
-        Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.flatten())
     }
 
     /// Makes waiting executions due that somebody else has ended or deleted, so that what is kept of them goes.
@@ -291,10 +275,5 @@ impl Store {
             .cond_where(of_them);
         db.execute(&update).await?;
         rows.iter().map(|row| row.try_get_by_index(0)).collect()
-    }
-
-    /// Removes the leases of executions that need no worker any more.
-    pub async fn drop_leases(&self, executions: &[i64]) -> Result<(), DbErr> {
-        self.delete_leases(&self.db, executions).await
     }
 }

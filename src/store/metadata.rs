@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Order, QueryRe
 use sha2::{Digest, Sha256};
 
 use super::Store;
-use super::environment::is_missing_table;
+use super::fault::Fault;
 
 /// The rows of `collections` and `fields`, in NocoBase's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Store {
             [(Table::Collections, &COLLECTION_FIELDS[..]), (Table::Fields, &FIELD_FIELDS[..])]
         {
             match self.rows_digest(table, fields).await {
-                Err(err) if is_missing_table(&err) => return Ok(None),
+                Err(err) if Fault::of(&err) == Fault::MissingTable => return Ok(None),
                 digest => digests.push(digest?),
             }
         }
@@ -48,7 +48,7 @@ impl Store {
     /// All collections and fields. Empty where the tables do not exist.
     pub async fn metadata(&self) -> Result<Metadata, DbErr> {
         let rows = match self.metadata_rows(Table::Collections, &["name"], &["options"], "name").await {
-            Err(err) if is_missing_table(&err) => return Ok(Metadata::default()),
+            Err(err) if Fault::of(&err) == Fault::MissingTable => return Ok(Metadata::default()),
             rows => rows?,
         };
         let collections: Result<_, DbErr> =
@@ -78,7 +78,7 @@ impl Store {
         self.select(&mut select, &["key"]);
         select.from(self.table(Table::DataSources)).and_where(Expr::col(self.column("key")).eq(key));
         match self.db.query_one(&select).await {
-            Err(err) if is_missing_table(&err) => Ok(false),
+            Err(err) if Fault::of(&err) == Fault::MissingTable => Ok(false),
             row => Ok(row?.is_some()),
         }
     }

@@ -7,17 +7,20 @@ pub mod connection;
 pub mod environment;
 pub mod event;
 pub mod execution;
+pub mod fault;
 pub mod handover;
+mod insert;
 pub mod inspect;
 pub mod instance;
 pub mod job;
 pub mod lease;
 pub mod metadata;
+mod plan;
 pub mod plugin;
+mod record;
 pub mod recorder;
 mod stats;
 mod timer;
-mod unnest;
 pub mod workflow;
 mod writer;
 
@@ -85,4 +88,9 @@ impl Store {
         let options = TransactionOptions { isolation_level, sqlite_transaction_mode, ..Default::default() };
         self.db.begin_with_options(options).await
     }
+}
+
+/// A column of one of sidehook's own tables, which are called the same everywhere.
+fn own_column(name: &str) -> Alias {
+    Alias::new(name)
 }

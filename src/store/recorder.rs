@@ -8,76 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, Utc};
-use entity::{handover, timer};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, IsolationLevel};
 use tokio::sync::{mpsc, oneshot};
 
+pub use super::record::{LeaseChange, Record, RecordError, Written};
+
 use super::Store;
-use super::execution::{ExecutionUpdate, NewExecution};
 use super::instance::Owner;
-use super::job::{JobUpdate, NewJob};
-use super::lease::Lease;
+use super::record::Waiting;
 use super::writer::Writer;
-
-/// Everything that one step of an execution writes; it is committed as a whole.
-#[derive(Clone, Debug, Default)]
-pub struct Record {
-    pub execution_id: i64,
-    /// The execution's row, when this is the first that is written of it.
-    pub create: Option<NewExecution>,
-    /// Changes of a row that exists; they count only while its status is still 0.
-    pub update: Option<ExecutionUpdate>,
-    /// Removes the jobs recorded so far before writing the new ones: the execution starts over.
-    pub replaces_jobs: bool,
-    /// A job that is still pending becomes an aborted one where the execution has been ended elsewhere.
-    pub new_jobs: Vec<NewJob>,
-    /// Changes of jobs that have rows. Where the execution has been ended elsewhere they count for jobs only
-    /// that are still pending.
-    pub job_updates: Vec<JobUpdate>,
-    pub timers: Vec<timer::Model>,
-    /// The jobs whose timers are over.
-    pub ended_timers: Vec<i64>,
-    pub lease: LeaseChange,
-    /// The jobs that NocoBase is to run, for an execution that is no longer sidehook's.
-    pub handovers: Vec<handover::Model>,
-    /// Removes the execution with its jobs (`deleteExecutionOnStatus`).
-    pub deletes: bool,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum LeaseChange {
-    #[default]
-    Keep,
-    /// The execution runs here.
-    Take(Lease),
-    /// The execution waits for a worker or for a time, and belongs to nobody.
-    Wait(Lease),
-    /// The execution has ended, or is no longer sidehook's.
-    Release,
-}
-
-/// What became of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// Committed.
-    Committed,
-    /// Committed as far as it still mattered: the execution had been ended by somebody else, or deleted.
-    EndedElsewhere,
-}
-
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum RecordError {
-    #[error("too much is waiting to be written")]
-    Full,
-    #[error("the database cannot be reached: {0}")]
-    Unavailable(String),
-    #[error("an execution with this event key exists")]
-    Duplicate,
-    #[error("the database refused the record: {0}")]
-    Refused(String),
-    #[error("another sidehook has taken this instance's number over")]
-    Fenced,
-}
 
 /// At most so many records in one transaction.
 const BATCH_RECORDS: usize = 512;
@@ -89,12 +28,6 @@ const LARGE_RECORD: usize = 1 << 20;
 const QUEUE_RECORDS: usize = 20_000;
 /// At most so many bytes wait; then new events are refused.
 const QUEUE_BYTES: usize = 256 << 20;
-/// A record that waits for its transaction.
-pub(super) struct Waiting {
-    pub(super) record: Arc<Record>,
-    pub(super) bytes: usize,
-    pub(super) done: oneshot::Sender<Result<Written, RecordError>>,
-}
 
 /// The way to the database for everything that an execution writes.
 #[derive(Clone)]
@@ -169,24 +102,6 @@ impl Recorder {
 /// shows with its next statement.
 pub async fn touch(tx: &DatabaseTransaction) {
     let _ = tx.execute_unprepared("SELECT 1").await;
-}
-
-impl Record {
-    /// About how large the record is on its way to the database.
-    fn bytes(&self) -> usize {
-        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        let execution = self.create.as_ref().map_or(0, |row| 200 + row.context.len() + length(&row.output));
-        let output = self.update.as_ref().and_then(|update| update.output.as_ref()).map_or(0, length);
-        let new: usize = self
-            .new_jobs
-            .iter()
-            .map(|row| 150 + length(&row.result) + length(&row.meta) + length(&row.log))
-            .sum();
-        let changed: usize =
-            self.job_updates.iter().map(|row| 50 + length(&row.result) + length(&row.meta)).sum();
-        let timers: usize = self.timers.iter().map(|row| 80 + length(&row.result)).sum();
-        execution + output + new + changed + timers
-    }
 }
 
 async fn write_batches(writer: Arc<Writer>, mut records: mpsc::Receiver<Waiting>) {

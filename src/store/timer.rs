@@ -4,11 +4,11 @@
 use chrono::{DateTime, Utc};
 use entity::status::job::ABORTED;
 use entity::{Table, timer};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, OnConflict, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
-use super::Store;
 use super::job::NewJob;
+use super::{Store, own_column as column};
 
 const COLUMNS: [&str; 9] = [
     "job_id",
@@ -21,10 +21,6 @@ const COLUMNS: [&str; 9] = [
     "due_at",
     "is_visible",
 ];
-
-fn column(name: &str) -> Alias {
-    Alias::new(name)
-}
 
 impl Store {
     pub(super) async fn insert_timers<C: ConnectionTrait>(

@@ -1,23 +1,17 @@
 //! The transactions of the recorder: what records become in the database, and what is tried again.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use entity::status::execution::STARTED;
-use entity::status::job::{ABORTED, PENDING};
-use entity::{handover, timer};
-use sea_orm::{DatabaseTransaction, DbErr, IsolationLevel, RuntimeErr, SqlErr};
+use sea_orm::{DatabaseTransaction, DbErr, IsolationLevel};
 use tokio::time::Instant;
 
 use super::Store;
-use super::execution::NewExecution;
+use super::fault::{Fault, describe};
 use super::instance::Owner;
-use super::job::{JobUpdate, NewJob};
-use super::recorder::{LeaseChange, Record, RecordError, Waiting, Written};
-use super::stats::Counts;
+use super::record::{Record, RecordError, Waiting, Written};
 
 /// Waits between the attempts at one transaction.
 const RETRY_DELAYS: [Duration; 4] = [
@@ -70,12 +64,12 @@ impl Writer {
         record: &Record,
     ) -> Result<Written, RecordError> {
         let written = async {
-            let written = self.write_rows(&tx, &[record]).await?;
+            let written = self.store.write_records(&tx, &[record], self.owner, (self.now)()).await?;
             tx.commit().await?;
             Ok(written.first().copied().unwrap_or(Written::Committed))
         };
         written.await.map_err(|failure| match failure {
-            Failure::Database(err) if is_race(&err) => RecordError::Refused(err.to_string()),
+            Failure::Database(err) if Fault::of(&err) == Fault::Race => RecordError::Refused(describe(&err)),
             failure => failure.into_error(),
         })
     }
@@ -121,14 +115,14 @@ impl Writer {
             let err = match self.write_once(records).await {
                 Ok(written) => return Ok(written),
                 Err(Failure::Fenced) => return Err(RecordError::Fenced),
-                Err(Failure::Database(err)) if !is_transient(&err) => {
+                Err(Failure::Database(err)) if !Fault::of(&err).is_passing() => {
                     return self.refused(records, err).await;
                 }
                 Err(Failure::Database(err)) => err,
             };
             match delays.next().filter(|_| started.elapsed() < RETRY_PATIENCE) {
                 Some(delay) => tokio::time::sleep(delay).await,
-                None => return Err(RecordError::Unavailable(err.to_string())),
+                None => return Err(RecordError::Unavailable(describe(&err))),
             }
         }
     }
@@ -136,9 +130,8 @@ impl Writer {
     /// A refused record, unless its own row turns out to be there: then an earlier attempt was committed and
     /// only the answer got lost.
     async fn refused(&self, records: &[&Record], err: DbErr) -> Result<Vec<Written>, RecordError> {
-        let is_unique = matches!(err.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)));
-        if !is_unique {
-            return Err(RecordError::Refused(err.to_string()));
+        if Fault::of(&err) != Fault::Duplicate {
+            return Err(Failure::Database(err).into_error());
         }
         if let [record] = records
             && self.is_there(record).await
@@ -166,143 +159,10 @@ impl Writer {
             tx.rollback().await?;
             return Err(Failure::Fenced);
         }
-        let written = self.write_rows(&tx, records).await?;
+        let written = self.store.write_records(&tx, records, self.owner, (self.now)()).await?;
         tx.commit().await?;
         Ok(written)
     }
-
-    async fn write_rows(&self, tx: &DatabaseTransaction, records: &[&Record]) -> Result<Vec<Written>, DbErr> {
-        let (store, now) = (&self.store, (self.now)());
-        let statuses = self.lock_existing(tx, records).await?;
-        let handed_on = self.handed_on(tx, records).await?;
-        let all = records;
-        let is_open = |record: &&&Record| !handed_on.contains(&record.execution_id);
-        let records = &all.iter().filter(is_open).copied().collect::<Vec<_>>()[..];
-        let is_started = |record: &Record| statuses.get(&record.execution_id) == Some(&Some(STARTED));
-        let exists = |record: &&&Record| {
-            (record.create.is_some() && !record.deletes) || statuses.contains_key(&record.execution_id)
-        };
-        let created: Vec<&NewExecution> = records
-            .iter()
-            .filter(|record| !record.deletes)
-            .filter_map(|record| record.create.as_ref())
-            .collect();
-        store.insert_executions(tx, &created).await?;
-        for record in records {
-            if let Some(update) = record.update.as_ref().filter(|_| is_started(record)) {
-                store.update_execution(tx, record.execution_id, update, now).await?;
-            }
-        }
-        let runs_on = |record: &Record| record.create.is_some() || is_started(record);
-        self.write_jobs(tx, &records.iter().filter(exists).copied().collect::<Vec<_>>(), runs_on).await?;
-        self.write_leases(tx, records).await?;
-        let deleted: Vec<i64> = records
-            .iter()
-            .filter(|record| record.deletes && is_started(record))
-            .map(|record| record.execution_id)
-            .collect();
-        store.delete_jobs_of(tx, &deleted).await?;
-        store.delete_executions(tx, &deleted).await?;
-        let mut counts = Counts::default();
-        for row in records.iter().filter_map(|record| record.create.as_ref()) {
-            counts.add(&row.key, row.workflow_id);
-        }
-        store.count(tx, &counts, now).await?;
-        let outcome = |record: &&Record| match runs_on(record) || handed_on.contains(&record.execution_id) {
-            true => Written::Committed,
-            false => Written::EndedElsewhere,
-        };
-        Ok(all.iter().map(outcome).collect())
-    }
-
-    /// The executions whose records give away a lease that this instance does not have any more. An earlier
-    /// attempt at the record was committed, only its answer got lost, and whoever has taken the execution since
-    /// then must not be disturbed.
-    async fn handed_on(&self, tx: &DatabaseTransaction, records: &[&Record]) -> Result<HashSet<i64>, DbErr> {
-        let gives_away =
-            |record: &&&Record| record.create.is_none() && matches!(record.lease, LeaseChange::Wait(_));
-        let mut open: HashSet<i64> =
-            records.iter().filter(gives_away).map(|record| record.execution_id).collect();
-        if !open.is_empty() {
-            let owned = self.store.owned_among(tx, self.owner, &open).await?;
-            open.retain(|id| !owned.contains(id));
-        }
-        Ok(open)
-    }
-
-    async fn lock_existing(
-        &self,
-        tx: &DatabaseTransaction,
-        records: &[&Record],
-    ) -> Result<HashMap<i64, Option<i32>>, DbErr> {
-        let mut ids: Vec<i64> = records
-            .iter()
-            .filter(|record| record.create.is_none())
-            .map(|record| record.execution_id)
-            .collect();
-        ids.sort_unstable();
-        Ok(self.store.lock_executions(tx, &ids).await?.into_iter().collect())
-    }
-
-    async fn write_jobs(
-        &self,
-        tx: &DatabaseTransaction,
-        records: &[&Record],
-        runs_on: impl Fn(&Record) -> bool,
-    ) -> Result<(), DbErr> {
-        let replaced: Vec<i64> =
-            records.iter().filter(|record| record.replaces_jobs).map(|record| record.execution_id).collect();
-        self.store.delete_jobs_of(tx, &replaced).await?;
-        let late = records.iter().filter(|record| !runs_on(record)).flat_map(|record| &record.new_jobs);
-        let late: Vec<NewJob> = late.filter(|row| row.status == PENDING).map(aborted).collect();
-        let in_time = |record: &&&Record, row: &NewJob| runs_on(record) || row.status != PENDING;
-        let mut new: Vec<&NewJob> = records
-            .iter()
-            .flat_map(|record| record.new_jobs.iter().filter(move |row| in_time(&record, row)))
-            .chain(&late)
-            .collect();
-        new.sort_unstable_by_key(|row| row.id);
-        self.store.insert_jobs(tx, &new).await?;
-        let mut changed: Vec<(&JobUpdate, bool)> = records
-            .iter()
-            .flat_map(|record| record.job_updates.iter().map(|row| (row, runs_on(record))))
-            .collect();
-        changed.sort_unstable_by_key(|(row, _)| row.id);
-        for (row, runs_on) in changed {
-            match runs_on {
-                true => self.store.update_job(tx, row).await?,
-                false => self.store.update_late_job(tx, row).await?,
-            }
-        }
-        Ok(())
-    }
-
-    async fn write_leases(&self, tx: &DatabaseTransaction, records: &[&Record]) -> Result<(), DbErr> {
-        let (mut taken, mut waiting, mut released) = (Vec::new(), Vec::new(), Vec::new());
-        let mut by_id: Vec<&Record> = records.to_vec();
-        by_id.sort_unstable_by_key(|record| record.execution_id);
-        for record in &by_id {
-            match &record.lease {
-                LeaseChange::Keep => {}
-                LeaseChange::Take(lease) => taken.push((record.execution_id, lease)),
-                LeaseChange::Wait(lease) => waiting.push((record.execution_id, lease)),
-                LeaseChange::Release => released.push(record.execution_id),
-            }
-        }
-        self.store.write_leases(tx, &taken, Some(self.owner)).await?;
-        self.store.write_leases(tx, &waiting, None).await?;
-        self.store.delete_leases(tx, &released).await?;
-        let timers: Vec<&timer::Model> = by_id.iter().flat_map(|record| &record.timers).collect();
-        self.store.insert_timers(tx, &timers).await?;
-        let ended: Vec<i64> = by_id.iter().flat_map(|record| &record.ended_timers).copied().collect();
-        self.store.delete_timers(tx, &ended).await?;
-        let handovers: Vec<&handover::Model> = by_id.iter().flat_map(|record| &record.handovers).collect();
-        self.store.insert_handovers(tx, &handovers).await
-    }
-}
-
-fn aborted(row: &NewJob) -> NewJob {
-    NewJob { status: ABORTED, ..row.clone() }
 }
 
 fn event_key(record: &Record) -> Option<&str> {
@@ -318,8 +178,11 @@ impl Failure {
     fn into_error(self) -> RecordError {
         match self {
             Failure::Fenced => RecordError::Fenced,
-            Failure::Database(err) if is_transient(&err) => RecordError::Unavailable(err.to_string()),
-            Failure::Database(err) => RecordError::Refused(err.to_string()),
+            // A right that is missing can be granted: nothing is wrong with the record.
+            Failure::Database(err) if Fault::of(&err).is_of_the_database() => {
+                RecordError::Unavailable(describe(&err))
+            }
+            Failure::Database(err) => RecordError::Refused(describe(&err)),
         }
     }
 }
@@ -328,52 +191,4 @@ impl From<DbErr> for Failure {
     fn from(err: DbErr) -> Self {
         Failure::Database(err)
     }
-}
-
-/// Whether the same transaction may succeed later: the connection was lost or the server is away, or it
-/// lost a race.
-fn is_transient(err: &DbErr) -> bool {
-    let driver = match err {
-        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => return true,
-        DbErr::Exec(RuntimeErr::SqlxError(driver)) | DbErr::Query(RuntimeErr::SqlxError(driver)) => driver,
-        _ => return false,
-    };
-    match driver.as_database_error() {
-        // The driver failed without an answer of the server: the connection is gone.
-        None => true,
-        Some(database) => {
-            let code = database.code().unwrap_or_default();
-            // 5 and 6: SQLite is busy or locked, whose extended codes end in that byte.
-            let is_busy = database.try_downcast_ref::<sea_orm::sqlx::sqlite::SqliteError>().is_some()
-                && code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6));
-            // Interrupted and killed by a server that stops (1317, 1927), a full disk (1021), read-only servers
-            // of a failover (1290, 1836).
-            let is_mysql_passing = database
-                .try_downcast_ref::<sea_orm::sqlx::mysql::MySqlDatabaseError>()
-                .is_some_and(|err| matches!(err.number(), 1021 | 1290 | 1317 | 1836 | 1927));
-            is_race(err) || is_busy || is_mysql_passing || is_passing(&code)
-        }
-    }
-}
-
-/// Whether an SQLSTATE is about the state of the server, not about the statement.
-fn is_passing(code: &str) -> bool {
-    // A transaction that was idle for too long; a read-only standby.
-    matches!(code, "25P03" | "25006")
-        // Connections; resources, such as a full disk; a server that is shutting down or starting up.
-        || ["08", "53", "57P"].iter().any(|class| code.starts_with(class))
-}
-
-/// Whether the transaction lost a race against another: serialization failure, deadlock, lock wait, a snapshot
-/// that is too old.
-fn is_race(err: &DbErr) -> bool {
-    let (DbErr::Exec(RuntimeErr::SqlxError(driver)) | DbErr::Query(RuntimeErr::SqlxError(driver))) = err
-    else {
-        return false;
-    };
-    let Some(database) = driver.as_database_error() else { return false };
-    let is_mysql_race = database
-        .try_downcast_ref::<sea_orm::sqlx::mysql::MySqlDatabaseError>()
-        .is_some_and(|err| matches!(err.number(), 1020 | 1205 | 1213));
-    is_mysql_race || matches!(&*database.code().unwrap_or_default(), "40001" | "40P01" | "55P03")
 }

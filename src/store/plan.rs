@@ -1,0 +1,206 @@
+//! What records become in the rows of a transaction: first what the database says of each execution, then all rows
+//! table by table, in the one order of locks.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use entity::status::execution::STARTED;
+use entity::status::job::{ABORTED, PENDING};
+use entity::{handover, timer};
+use sea_orm::{DatabaseTransaction, DbErr};
+
+use super::Store;
+use super::execution::NewExecution;
+use super::instance::Owner;
+use super::job::{JobUpdate, NewJob};
+use super::record::{LeaseChange, Record, Written};
+use super::stats::Counts;
+
+/// What the database says of a record's execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Its row is written with the record.
+    New,
+    Started,
+    EndedElsewhere,
+    Gone,
+    /// The record gives a lease away that this instance does not have any more: an earlier attempt at it was
+    /// committed, only its answer got lost, and whoever has taken the execution since then must not be disturbed.
+    HandedOn,
+}
+
+struct Plan<'a> {
+    record: &'a Record,
+    state: State,
+}
+
+impl Plan<'_> {
+    /// Whether the execution was not over before this record.
+    fn runs_on(&self) -> bool {
+        matches!(self.state, State::New | State::Started)
+    }
+
+    /// The row of a new execution, unless it is not to be kept.
+    fn created(&self) -> Option<&NewExecution> {
+        self.record.create.as_ref().filter(|_| !self.record.deletes)
+    }
+
+    /// Whether jobs have an execution that they belong to.
+    fn has_row(&self) -> bool {
+        match self.state {
+            State::New => !self.record.deletes,
+            State::Started | State::EndedElsewhere => true,
+            State::Gone | State::HandedOn => false,
+        }
+    }
+
+    fn outcome(&self) -> Written {
+        match self.state {
+            State::New | State::Started | State::HandedOn => Written::Committed,
+            State::EndedElsewhere | State::Gone => Written::EndedElsewhere,
+        }
+    }
+}
+
+impl Store {
+    /// Writes records in a transaction that has passed the fence. Returns what becomes of each.
+    pub(super) async fn write_records(
+        &self,
+        tx: &DatabaseTransaction,
+        records: &[&Record],
+        owner: Owner,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Written>, DbErr> {
+        let plans = self.plan(tx, records, owner).await?;
+        let mut open: Vec<&Plan> = plans.iter().filter(|plan| plan.state != State::HandedOn).collect();
+        self.insert_executions(tx, &open.iter().filter_map(|plan| plan.created()).collect::<Vec<_>>())
+            .await?;
+        for plan in open.iter().filter(|plan| plan.state == State::Started) {
+            if let Some(update) = &plan.record.update {
+                self.update_execution(tx, plan.record.execution_id, update, now).await?;
+            }
+        }
+        self.write_jobs(tx, &open).await?;
+        open.sort_unstable_by_key(|plan| plan.record.execution_id);
+        self.write_lease_changes(tx, &open, owner).await?;
+        self.write_timers(tx, &open).await?;
+        let is_deleted = |plan: &&&Plan| plan.record.deletes && plan.state == State::Started;
+        let deleted: Vec<i64> = open.iter().filter(is_deleted).map(|plan| plan.record.execution_id).collect();
+        self.delete_jobs_of(tx, &deleted).await?;
+        self.delete_executions(tx, &deleted).await?;
+        let mut counts = Counts::default();
+        for row in open.iter().filter_map(|plan| plan.record.create.as_ref()) {
+            counts.add(&row.key, row.workflow_id);
+        }
+        self.count(tx, &counts, now).await?;
+        Ok(plans.iter().map(Plan::outcome).collect())
+    }
+
+    /// Locks the executions that have rows, and finds out what is to be done with each record.
+    async fn plan<'a>(
+        &self,
+        tx: &DatabaseTransaction,
+        records: &[&'a Record],
+        owner: Owner,
+    ) -> Result<Vec<Plan<'a>>, DbErr> {
+        let known = records.iter().filter(|record| record.create.is_none());
+        let mut ids: Vec<i64> = known.map(|record| record.execution_id).collect();
+        ids.sort_unstable();
+        let statuses: HashMap<i64, Option<i32>> = self.lock_executions(tx, &ids).await?.into_iter().collect();
+        let handed_on = self.handed_on(tx, records, owner).await?;
+        let plan = |record: &&'a Record| {
+            let state = match statuses.get(&record.execution_id) {
+                _ if handed_on.contains(&record.execution_id) => State::HandedOn,
+                _ if record.create.is_some() => State::New,
+                Some(Some(STARTED)) => State::Started,
+                Some(_) => State::EndedElsewhere,
+                None => State::Gone,
+            };
+            Plan { record, state }
+        };
+        Ok(records.iter().map(plan).collect())
+    }
+
+    /// The executions whose records give away a lease that this instance does not have.
+    async fn handed_on(
+        &self,
+        tx: &DatabaseTransaction,
+        records: &[&Record],
+        owner: Owner,
+    ) -> Result<HashSet<i64>, DbErr> {
+        let gives_away =
+            |record: &&&Record| record.create.is_none() && matches!(record.lease, LeaseChange::Wait(_));
+        let mut open: HashSet<i64> =
+            records.iter().filter(gives_away).map(|record| record.execution_id).collect();
+        if !open.is_empty() {
+            let owned = self.owned_among(tx, owner, &open).await?;
+            open.retain(|id| !owned.contains(id));
+        }
+        Ok(open)
+    }
+
+    /// Jobs by id. Of an execution that somebody else has ended, none stays pending.
+    async fn write_jobs(&self, tx: &DatabaseTransaction, plans: &[&Plan<'_>]) -> Result<(), DbErr> {
+        let plans: Vec<&Plan> = plans.iter().filter(|plan| plan.has_row()).copied().collect();
+        let replaced: Vec<i64> = plans
+            .iter()
+            .filter(|plan| plan.record.replaces_jobs)
+            .map(|plan| plan.record.execution_id)
+            .collect();
+        self.delete_jobs_of(tx, &replaced).await?;
+        let (mut new, mut late, mut changed): (Vec<&NewJob>, Vec<NewJob>, Vec<(&JobUpdate, bool)>) =
+            Default::default();
+        for plan in &plans {
+            for row in &plan.record.new_jobs {
+                if plan.runs_on() || row.status != PENDING {
+                    new.push(row);
+                } else {
+                    late.push(NewJob { status: ABORTED, ..row.clone() });
+                }
+            }
+            changed.extend(plan.record.job_updates.iter().map(|row| (row, plan.runs_on())));
+        }
+        new.extend(&late);
+        new.sort_unstable_by_key(|row| row.id);
+        self.insert_jobs(tx, &new).await?;
+        changed.sort_unstable_by_key(|(row, _)| row.id);
+        for (row, runs_on) in changed {
+            if runs_on {
+                self.update_job(tx, row).await?;
+            } else {
+                self.update_late_job(tx, row).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_lease_changes(
+        &self,
+        tx: &DatabaseTransaction,
+        plans: &[&Plan<'_>],
+        owner: Owner,
+    ) -> Result<(), DbErr> {
+        let (mut taken, mut waiting, mut released) = (Vec::new(), Vec::new(), Vec::new());
+        for Plan { record, .. } in plans {
+            match &record.lease {
+                LeaseChange::Keep => {}
+                LeaseChange::Take(lease) => taken.push((record.execution_id, lease)),
+                LeaseChange::Wait(lease) => waiting.push((record.execution_id, lease)),
+                LeaseChange::Release => released.push(record.execution_id),
+            }
+        }
+        self.write_leases(tx, &taken, Some(owner)).await?;
+        self.write_leases(tx, &waiting, None).await?;
+        self.delete_leases(tx, &released).await
+    }
+
+    async fn write_timers(&self, tx: &DatabaseTransaction, plans: &[&Plan<'_>]) -> Result<(), DbErr> {
+        let records = || plans.iter().map(|plan| plan.record);
+        let timers: Vec<&timer::Model> = records().flat_map(|record| &record.timers).collect();
+        self.insert_timers(tx, &timers).await?;
+        let ended: Vec<i64> = records().flat_map(|record| &record.ended_timers).copied().collect();
+        self.delete_timers(tx, &ended).await?;
+        let handovers: Vec<&handover::Model> = records().flat_map(|record| &record.handovers).collect();
+        self.insert_handovers(tx, &handovers).await
+    }
+}
