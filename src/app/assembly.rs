@@ -84,14 +84,14 @@ pub(super) fn services(
             let policy = request::Policy::default();
             let open = request::Settings { policy, response_limit: settings.response_limit };
             let client = request::Client::new(&open, certificates.clone()).context("TLS")?;
-            Some(NocoBase::new(client, &api.url, &config.api_base_path, api.key.reveal().to_owned()))
+            Some(NocoBase::new(client, &api.url, &config.http.api_base_path, api.key.reveal().to_owned()))
         }
         None => None,
     };
     Ok(Services {
         collections,
         scripts,
-        sql_timeout: config.sql_timeout,
+        sql_timeout: config.engine.sql_timeout,
         data_api: nocobase.clone().filter(|_| config.nocobase.writes_data),
         nocobase,
         requests: request::Client::new(&client, certificates).context("TLS")?,
@@ -116,10 +116,10 @@ pub(super) async fn ids(
 pub(super) fn limits(config: &Config) -> Limits {
     let default = Limits::default();
     Limits {
-        scripts: config.script_concurrency.unwrap_or(default.scripts),
-        expression_time: config.expression_timeout,
-        script_time: config.script_timeout,
-        expects_modules: config.expects_script_modules,
+        scripts: config.javascript.script_concurrency.unwrap_or(default.scripts),
+        expression_time: config.javascript.expression_timeout,
+        script_time: config.javascript.script_timeout,
+        expects_modules: config.javascript.expects_modules,
         ..default
     }
 }

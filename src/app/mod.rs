@@ -66,15 +66,15 @@ impl App {
             recorder,
             ids,
             owner: registration.owner,
-            loop_limit: config.loop_limit,
-            workers: config.workers,
-            sync_timeout: config.sync_timeout,
+            loop_limit: config.engine.loop_limit,
+            workers: config.engine.workers,
+            sync_timeout: config.engine.sync_timeout,
             nocobase_runs_workflows: config.nocobase.runs_workflows,
             services,
         });
         engine.beat().await?;
         let warming = scripts.clone();
-        let hooks = Hooks::new(store.clone(), config.api_base_path.clone(), move |hook| {
+        let hooks = Hooks::new(store.clone(), config.http.api_base_path.clone(), move |hook| {
             hook.workflow.graph.libraries().for_each(|library| warming.warm_up(library));
         });
         let stop = CancellationToken::new();
@@ -162,8 +162,8 @@ impl App {
         };
         if rows != *known {
             let key = SecretKey {
-                hex: self.config.aes_secret_key.as_ref().map(|key| key.reveal().to_owned()),
-                files: self.config.aes_secret_key_files.clone(),
+                hex: self.config.secret_key.hex.as_ref().map(|key| key.reveal().to_owned()),
+                files: self.config.secret_key.files.clone(),
             };
             self.engine.set_environment(variables(&rows, &key));
             *known = rows;

@@ -38,7 +38,7 @@ impl Demo {
         store.use_write_ahead_log().await?;
         add_missing(&store, SystemClock.now()).await?;
         store.db.close().await?;
-        let api = config.api_base_path.clone();
+        let api = config.http.api_base_path.clone();
         serve::run_then(config, |address| println!("{}", instructions(address, &api, &file))).await
     }
 }

@@ -98,7 +98,8 @@ impl Settings {
     /// Reads all sources, sets up logging and returns the settings.
     pub fn load(self) -> anyhow::Result<Config> {
         let config = Config::load(&self.sources()?)?;
-        telemetry::start(&config.log, config.log_format)?;
+        telemetry::start(&config.log.filter, config.log.format)?;
+        config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         Ok(config)
     }
 

@@ -19,9 +19,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 /// The same, telling the address as soon as requests are taken there.
 pub async fn run_then(config: Config, tell: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
     // Bound first: a port that is taken is told before an instance number is.
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("{} cannot be listened on; choose another with --listen", config.listen))?;
+    let listener = TcpListener::bind(config.http.listen).await.with_context(|| {
+        format!("{} cannot be listened on; choose another with --listen", config.http.listen)
+    })?;
     if let Some(file) = config.database.missing_file() {
         bail!("the database file {file} does not exist; check --database or DB_STORAGE");
     }
@@ -48,7 +48,7 @@ pub async fn serve(
     };
     http::serve(app.clone(), listener, until).await.context("serving HTTP")?;
     let passed = stopped_at.get().map(Instant::elapsed).unwrap_or_default();
-    app.shut_down(app.config.grace.saturating_sub(passed)).await?;
+    app.shut_down(app.config.http.grace.saturating_sub(passed)).await?;
     Ok(())
 }
 

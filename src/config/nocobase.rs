@@ -2,7 +2,8 @@
 
 use url::Url;
 
-use super::{Reader, Secret};
+use super::reader::Reader;
+use super::secret::Secret;
 
 #[derive(Clone, Debug)]
 pub struct NocoBase {
@@ -26,17 +27,24 @@ pub struct Api {
 impl NocoBase {
     pub(super) fn read(reader: &mut Reader) -> Self {
         let mode = reader.text("WORKER_MODE");
+        let is_odd = |c: char| !c.is_alphanumeric() && !":_-.,*! ".contains(c);
+        if mode.as_ref().is_some_and(|mode| mode.contains(is_odd)) {
+            reader.warn(
+                "WORKER_MODE has characters that no name of a process has; NocoBase takes it literally",
+            );
+        }
+        let has_url = reader.text("SIDEHOOK_NOCOBASE_URL").is_some();
         let url = reader.with("SIDEHOOK_NOCOBASE_URL", "a URL such as http://app:80", |text| {
             Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         });
-        let key = reader.text("SIDEHOOK_NOCOBASE_API_KEY").map(Secret::new);
-        if url.is_some() && key.is_none() {
+        let key = reader.secret("SIDEHOOK_NOCOBASE_API_KEY");
+        if has_url && key.is_none() {
             reader.fault(
                 "SIDEHOOK_NOCOBASE_API_KEY",
                 "an API key of NocoBase, as SIDEHOOK_NOCOBASE_URL is set",
             );
         }
-        if key.is_some() && url.is_none() {
+        if key.is_some() && !has_url {
             reader.fault("SIDEHOOK_NOCOBASE_URL", "NocoBase's URL, as SIDEHOOK_NOCOBASE_API_KEY is set");
         }
         let writes_data = reader.with("SIDEHOOK_DATA_WRITES", "direct or api", |text| match text {
@@ -45,7 +53,7 @@ impl NocoBase {
             _ => None,
         });
         let writes_data = writes_data.unwrap_or_default();
-        if writes_data && (url.is_none() || key.is_none()) {
+        if writes_data && !has_url {
             reader.fault("SIDEHOOK_DATA_WRITES", "direct, as SIDEHOOK_NOCOBASE_URL is not set");
         }
         Self {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Reader, size};
+use super::reader::Reader;
 
 #[derive(Clone, Debug)]
 pub struct Requests {
@@ -40,9 +40,7 @@ impl Requests {
                     _ => None,
                 })
                 .unwrap_or(false),
-            response_limit: reader
-                .with("SIDEHOOK_REQUEST_RESPONSE_LIMIT", "a size such as 10mb", size)
-                .unwrap_or(10 << 20),
+            response_limit: reader.size("SIDEHOOK_REQUEST_RESPONSE_LIMIT", 10 << 20),
             extra_certificates: reader.text("NODE_EXTRA_CA_CERTS").map(PathBuf::from),
             storage: reader.text("STORAGE_PATH").unwrap_or_else(|| "storage".to_owned()).into(),
             uploads: reader.text("LOCAL_STORAGE_DEST").map(PathBuf::from),

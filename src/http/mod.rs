@@ -25,7 +25,7 @@ use crate::webhook::refusal::Refusal;
 /// | `GET /health/live` | 200 while the process serves |
 /// | `GET /health/ready` | 200 while the database answers, else 503 |
 fn routes(app: Arc<App>) -> BoxEndpoint<'static, Response> {
-    let api = app.config.api_base_path.clone();
+    let api = app.config.http.api_base_path.clone();
     Route::new()
         // A colon starts a parameter anywhere in a pattern, so `webhook:trigger` is matched by the handler.
         .at(format!("{api}:action/:key"), webhook::by_action)
@@ -45,7 +45,7 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
-    let grace = app.config.grace;
+    let grace = app.config.http.grace;
     Server::new_with_acceptor(acceptor::NoDelay::new(listener)?)
         .name("sidehook")
         .idle_timeout(Duration::from_secs(75))

@@ -83,7 +83,7 @@ async fn trigger(
 
 /// Runs the workflow and answers what it says.
 async fn run(app: &Arc<App>, event: Event) -> Result<Reply, Refusal> {
-    let Ok(ended) = tokio::time::timeout(app.config.sync_timeout, app.engine.run(event)).await else {
+    let Ok(ended) = tokio::time::timeout(app.config.engine.sync_timeout, app.engine.run(event)).await else {
         return Ok(Reply::timeout());
     };
     let (id, ended) = ended.map_err(refusal)?;
@@ -111,7 +111,7 @@ async fn enqueue(app: &Arc<App>, hook: &Hook, event: Event) -> Result<Reply, Ref
 }
 
 async fn read_body(app: &App, request: &Request, body: Body) -> Result<Vec<u8>, Refusal> {
-    let limit = app.config.body_limit;
+    let limit = app.config.http.body_limit;
     let length = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
     if length.is_some_and(|length| length > limit) {
         return Err(Refusal::too_large(limit));

@@ -1,22 +1,5 @@
-// Of `@nocobase/plugin-workflow/client-v2`, which NocoBase provides at run time, to both of its clients.
+// Of `@nocobase/plugin-workflow`'s clients, which NocoBase provides at run time.
 
-import type { ComponentType, ReactElement } from 'react';
+export class Trigger {}
 
-/** A form: loaded once it is shown. */
-export type Loader = () => Promise<{ default: ComponentType }>;
-
-export class Trigger {
-  title: string;
-  description?: string;
-  FieldsetLoader?: Loader;
-}
-
-export class Instruction {
-  type: string;
-  title: string;
-  description?: string;
-  group: string;
-  icon?: ReactElement;
-  end?: boolean;
-  FieldsetLoader?: Loader;
-}
+export class Instruction {}

@@ -47,7 +47,7 @@ impl Check {
         let store = app::connect(&config).await.context(UNOPENED)?;
         let mut report = Report::default();
         report.fact("Database", &store.database_version().await?);
-        report.fact("Listens on", &config.listen.to_string());
+        report.fact("Listens on", &config.http.listen.to_string());
         let gaps = check_tables(&store, &mut report).await?;
         if gaps.is_empty() {
             check_plugin(&store, &mut report).await?;
@@ -142,7 +142,7 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
     let mut workflows: Vec<&Listed> = entries.values().map(|listed| &**listed).collect();
     workflows.sort_by_key(|listed| listed.hook.workflow.id);
     let claims = workflows.iter().filter_map(|listed| listed.hook.claim());
-    let (_, unserved) = path::Table::build(&config.api_base_path, claims);
+    let (_, unserved) = path::Table::build(&config.http.api_base_path, claims);
     report.heading(&match workflows.len() {
         0 => "No webhook workflow is enabled.".to_owned(),
         1 => "1 webhook workflow is enabled:".to_owned(),
@@ -150,7 +150,7 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
     });
     let hands_over = config.nocobase.api.is_some() || store.is_own_plugin_enabled().await?;
     let events = if config.nocobase.writes_data { Vec::new() } else { store.record_events().await? };
-    let setting = Setting { hands_over, expects_modules: config.expects_script_modules, events: &events };
+    let setting = Setting { hands_over, expects_modules: config.javascript.expects_modules, events: &events };
     for listed in workflows {
         let refused = unserved.iter().find(|one| one.key == listed.hook.workflow.key);
         let findings = finding::all(&listed.definition, &listed.hook, setting);
@@ -169,7 +169,7 @@ fn describe(
     let Hook { workflow, trigger } = &listed.hook;
     report.heading(if workflow.title.is_empty() { "(without a title)" } else { &workflow.title });
     report.detail("key", &workflow.key);
-    report.detail("URL", &format!("POST {}webhook:trigger/{}", config.api_base_path, workflow.key));
+    report.detail("URL", &format!("POST {}webhook:trigger/{}", config.http.api_base_path, workflow.key));
     if let (Some(Ok(path)), None) = (&trigger.path, refused) {
         report.detail("", &format!("POST {path}"));
     }

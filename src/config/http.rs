@@ -1,0 +1,49 @@
+//! Serving HTTP: the address, the URLs, the limits of requests.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::reader::{Faults, Reader, Sources, duration};
+
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// `SIDEHOOK_LISTEN`: the address to serve on.
+    pub listen: SocketAddr,
+    /// `API_BASE_PATH`: what the URLs start with; begins and ends with a slash.
+    pub api_base_path: String,
+    /// `REQUEST_BODY_LIMIT`: the largest request body in bytes, written like `10mb`.
+    pub body_limit: usize,
+    /// `SIDEHOOK_GRACE`: how long running executions may take to end after SIGTERM, written like `20s`.
+    pub grace: Duration,
+}
+
+/// The address that `serve` listens on. The other settings may be wrong or missing.
+pub fn listen(sources: &Sources) -> Result<SocketAddr, Faults> {
+    let mut reader = Reader::open(sources);
+    let listen = read_listen(&mut reader);
+    reader.finish_early()?;
+    Ok(listen)
+}
+
+impl Http {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        Self {
+            listen: read_listen(reader),
+            api_base_path: slashed(&reader.text("API_BASE_PATH").unwrap_or_else(|| "/api/".to_owned())),
+            body_limit: reader.size("REQUEST_BODY_LIMIT", 10 << 20),
+            grace: reader
+                .with("SIDEHOOK_GRACE", "a time such as 20s", duration)
+                .unwrap_or(Duration::from_secs(20)),
+        }
+    }
+}
+
+fn read_listen(reader: &mut Reader) -> SocketAddr {
+    let default = SocketAddr::from(([0, 0, 0, 0], 13080));
+    reader.parsed("SIDEHOOK_LISTEN", "an address and a port such as 127.0.0.1:13080", default)
+}
+
+fn slashed(path: &str) -> String {
+    let inner = path.trim_matches('/');
+    if inner.is_empty() { "/".to_owned() } else { format!("/{inner}/") }
+}
