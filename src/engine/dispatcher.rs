@@ -7,8 +7,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use entity::status::execution::STARTED;
 
-use super::processor::{Ended, Execution, Start};
-use super::{Engine, Workflow};
+use super::Engine;
+use super::run::{Ended, Execution, Start, Workflow};
 use crate::expr::{Value, json};
 use crate::store::execution::NewExecution;
 use crate::store::lease::Lease;
@@ -151,7 +151,7 @@ impl Engine {
     }
 
     /// When an execution of this workflow that starts now has to be over.
-    pub(super) fn expires_at(&self, workflow: &Workflow) -> Option<chrono::DateTime<chrono::Utc>> {
+    pub fn expires_at(&self, workflow: &Workflow) -> Option<chrono::DateTime<chrono::Utc>> {
         let timeout = TimeDelta::try_milliseconds(workflow.options.timeout_ms?)?;
         self.ids.now().checked_add_signed(timeout)
     }

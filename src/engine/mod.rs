@@ -2,20 +2,10 @@
 //! what another instance has left. It knows neither HTTP nor the trigger's configuration.
 
 mod dispatcher;
-pub mod graph;
-mod hand_over;
-mod journal;
-mod position;
 mod processor;
-mod reach;
-mod recording;
-mod recovery;
-mod restoring;
-mod running;
-mod step;
-mod transaction;
-mod waiting;
-mod workers;
+mod run;
+mod schedule;
+mod watch;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,83 +13,25 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use entity::workflow;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use dispatcher::Event;
-pub use processor::Ended;
+pub use run::{Ended, Workflow};
 
-use self::graph::Graph;
-use self::running::Running;
-use self::workers::Workers;
-use crate::expr::convert::to_number;
-use crate::expr::{Object, Value, json};
+use self::schedule::running::Running;
+use self::schedule::workers::Workers;
+use crate::expr::{Object, Value};
 use crate::ids::Ids;
 use crate::node::Services;
 use crate::store::Store;
-use crate::store::catalog::Definition;
 use crate::store::instance::Owner;
 use crate::store::recorder::Recorder;
 
 /// So many executions wait for work in the background without a worker; further ones keep theirs, which
 /// bounds how many are in memory.
 const WAITING_PLACES: usize = 1_000;
-
-/// A workflow version, ready to run.
-pub struct Workflow {
-    pub id: i64,
-    pub key: String,
-    pub title: String,
-    /// Whether a caller waits for the end of the execution.
-    pub is_sync: bool,
-    pub options: Options,
-    pub graph: Graph,
-}
-
-/// What sidehook heeds of `workflows.options`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Options {
-    /// Final statuses whose executions are removed.
-    pub delete_execution_on_status: Vec<i32>,
-    /// How long an execution may take, in milliseconds.
-    pub timeout_ms: Option<i64>,
-}
-
-impl Workflow {
-    pub fn build(definition: &Definition) -> Self {
-        let workflow::Model { id, key, title, sync, options, .. } = &definition.workflow;
-        Self {
-            id: *id,
-            key: key.clone().unwrap_or_default(),
-            title: title.clone().unwrap_or_default(),
-            is_sync: sync.unwrap_or_default(),
-            options: Options::parse(options.as_ref().map_or("{}", |options| &options.0)),
-            graph: Graph::build(&definition.nodes),
-        }
-    }
-}
-
-impl Options {
-    /// Anything that is no object counts as none: a row inserted by SQL on PostgreSQL gets a JSON string
-    /// there, which NocoBase does not heed either.
-    fn parse(text: &str) -> Self {
-        let options = json::parse(text.as_bytes()).unwrap_or_default();
-        let statuses = options.member("deleteExecutionOnStatus");
-        let statuses = statuses.as_array().map(|array| array.items()).unwrap_or_default();
-        let timeout = to_number(&options.member("timeout")).unwrap_or(f64::NAN);
-        Self {
-            delete_execution_on_status: statuses
-                .iter()
-                .filter_map(Value::as_number)
-                .map(|status| status as i32)
-                .filter(|status| *status != 0)
-                .collect(),
-            timeout_ms: (timeout > 0.0 && timeout.is_finite()).then_some(timeout as i64),
-        }
-    }
-}
 
 /// Everything that running workflows needs.
 pub struct Engine {
@@ -235,19 +167,5 @@ impl Engine {
         let _ = tokio::time::timeout(grace, self.tasks.wait()).await;
         self.stopped.cancel();
         self.running.count()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn options_tolerate_whatever_a_row_holds() {
-        let parsed = Options::parse(r#"{"timeout":"1500","deleteExecutionOnStatus":[1,-1,null,0]}"#);
-        assert_eq!(parsed, Options { delete_execution_on_status: vec![1, -1], timeout_ms: Some(1500) });
-        for odd in ["null", "5", r#""{\"timeout\":5}""#, r#"{"timeout":-1}"#, "{", r#"{"timeout":{}}"#] {
-            assert_eq!(Options::parse(odd), Options::default(), "{odd}");
-        }
     }
 }

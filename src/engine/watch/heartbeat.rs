@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Engine;
+use crate::engine::Engine;
 use crate::store::instance::{InstanceError, TIME_TO_LIVE};
 
 /// How often an instance gives a sign of life and looks for the leases of others.
@@ -106,7 +106,7 @@ impl Engine {
     }
 
     /// Leaves executions for the next heartbeat to pick up, if they are this instance's.
-    pub(super) fn strand(&self, executions: Vec<i64>) {
+    pub fn strand(&self, executions: Vec<i64>) {
         self.stranded.lock().unwrap_or_else(PoisonError::into_inner).extend(executions);
     }
 }

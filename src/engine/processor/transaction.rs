@@ -2,55 +2,23 @@
 //! write and the knowledge of it are committed together, and those of transaction nodes, which span a branch.
 //! Within the latter nothing is recorded until they end.
 
-use std::time::Duration;
-
 use entity::status::job::ERROR;
 use sea_orm::{DatabaseTransaction, IsolationLevel, TransactionTrait};
 
-use super::journal::Extent;
-use super::processor::Processor;
-use super::recording::wait_for_database;
-use super::step::{self, Step};
+use super::Processor;
+use super::cut_off::wait_for_database;
+use crate::engine::run::journal::Extent;
+use crate::engine::run::step::{self, Step};
 use crate::expr::Thrown;
 use crate::node::{JobId, NodeIndex};
-use crate::store::recorder::{self, LeaseChange, Record, RecordError};
+use crate::store::recorder::{LeaseChange, Record, RecordError};
 
 /// `Processor.ts` of NocoBase words it so.
 const PENDING_INSIDE: &str = "Pending jobs are not allowed inside an open transaction scope";
 
-/// Servers end transactions in which nothing happens for an instance's time-to-live.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
-
-/// The open transactions of a run.
-#[derive(Default)]
-pub struct Transactions {
-    /// That of the node that runs, where no transaction node is around it.
-    own: Option<DatabaseTransaction>,
-    /// Those of the transaction nodes around it, outermost first. Inner ones are savepoints.
-    scopes: Vec<DatabaseTransaction>,
-    /// Whether the innermost one is to be committed with the job that is saved next.
-    commits: bool,
-}
-
-impl Transactions {
-    /// Whether a transaction node is around what runs.
-    pub fn has_scope(&self) -> bool {
-        !self.scopes.is_empty()
-    }
-
-    /// The transaction of the innermost transaction node.
-    pub fn scope(&self) -> Option<&DatabaseTransaction> {
-        self.scopes.last()
-    }
-
-    fn current(&self) -> Option<&DatabaseTransaction> {
-        self.scopes.last().or(self.own.as_ref())
-    }
-}
-
 impl Processor {
     /// The open transaction, begun now if there is none.
-    pub(super) async fn open_transaction(&mut self) -> Result<&DatabaseTransaction, Thrown> {
+    pub async fn open_transaction(&mut self) -> Result<&DatabaseTransaction, Thrown> {
         if self.transactions.current().is_none() {
             self.transactions.own = Some(self.begin_transaction(None).await?);
         }
@@ -58,7 +26,7 @@ impl Processor {
     }
 
     /// Begins the transaction of a transaction node.
-    pub(super) async fn open_scope(&mut self, isolation: Option<IsolationLevel>) -> Result<(), Thrown> {
+    pub async fn open_scope(&mut self, isolation: Option<IsolationLevel>) -> Result<(), Thrown> {
         let scope = match self.transactions.scopes.last() {
             Some(outer) => outer.begin().await.map_err(|err| Thrown::error(err.to_string()))?,
             None => self.begin_transaction(isolation).await?,
@@ -68,14 +36,14 @@ impl Processor {
     }
 
     /// Takes back what the branch of the innermost transaction node has written.
-    pub(super) async fn roll_back_scope(&mut self) {
+    pub async fn roll_back_scope(&mut self) {
         if let Some(scope) = self.transactions.scopes.pop() {
             take_back(scope).await;
         }
     }
 
     /// Has the innermost transaction node's transaction committed with the job that is saved next.
-    pub(super) fn commit_scope(&mut self) {
+    pub fn commit_scope(&mut self) {
         self.transactions.commits = true;
     }
 
@@ -103,14 +71,14 @@ impl Processor {
     }
 
     /// Whether the job that has just been saved for a node ends a transaction that is to be committed.
-    pub(super) fn is_to_commit(&self) -> bool {
+    pub fn is_to_commit(&self) -> bool {
         self.transactions.own.is_some() || self.transactions.commits
     }
 
     /// Records everything so far in the transaction that ends with this job, and commits it. What the database
     /// refuses becomes an error of the job. When the database is gone this run is over: it is taken up again
     /// from what the database says.
-    pub(super) async fn commit(&mut self, node: NodeIndex, job: JobId) -> Result<Step, RecordError> {
+    pub async fn commit(&mut self, node: NodeIndex, job: JobId) -> Result<Step, RecordError> {
         let is_scope = std::mem::take(&mut self.transactions.commits);
         let open = if is_scope { self.transactions.scopes.pop() } else { self.transactions.own.take() };
         let status = self.journal.job(job).status;
@@ -158,7 +126,7 @@ impl Processor {
     }
 
     /// Takes back what the node that runs has written. Within a transaction node that is done at its end.
-    pub(super) async fn roll_back(&mut self) {
+    pub async fn roll_back(&mut self) {
         if let Some(own) = self.transactions.own.take() {
             take_back(own).await;
         }
@@ -166,7 +134,7 @@ impl Processor {
 
     /// Ends what transaction nodes have left open at the end of a segment. Nothing may wait inside of them, and
     /// what ends the execution from within them takes their writes back, as in NocoBase.
-    pub(super) async fn close_scopes(&mut self) {
+    pub async fn close_scopes(&mut self) {
         if !self.transactions.has_scope() {
             return;
         }
@@ -184,21 +152,6 @@ impl Processor {
         }
         self.journal.flush();
         self.ended = Some(ERROR);
-    }
-}
-
-/// Waits for work, with a transaction around it that the server must not take for abandoned meanwhile.
-pub async fn keep_open<T>(scope: Option<&DatabaseTransaction>, work: impl Future<Output = T>) -> T {
-    let mut work = std::pin::pin!(work);
-    loop {
-        match tokio::time::timeout(SIGN_OF_LIFE, &mut work).await {
-            Ok(outcome) => return outcome,
-            Err(_) => {
-                if let Some(scope) = scope {
-                    recorder::touch(scope).await;
-                }
-            }
-        }
     }
 }
 

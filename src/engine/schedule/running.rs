@@ -1,18 +1,9 @@
-//! The executions that run in this process, and the watch for those that somebody else has ended.
+//! The executions that run in this process.
 
 use std::collections::{HashMap, hash_map};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-
-use super::Engine;
-
-/// How often the database is asked; an abort is noticed within this time.
-const WATCH_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Every so many looks those executions are looked at, too, that wait for a time.
-const LOOKS_AT_WAITING: u32 = 5;
 
 #[derive(Clone, Default)]
 pub struct Running(Arc<Mutex<HashMap<i64, Entry>>>);
@@ -65,14 +56,14 @@ impl Running {
     }
 
     /// The executions that had a row already at the last call.
-    fn watched(&self) -> Vec<i64> {
+    pub fn watched(&self) -> Vec<i64> {
         let mut entries = self.entries();
         let watched = entries.iter().filter(|(_, entry)| entry.is_watched).map(|(id, _)| *id).collect();
         entries.values_mut().for_each(|entry| entry.is_watched = entry.has_row);
         watched
     }
 
-    fn abort(&self, id: i64) {
+    pub fn abort(&self, id: i64) {
         if let Some(entry) = self.entries().get(&id) {
             entry.aborted.cancel();
         }
@@ -93,43 +84,5 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         self.running.entries().remove(&self.id);
-    }
-}
-
-impl Engine {
-    /// Cancels runs whose executions have been ended by NocoBase: by its screen or its timeout manager. Those
-    /// that wait for a time, and are in nobody's memory, become due at once.
-    pub(super) async fn watch_aborts(self: Arc<Self>) {
-        let mut looks = 0_u32;
-        while self.stopped.run_until_cancelled(tokio::time::sleep(WATCH_INTERVAL)).await.is_some() {
-            looks = looks.wrapping_add(1);
-            if looks.is_multiple_of(LOOKS_AT_WAITING) {
-                self.wake_ended().await;
-            }
-            let watched = self.running.watched();
-            if watched.is_empty() {
-                continue;
-            }
-            match self.store.ended_among(&watched).await {
-                Ok(ended) => {
-                    for id in ended {
-                        tracing::info!(execution.id = id, "execution was ended outside sidehook");
-                        self.running.abort(id);
-                    }
-                }
-                Err(err) => tracing::warn!(reason = %err, "running executions could not be checked"),
-            }
-        }
-    }
-
-    async fn wake_ended(&self) {
-        match self.store.wake_ended(self.ids.now()).await {
-            Ok(0) => {}
-            Ok(executions) => {
-                tracing::info!(executions, "waiting executions were ended outside sidehook");
-                self.backlog_grew.notify_one();
-            }
-            Err(err) => tracing::warn!(reason = %err, "waiting executions could not be checked"),
-        }
     }
 }

@@ -2,33 +2,30 @@
 //! where it stands, before and after work with outside effects and in long runs.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use entity::status::execution::{ABORTED, STARTED};
 use entity::status::job::ERROR;
 
-use super::journal::Extent;
-use super::position::Position;
-use super::processor::Processor;
-use super::step::Step;
+use super::Processor;
+use super::cut_off::wait_for_database;
+use crate::engine::run::journal::Extent;
+use crate::engine::run::position::Position;
+use crate::engine::run::step::Step;
 use crate::expr::{Value, json};
 use crate::store::execution::ExecutionUpdate;
 use crate::store::lease::Lease;
 use crate::store::recorder::{LeaseChange, Record, RecordError, Written};
 
-/// How long to wait before a database that was away is tried again.
-const RETRY_DELAY: Duration = Duration::from_secs(1);
-
 impl Processor {
     /// Writes all jobs as they are and where the run stands, so that another instance could go on with `next`.
-    pub(super) async fn record_position(&mut self, next: Step) -> Result<(), RecordError> {
+    pub async fn record_position(&mut self, next: Step) -> Result<(), RecordError> {
         let lease = LeaseChange::Take(self.lease(Some(next), 0));
         let record = self.next_record(Extent::Everything, lease);
         self.write(record).await
     }
 
     /// Writes the end of a segment: the execution has ended or waits.
-    pub(super) async fn record_segment(&mut self) -> Result<(), RecordError> {
+    pub async fn record_segment(&mut self) -> Result<(), RecordError> {
         if self.is_ended_elsewhere {
             return self.let_go().await;
         }
@@ -72,7 +69,7 @@ impl Processor {
     }
 
     /// Hands a waiting execution to whoever is there when its time comes.
-    pub(super) async fn record_leaving(&mut self) -> Result<(), RecordError> {
+    pub async fn record_leaving(&mut self) -> Result<(), RecordError> {
         if !self.waits.is_resident {
             return Ok(());
         }
@@ -99,14 +96,14 @@ impl Processor {
         self.waits.first_due().into_iter().chain(expires_at).min().unwrap_or_default()
     }
 
-    pub(super) fn lease(&self, next: Option<Step>, due_at: i64) -> Lease {
+    pub fn lease(&self, next: Option<Step>, due_at: i64) -> Lease {
         let workflow = &self.execution.workflow;
         let position = Position::new(&workflow.graph, next, &self.calls);
         Lease { workflow_id: workflow.id, position: Some(position.text()), due_at }
     }
 
     /// Writes a record, however long the database is away, and notes what became of it.
-    pub(super) async fn write(&mut self, record: Record) -> Result<(), RecordError> {
+    pub async fn write(&mut self, record: Record) -> Result<(), RecordError> {
         let is_new = record.create.is_some();
         let record = Arc::new(record);
         loop {
@@ -142,12 +139,12 @@ impl Processor {
     }
 
     /// Notes what became of a record.
-    pub(super) fn note(&mut self, written: Written) {
+    pub fn note(&mut self, written: Written) {
         self.engine.running.recorded(self.execution.id);
         self.is_ended_elsewhere |= written == Written::EndedElsewhere;
     }
 
-    pub(super) fn next_record(&mut self, extent: Extent, lease: LeaseChange) -> Record {
+    pub fn next_record(&mut self, extent: Extent, lease: LeaseChange) -> Record {
         let timers = self.new_timers();
         let (new_jobs, job_updates) = self.journal.take_rows(self.execution.id, extent);
         let output = self.output.take().map(|output| output_text(&output));
@@ -190,12 +187,6 @@ impl Processor {
             ..Record::default()
         }
     }
-}
-
-/// Lets an execution that was acknowledged wait until the database may be back.
-pub(super) async fn wait_for_database(execution_id: i64, reason: &str) {
-    tracing::warn!(execution.id = execution_id, reason, "execution waits for the database");
-    tokio::time::sleep(RETRY_DELAY).await;
 }
 
 /// `executions.output`: null and undefined are SQL NULL.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use sea_orm::{DatabaseTransaction, IsolationLevel};
 
-use super::journal::Owner;
-use super::processor::Processor;
+use super::Processor;
+use crate::engine::run::journal::Owner;
 use crate::expr::{Live, Object, Scope, Template, Thrown, Value};
 use crate::ids::NoIdsLeft;
 use crate::node::{Draft, Job, JobId, NodeIndex, Run, Services};

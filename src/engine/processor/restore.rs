@@ -7,17 +7,19 @@ use entity::status::execution::ERROR;
 use entity::status::job::RESOLVED;
 use entity::timer;
 
-use super::journal::{Left as LeftJob, Owner};
-use super::position::Position;
-use super::processor::{Left, Processor, Start, until_cut_off};
-use super::step::Step;
+use super::Processor;
+use super::cut_off::until_cut_off;
+use crate::engine::run::journal::{Left as LeftJob, Owner};
+use crate::engine::run::position::Position;
+use crate::engine::run::step::Step;
+use crate::engine::run::{Left, Start};
 use crate::node::{Context, JobId, NodeIndex, Outcome, Settled};
 use crate::store::job::NewestJob;
 use crate::store::recorder::RecordError;
 
 impl Processor {
     /// The first step of this run; none when the execution goes on waiting.
-    pub(super) async fn begin(&mut self) -> Result<Option<Step>, RecordError> {
+    pub async fn begin(&mut self) -> Result<Option<Step>, RecordError> {
         match std::mem::replace(&mut self.execution.start, Start::Fresh) {
             Start::At(left) => self.restore(left).await,
             Start::Over => {

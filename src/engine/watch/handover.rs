@@ -6,15 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use entity::handover;
-use entity::status::job::{ERROR, PENDING};
+use entity::status::job::ERROR;
 use sea_orm::DbErr;
 
-use super::Engine;
-use super::position::Position;
-use super::processor::Processor;
-use super::step::Step;
+use crate::engine::Engine;
+use crate::engine::run::position::Position;
 use crate::expr::{Thrown, json};
-use crate::node::{Draft, JobId, NocoBase, NodeIndex, Run};
+use crate::node::{JobId, NocoBase};
 use crate::store::handover::Handover;
 use crate::store::job::JobUpdate;
 use crate::store::lease::Lease;
@@ -25,48 +23,20 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// At most so many are looked at together.
 const BATCH: u64 = 200;
 /// NocoBase works through its queue one by one, and keeps it in memory: after so long a request counts as lost.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub const HANDOVER_TIMEOUT: Duration = Duration::from_secs(300);
 /// When a request that failed is tried again.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
-/// So many requests are taken by NocoBase without any effect before the node counts as one that it cannot run.
-const MOST_ATTEMPTS: i32 = 3;
-
-impl Processor {
-    /// Leaves a node to NocoBase, as soon as nothing else of this execution waits here.
-    pub(super) fn leave_to_nocobase(&mut self, node: NodeIndex, input: Option<JobId>) -> Step {
-        let job = self.save(node, Draft { status: PENDING, upstream: input, ..Draft::default() });
-        self.journal.leave_unstarted(job);
-        self.journal.flush();
-        self.log_job(node, PENDING);
-        self.waits.hand_over(job);
-        Step::Unwind
-    }
-
-    /// What NocoBase is told about this execution, once nothing else of it waits here. With an API it is told
-    /// as soon as that is recorded; without one the plugin finds what is due.
-    pub(super) fn handovers(&self) -> Vec<handover::Model> {
-        let has_api = self.engine.services.nocobase.is_some();
-        let patience = if has_api { PATIENCE } else { Duration::ZERO };
-        let due_at = (self.engine.ids.now() + patience).timestamp_millis();
-        let row = |job: &JobId| handover::Model {
-            job_id: job.0,
-            execution_id: self.execution.id,
-            node_id: self.execution.workflow.graph.node(self.journal.job(*job).node).id,
-            due_at,
-            attempts: i32::from(has_api),
-        };
-        self.waits.to_hand_over().iter().map(row).collect()
-    }
-}
+/// After so many requests that NocoBase has taken without any effect the node counts as one that it cannot run.
+const MAX_ATTEMPTS: i32 = 3;
 
 impl Engine {
     /// Whether NocoBase can be told to run nodes: by its API, or by sidehook's plugin that looks for them.
-    pub(super) fn hands_over(&self) -> bool {
+    pub fn hands_over(&self) -> bool {
         self.services.nocobase.is_some() || self.has_plugin()
     }
 
     /// Tells NocoBase of what it is to run, until it does.
-    pub(super) async fn watch_handovers(self: Arc<Self>) {
+    pub async fn watch_handovers(self: Arc<Self>) {
         while self.stopping.run_until_cancelled(tokio::time::sleep(WATCH_INTERVAL)).await.is_some() {
             if let Err(err) = self.look_at_handovers().await {
                 tracing::warn!(reason = %err, "what was handed over cannot be followed");
@@ -81,10 +51,10 @@ impl Engine {
                 self.store.drop_handover(row.job_id).await?;
             } else if row.due_at > now {
                 continue;
-            } else if row.attempts >= MOST_ATTEMPTS {
+            } else if row.attempts >= MAX_ATTEMPTS {
                 self.give_up_handover(&row).await?;
             } else if let Some(nocobase) = &self.services.nocobase {
-                let due_at = now + PATIENCE.as_millis() as i64;
+                let due_at = now + HANDOVER_TIMEOUT.as_millis() as i64;
                 let next = handover::Model { due_at, attempts: row.attempts + 1, ..row.clone() };
                 if self.store.move_handover(&row, &next).await? {
                     self.tell(nocobase, next).await?;
@@ -95,7 +65,7 @@ impl Engine {
     }
 
     /// Tells NocoBase at once of what has just been recorded.
-    pub(super) fn tell_nocobase(self: &Arc<Self>, rows: Vec<handover::Model>) {
+    pub fn tell_nocobase(self: &Arc<Self>, rows: Vec<handover::Model>) {
         let engine = self.clone();
         self.watches.spawn(async move {
             let Some(nocobase) = &engine.services.nocobase else { return };

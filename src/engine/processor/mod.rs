@@ -3,103 +3,65 @@
 //! What NocoBase does by nested calls (`Processor.ts`) is a [`Step`] at a time here. Of its call stack only
 //! what matters later is kept, in `calls`. Between two pauses a run is one segment, as in NocoBase.
 
-use std::panic::AssertUnwindSafe;
+pub mod cut_off;
+mod host;
+mod recording;
+mod restore;
+mod transaction;
+mod transactions;
+mod waiting;
+
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use entity::status::execution::STARTED;
 use entity::status::job::{ABORTED, ERROR};
 use entity::status::reason;
-use entity::timer;
-use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-use super::journal::Journal;
-use super::position::Call;
-use super::step::{self, Step};
-use super::transaction::Transactions;
-use super::waiting::{Awakened, Waits};
-use super::workers::Worker;
-use super::{Engine, Workflow};
+use self::cut_off::until_cut_off;
+use self::transactions::Transactions;
+use crate::engine::Engine;
+use crate::engine::run::journal::Journal;
+use crate::engine::run::position::Call;
+use crate::engine::run::step::{self, Step};
+use crate::engine::run::waits::{Awakened, Waits};
+use crate::engine::run::{Ended, Execution};
+use crate::engine::schedule::workers::Worker;
 use crate::expr::{Thrown, Value};
 use crate::node::{Context, Draft, JobId, NodeIndex, Outcome, Run};
-use crate::store::execution::NewExecution;
-use crate::store::job::NewestJob;
 use crate::store::recorder::RecordError;
 
 /// So many jobs may wait in memory before a run writes them.
 const JOBS_IN_MEMORY: usize = 1_000;
 
-/// An execution about to run.
-pub struct Execution {
-    pub id: i64,
-    pub workflow: Arc<Workflow>,
-    pub context: Value,
-    pub expires_at: Option<DateTime<Utc>>,
-    /// The row that has yet to be inserted; `None` when the database has it.
-    pub unrecorded: Option<NewExecution>,
-    pub start: Start,
-    /// Whether a caller waits for the end.
-    pub is_awaited: bool,
-}
-
-/// Where a run begins.
-pub enum Start {
-    /// At the first node.
-    Fresh,
-    /// At the first node; an earlier run may have left jobs, which this one replaces.
-    Over,
-    /// Where an earlier run has come to.
-    At(Left),
-}
-
-/// What an earlier run has left.
-pub struct Left {
-    /// See [`super::position::Position`].
-    pub position: String,
-    pub jobs: Vec<NewestJob>,
-    pub timers: Vec<timer::Model>,
-}
-
-/// How a run ended.
-#[derive(Debug)]
-pub struct Ended {
-    /// The final status of the execution; 0 when it waits for something.
-    pub status: i32,
-    /// Whether its time was over.
-    pub is_timeout: bool,
-    /// What a response node answered: `{statusCode, headers, body}`.
-    pub reply: Option<Value>,
-}
-
 pub struct Processor {
-    pub(super) engine: Arc<Engine>,
-    pub(super) execution: Execution,
+    pub engine: Arc<Engine>,
+    pub execution: Execution,
     /// The right to use the processor's time, while this run of an asynchronous workflow uses it.
-    pub(super) worker: Option<Worker>,
-    pub(super) journal: Journal,
-    pub(super) waits: Waits,
+    pub worker: Option<Worker>,
+    pub journal: Journal,
+    pub waits: Waits,
     /// The nodes that have called into a branch and have something left to do: a parallel node has branches
     /// to enter. Where a workflow has nodes of unknown type all such nodes are kept, because the innermost
     /// one is told when an unknown node is reached.
-    pub(super) calls: Vec<Call>,
-    pub(super) output: Option<Value>,
-    pub(super) reply: Option<Value>,
+    pub calls: Vec<Call>,
+    pub output: Option<Value>,
+    pub reply: Option<Value>,
     /// The final status, once there is one.
-    pub(super) ended: Option<i32>,
+    pub ended: Option<i32>,
     /// Set when the execution turns out to have been ended by somebody else.
-    pub(super) is_ended_elsewhere: bool,
-    pub(super) reason: Option<&'static str>,
+    pub is_ended_elsewhere: bool,
+    pub reason: Option<&'static str>,
     /// Set when somebody else ends the execution.
-    pub(super) aborted: CancellationToken,
+    pub aborted: CancellationToken,
     /// Whether a node is run again for a pending job that an earlier run has left.
-    pub(super) is_restarting: bool,
+    pub is_restarting: bool,
     /// Whether the next record is to remove the jobs of an earlier run.
-    pub(super) replaces_jobs: bool,
+    pub replaces_jobs: bool,
     /// What nodes write until their jobs are recorded with it.
-    pub(super) transactions: Transactions,
+    pub transactions: Transactions,
     /// What ends this run without a trace, found out where nothing else could be returned.
-    pub(super) broken: Option<RecordError>,
+    pub broken: Option<RecordError>,
 }
 
 impl Processor {
@@ -238,7 +200,7 @@ impl Processor {
     }
 
     /// What a node throws while it resumes its own job becomes the result of that job.
-    pub(super) fn fail_job(&mut self, node: NodeIndex, job: JobId, thrown: &Thrown) -> Step {
+    pub fn fail_job(&mut self, node: NodeIndex, job: JobId, thrown: &Thrown) -> Step {
         self.journal.set_status(job, ERROR);
         self.journal.set_result(job, thrown.to_result());
         self.journal.save_again(job);
@@ -350,7 +312,7 @@ impl Processor {
     }
 
     /// Ends the run because the execution was cancelled or its time is over.
-    pub(super) fn abort(&mut self, node: NodeIndex) -> Step {
+    pub fn abort(&mut self, node: NodeIndex) -> Step {
         if !self.aborted.is_cancelled() {
             self.reason = Some(reason::TIMEOUT);
         }
@@ -361,7 +323,7 @@ impl Processor {
         Step::Finish { status: ABORTED }
     }
 
-    pub(super) fn time_left(&self) -> Option<std::time::Duration> {
+    pub fn time_left(&self) -> Option<std::time::Duration> {
         let left = self.execution.expires_at? - self.engine.ids.now();
         Some(left.to_std().unwrap_or_default())
     }
@@ -382,7 +344,7 @@ impl Processor {
         self.ended = Some(ERROR);
     }
 
-    pub(super) fn log_job(&self, node: NodeIndex, status: i32) {
+    pub fn log_job(&self, node: NodeIndex, status: i32) {
         let place = self.execution.workflow.graph.node(node);
         tracing::debug!(
             execution.id = self.execution.id,
@@ -392,34 +354,4 @@ impl Processor {
             "node has run"
         );
     }
-}
-
-/// The outcome of work on a node, an error if it panics; `None` when the execution is cut off before.
-pub(super) async fn until_cut_off<T>(
-    work: impl Future<Output = Result<T, Thrown>>,
-    aborted: &CancellationToken,
-    time_left: Option<std::time::Duration>,
-) -> Option<Result<T, Thrown>> {
-    tokio::select! {
-        biased;
-        () = aborted.cancelled() => None,
-        () = sleep_or_never(time_left) => None,
-        outcome = AssertUnwindSafe(work).catch_unwind() => {
-            Some(outcome.unwrap_or_else(|panic| Err(panicked(&*panic))))
-        }
-    }
-}
-
-pub(super) async fn sleep_or_never(duration: Option<std::time::Duration>) {
-    match duration {
-        Some(duration) => tokio::time::sleep(duration).await,
-        None => std::future::pending().await,
-    }
-}
-
-pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Thrown {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    tracing::error!(reason = text, "a node panicked");
-    Thrown::error(format!("sidehook has a defect in this node type: {text}"))
 }
