@@ -6,7 +6,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use sidehook::expr::evaluator::{Evaluate, Language, Task};
+use sidehook::expr::evaluator::Evaluate;
+use sidehook::expr::expression::{Language, Task};
 use sidehook::expr::{Value, json};
 use sidehook::script::{Limits, Pool, Query, QueryEngine, Script};
 

@@ -79,7 +79,7 @@ impl<C: ConnectionTrait> Reader<'_, C> {
     /// The same over associated records.
     pub async fn aggregate_of(&self, source: &Source, aggregate: &Aggregate) -> Result<Value, Thrown> {
         let Some(association) = source.collection.association(&source.association) else {
-            return Err(Thrown::type_error("Cannot read properties of undefined (reading 'aggregate')"));
+            return Err(Thrown::reading(&Value::Undefined, "aggregate"));
         };
         let target = self
             .schema
@@ -131,7 +131,7 @@ impl<C: ConnectionTrait> Reader<'_, C> {
             ..Default::default()
         };
         match self.find(&source.collection, &find).await?.is_empty() {
-            true => Err(Thrown::type_error("Cannot read properties of null (reading 'get')")),
+            true => Err(Thrown::reading(&Value::Null, "get")),
             false => Ok(()),
         }
     }

@@ -379,6 +379,6 @@ fn not_sortable(schema: &Schema, collection: &Collection, association: &str) -> 
         Some(target) => {
             Thrown::error(format!("Unable to find a valid association for model, '{}'", target.name))
         }
-        None => Thrown::type_error("Cannot read properties of undefined (reading 'target')"),
+        None => Thrown::reading(&Value::Undefined, "target"),
     }
 }

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::expression::{Expression, Variables};
+use super::expression::{Expression, Language, Task, Variables};
 use super::{Scope, Template, Thrown, Value, logic};
 
 /// An evaluator that NocoBase has by this name.
@@ -44,23 +44,6 @@ impl Engine {
         };
         evaluators.evaluate(Expression::parse(expression)?.with_identifiers(language, variables)?).await
     }
-}
-
-/// A language that needs JavaScript.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    Math,
-    Formula,
-}
-
-/// An expression whose placeholders have become identifiers, with their values.
-#[derive(Debug)]
-pub struct Task {
-    pub language: Language,
-    pub expression: String,
-    pub variables: Vec<(String, Value)>,
-    /// Whether the arrays among the variables have the columns that were set on them.
-    pub has_columns: bool,
 }
 
 /// Evaluates expressions in JavaScript.

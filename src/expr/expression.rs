@@ -7,9 +7,25 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::convert::{is_space, to_text, trim};
-use super::evaluator::{Language, Task};
 use super::path::{Path, append_array_columns, property};
 use super::{Object, Scope, Thrown, Value};
+
+/// A language that needs JavaScript.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    Math,
+    Formula,
+}
+
+/// An expression whose placeholders have become identifiers, with their values.
+#[derive(Debug)]
+pub struct Task {
+    pub language: Language,
+    pub expression: String,
+    pub variables: Vec<(String, Value)>,
+    /// Whether the arrays among the variables have the columns that were set on them.
+    pub has_columns: bool,
+}
 
 /// An expression with its placeholders found.
 #[derive(Debug, PartialEq)]
@@ -29,10 +45,7 @@ impl Expression {
     pub fn parse(expression: &Value) -> Result<Self, Thrown> {
         match expression {
             Value::Text(text) => Ok(Self { parts: parts(trim(text)) }),
-            Value::Undefined | Value::Null => {
-                let kind = if expression.is_undefined() { "undefined" } else { "null" };
-                Err(Thrown::type_error(format!("Cannot read properties of {kind} (reading 'trim')")))
-            }
+            Value::Undefined | Value::Null => Err(Thrown::reading(expression, "trim")),
             _ => Err(Thrown::type_error("expression.trim is not a function")),
         }
     }

@@ -15,7 +15,7 @@ pub fn evaluate(calculation: &Value) -> Result<bool, Thrown> {
     }
     match calculation.member("group") {
         // `typeof null` is "object", so a null group counts as one and then has no type.
-        Value::Null => Err(Thrown::type_error("Cannot read properties of null (reading 'type')")),
+        Value::Null => Err(Thrown::reading(&Value::Null, "type")),
         group @ (Value::Object(_) | Value::Array(_)) => evaluate_group(&group),
         _ => compare(calculation),
     }
@@ -117,7 +117,7 @@ fn includes(a: &Value, b: &Value) -> Result<bool, Thrown> {
     match a {
         Value::Text(text) => Ok(text.contains(&to_text(b)?)),
         Value::Array(array) => Ok(array.items().iter().any(|item| same_value_zero(item, b))),
-        Value::Undefined | Value::Null => Err(no_property(a, "includes")),
+        Value::Undefined | Value::Null => Err(Thrown::reading(a, "includes")),
         _ => Err(Thrown::type_error("a.includes is not a function")),
     }
 }
@@ -129,17 +129,12 @@ fn texts(a: &Value, b: &Value) -> Result<(String, String), Thrown> {
 /// `value.toString()`, with the operand's name in NocoBase's function for the error's text.
 fn own_text(value: &Value, name: &str) -> Result<String, Thrown> {
     match value {
-        Value::Undefined | Value::Null => Err(no_property(value, "toString")),
+        Value::Undefined | Value::Null => Err(Thrown::reading(value, "toString")),
         Value::Object(object) if object.get("toString").is_some() => {
             Err(Thrown::type_error(format!("{name}.toString is not a function")))
         }
         value => to_text(value),
     }
-}
-
-fn no_property(value: &Value, property: &str) -> Thrown {
-    let kind = if matches!(value, Value::Null) { "null" } else { "undefined" };
-    Thrown::type_error(format!("Cannot read properties of {kind} (reading '{property}')"))
 }
 
 #[cfg(test)]

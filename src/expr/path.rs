@@ -104,10 +104,7 @@ fn column(items: &[Value], name: &str) -> Result<Value, Thrown> {
     for item in items {
         let value = match item {
             Value::Null | Value::Undefined => {
-                let kind = if matches!(item, Value::Null) { "null" } else { "undefined" };
-                return Err(Thrown::type_error(format!(
-                    "Cannot read properties of {kind} (reading '{name}')"
-                )));
+                return Err(Thrown::reading(item, name));
             }
             item => property(item, name),
         };

@@ -318,6 +318,12 @@ impl Thrown {
         Self::named("TypeError", message)
     }
 
+    /// What reading a property of undefined or null throws.
+    pub fn reading(value: &Value, name: &str) -> Self {
+        let value = if value.is_undefined() { "undefined" } else { "null" };
+        Self::type_error(format!("Cannot read properties of {value} (reading '{name}')"))
+    }
+
     pub fn range_error(message: impl Into<String>) -> Self {
         Self::named("RangeError", message)
     }
@@ -353,10 +359,9 @@ impl Thrown {
     /// `error.toString()`, which itself throws when null or undefined was thrown.
     pub fn to_caught_text(&self) -> Result<String, Thrown> {
         match self.value.as_deref() {
-            Some(value) if self.name.is_empty() && value.is_nullish() => Err(Thrown::type_error(format!(
-                "Cannot read properties of {} (reading 'toString')",
-                if value.is_undefined() { "undefined" } else { "null" }
-            ))),
+            Some(value) if self.name.is_empty() && value.is_nullish() => {
+                Err(Thrown::reading(value, "toString"))
+            }
             _ => Ok(self.to_string()),
         }
     }

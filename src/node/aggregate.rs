@@ -61,10 +61,11 @@ impl Node for Aggregate {
         let unknown = "Cannot destructure property 'collectionManager' of \
                        'this.workflow.app.dataSourceManager.dataSources.get(...)' as it is undefined.";
         main_only(&source.collections, &name.data_source, unknown).await?;
-        let collection =
-            source.schema.get(wanted).cloned().ok_or_else(|| {
-                Thrown::type_error("Cannot read properties of undefined (reading 'aggregate')")
-            })?;
+        let collection = source
+            .schema
+            .get(wanted)
+            .cloned()
+            .ok_or_else(|| Thrown::reading(&Value::Undefined, "aggregate"))?;
         let calculation = self.calculation(&params)?;
         let result = if is_associated {
             let key = cx.render(&self.association.key)?;
@@ -82,9 +83,7 @@ impl Node for Aggregate {
 
 impl Aggregate {
     fn calculation(&self, params: &Value) -> Result<Calculation, Thrown> {
-        let unreadable = |what: &str| {
-            Thrown::type_error(format!("Cannot read properties of undefined (reading '{what}')"))
-        };
+        let unreadable = |what: &str| Thrown::reading(&Value::Undefined, what);
         let field = match params.member("field") {
             field if field.is_nullish() => return Err(unreadable("startsWith")),
             field => to_text(&field)?,

@@ -96,9 +96,7 @@ fn mapped(item: &Value, model: &[Value]) -> Result<Value, Thrown> {
         let (path, alias) = (field.member("path"), field.member("alias"));
         let path = match &path {
             Value::Undefined | Value::Null if !alias.is_truthy() => {
-                let kind = if path.is_undefined() { "undefined" } else { "null" };
-                let text = format!("Cannot read properties of {kind} (reading 'replace')");
-                return Err(Thrown::type_error(text));
+                return Err(Thrown::reading(&path, "replace"));
             }
             path => to_text(path)?,
         };

@@ -48,10 +48,7 @@ impl Walk {
         let Some(variables) = variables.as_array() else { return Ok(()) };
         for variable in variables.items() {
             if variable.is_nullish() {
-                let kind = if matches!(variable, Value::Null) { "null" } else { "undefined" };
-                return Err(Thrown::type_error(format!(
-                    "Cannot read properties of {kind} (reading 'children')"
-                )));
+                return Err(Thrown::reading(variable, "children"));
             }
             let children = variable.member("children");
             let has_children = property(&children, "length").is_truthy();
@@ -102,10 +99,7 @@ impl Walk {
                 continue;
             }
             if item.is_nullish() {
-                let kind = if matches!(item, Value::Null) { "null" } else { "undefined" };
-                return Err(Thrown::type_error(format!(
-                    "Cannot read properties of {kind} (reading '{key}')"
-                )));
+                return Err(Thrown::reading(item, key));
             }
             let value = property(item, key);
             let value = if rest.is_empty() { value } else { self.value(&value, rest)? };

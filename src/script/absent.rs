@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 
 use super::{Library, Limits, Query, QueryFault, Script};
-use crate::expr::evaluator::{Evaluate, Task};
+use crate::expr::evaluator::Evaluate;
+use crate::expr::expression::Task;
 use crate::expr::{Thrown, Value};
 
 const ABSENT: &str = "this sidehook was built without JavaScript (the cargo feature js)";

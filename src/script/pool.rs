@@ -9,7 +9,8 @@ use super::crew::{Crew, Lost, Worker};
 use super::realm::{Outcome, Realms, THREAD_STACK, Wanted};
 use super::sandbox;
 use super::{Library, Limits, Query, QueryEngine, QueryFault, Script};
-use crate::expr::evaluator::{Evaluate, Language, Task};
+use crate::expr::evaluator::Evaluate;
+use crate::expr::expression::{Language, Task};
 use crate::expr::{Thrown, Value};
 
 /// How many threads may be stuck in the engine, for each kind, before new work has to wait for them.

@@ -152,10 +152,7 @@ fn like(
 ) -> Result<Node, Thrown> {
     let text = match operand {
         Value::Text(text) => text.replace('_', "\\_").replace('%', "\\%"),
-        Value::Undefined | Value::Null => {
-            let kind = if operand.is_undefined() { "undefined" } else { "null" };
-            return Err(Thrown::type_error(format!("Cannot read properties of {kind} (reading 'replace')")));
-        }
+        Value::Undefined | Value::Null => return Err(Thrown::reading(operand, "replace")),
         _ => return Err(Thrown::type_error("value.replace is not a function")),
     };
     let pattern = match place {
@@ -174,7 +171,7 @@ fn like(
 
 fn not_nested(subject: &Subject<'_>) -> Result<(), Thrown> {
     match subject.is_nested {
-        true => Err(Thrown::type_error("Cannot read properties of undefined (reading 'target')")),
+        true => Err(Thrown::reading(&Value::Undefined, "target")),
         false => Ok(()),
     }
 }

@@ -239,12 +239,7 @@ impl<'a> Conditions<'a> {
     fn list(&self, column: &Column<'_>, op: Op, value: &Value) -> Condition {
         let items = match value {
             Value::Array(array) => array.items(),
-            Value::Undefined | Value::Null => {
-                let kind = if value.is_undefined() { "undefined" } else { "null" };
-                return Err(Thrown::type_error(format!(
-                    "Cannot read properties of {kind} (reading 'length')"
-                )));
-            }
+            Value::Undefined | Value::Null => return Err(Thrown::reading(value, "length")),
             Value::Text(text) if !text.is_empty() => {
                 return Err(Thrown::type_error("value.map is not a function"));
             }

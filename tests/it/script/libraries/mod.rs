@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value as Json;
-use sidehook::expr::evaluator::{Evaluate, Language, Task};
+use sidehook::expr::evaluator::Evaluate;
+use sidehook::expr::expression::{Language, Task};
 use sidehook::expr::{Value, json};
 use sidehook::script::{Limits, Pool, Query, QueryEngine};
 
