@@ -5,6 +5,7 @@
 pub mod compare;
 pub mod convert;
 pub mod date;
+pub mod dayjs;
 pub mod evaluator;
 pub mod expression;
 pub mod json;

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, Datelike, Days, FixedOffset, Months, NaiveDate, Utc};
 
+use super::dayjs::Unit;
 use super::{Date, Function, Value};
 
 /// What the functions of `$system` need from outside.
@@ -30,15 +31,6 @@ pub enum SystemFunction {
     Unit(Unit, i32),
     /// The last (negative) or next so many days; today counts as the last of the last days.
     Days(i64),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Unit {
-    Day,
-    Week,
-    Month,
-    Quarter,
-    Year,
 }
 
 const DATE_RANGES: [(&str, SystemFunction); 21] = {
@@ -106,8 +98,7 @@ fn unit_text(now: DateTime<FixedOffset>, unit: Unit, offset: i32) -> String {
         moved.unwrap_or(today)
     };
     match unit {
-        Unit::Day => format!("{}{zone}", shift_days(today, i64::from(offset)).format("%Y-%m-%d")),
-        Unit::Week => {
+        Unit::Week | Unit::IsoWeek => {
             let (year, week) = locale_week(shift_days(today, 7 * i64::from(offset)));
             format!("{year:04}w{week:02}{zone}")
         }
@@ -117,6 +108,10 @@ fn unit_text(now: DateTime<FixedOffset>, unit: Unit, offset: i32) -> String {
             format!("{:04}Q{}{zone}", day.year(), day.month0() / 3 + 1)
         }
         Unit::Year => format!("{:04}{zone}", today.year() + offset),
+        // There is no range of less than a day.
+        Unit::Day | Unit::Hour | Unit::Minute | Unit::Second | Unit::Millisecond => {
+            format!("{}{zone}", shift_days(today, i64::from(offset)).format("%Y-%m-%d"))
+        }
     }
 }
 

@@ -8,7 +8,6 @@ use sidehook::clock::ManualClock;
 use sidehook::collection::{Change, Collection, Collections, Find, Reader, Schema, Writer};
 use sidehook::expr::{self, Thrown, json as js};
 use sidehook::ids::Ids;
-use sidehook::node::date_calculation::date_text;
 
 use crate::collections;
 use crate::databases::TestDatabase;
@@ -114,7 +113,6 @@ impl Records {
             names: &store.names,
             db: &transaction,
             system: &self.ids,
-            format_date: date_text,
         };
         let written = work(&writer, &self.collection(collection)).await;
         match written {

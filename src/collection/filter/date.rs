@@ -6,6 +6,7 @@ use chrono::{
 };
 
 use crate::expr::convert::{to_number, to_text};
+use crate::expr::dayjs::Unit;
 use crate::expr::{Date, Thrown, Value};
 
 /// What an operand stands for: points in time in milliseconds.
@@ -22,22 +23,6 @@ pub(super) struct Reference {
     pub now: DateTime<Utc>,
     /// The zone of operands that name none.
     pub zone: FixedOffset,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Unit {
-    Year,
-    Quarter,
-    Month,
-    /// From Monday.
-    IsoWeek,
-    /// From Sunday.
-    Week,
-    Day,
-    Hour,
-    Minute,
-    Second,
-    Millisecond,
 }
 
 impl Span {
@@ -113,9 +98,7 @@ fn of_list(items: &[Value], reference: Reference) -> Result<Option<Span>, Thrown
 
 fn between(ends: &[Value; 2], bounds: &str, reference: Reference) -> Result<Span, Thrown> {
     let parse = |value: &Value, place: &str| {
-        Span::parse(value, reference)?.ok_or_else(|| {
-            Thrown::type_error(format!("Cannot read properties of undefined (reading '{place}')"))
-        })
+        Span::parse(value, reference)?.ok_or_else(|| Thrown::reading(&Value::Undefined, place))
     };
     let open_start = bounds.starts_with('(');
     let start = match parse(&ends[0], if open_start { "1" } else { "0" })? {

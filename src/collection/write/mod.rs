@@ -53,8 +53,6 @@ pub struct Writer<'a, C> {
     /// The transaction.
     pub db: &'a C,
     pub system: &'a dyn System,
-    /// A date as text by a pattern of dayjs, on the server's clock.
-    pub format_date: fn(Date, &str) -> String,
 }
 
 /// What to write: the options of `repository.create` and `update`.

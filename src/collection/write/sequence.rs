@@ -15,6 +15,7 @@ use super::error::{Violation, invalid};
 use super::generated::random_text;
 use super::instance::Instance;
 use crate::expr::convert::{to_number, to_text};
+use crate::expr::dayjs::date_text;
 use crate::expr::{Date, Thrown, Value};
 
 const DIGITS: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
@@ -106,7 +107,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
             Value::Text(format) => format,
             _ => "YYYYMMDD".into(),
         };
-        Ok((self.format_date)(date, &format))
+        Ok(date_text(date, &format))
     }
 
     /// When the record was made, which decides about cycles.

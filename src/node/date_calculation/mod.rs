@@ -1,15 +1,9 @@
 //! Computes with dates: a chain of functions over one input (`DateCalculationInstruction.ts` of
 //! `plugin-workflow-date-calculation`).
 //!
-//! NocoBase computes with dayjs, on the server's clock; what dayjs gives is what counts here, where it is odd
-//! too. Only names of time zones in the formats `z` and `zzz` are not all known.
+//! NocoBase computes with dayjs, on the server's clock.
 
-mod format;
-mod input;
-mod moment;
 mod steps;
-mod unit;
-mod zone;
 
 use async_trait::async_trait;
 use entity::status::job::{ERROR, RESOLVED};
@@ -18,7 +12,7 @@ use serde::Deserialize;
 use self::steps::Current;
 use super::{Context, Draft, Example, Node, NodeType, Outcome, resolved};
 use crate::expr::path::property;
-use crate::expr::{Date, Template, Thrown, Value};
+use crate::expr::{Date, Template, Thrown, Value, dayjs};
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -45,11 +39,6 @@ impl Node for DateCalculation {
     }
 }
 
-/// A date as text by a pattern of dayjs, on the server's clock.
-pub fn date_text(date: Date, pattern: &str) -> String {
-    format::format(&moment::Moment::new(date.0), pattern)
-}
-
 fn calculate(input: &Value, input_type: &Value, steps: &Value) -> Result<Outcome, Thrown> {
     let Some(start) = start(input, input_type)? else { return Ok(failed("Invalid input")) };
     match run_steps(start, steps)? {
@@ -63,7 +52,7 @@ fn start(input: &Value, input_type: &Value) -> Result<Option<Current>, Thrown> {
     let input_type = if input_type.is_undefined() { Some("date") } else { input_type.as_str() };
     Ok(match (input_type, input) {
         (Some("date"), input) if Date::of(input)?.is_valid() => {
-            Some(Current::Moment(input::moment_of(input)?))
+            Some(Current::Moment(dayjs::moment_of(input)?))
         }
         (Some("number"), Value::Number(_)) => Some(Current::Plain(input.clone())),
         _ => None,
@@ -94,12 +83,7 @@ fn run_steps(start: Current, steps: &Value) -> Result<Result<Current, Thrown>, T
 
 /// A property of what may be null.
 fn read(value: &Value, name: &str) -> Result<Value, Thrown> {
-    let kind = match value {
-        Value::Undefined => "undefined",
-        Value::Null => "null",
-        value => return Ok(property(value, name)),
-    };
-    Err(Thrown::type_error(format!("Cannot read properties of {kind} (reading '{name}')")))
+    if value.is_nullish() { Err(Thrown::reading(value, name)) } else { Ok(property(value, name)) }
 }
 
 fn failed(text: impl Into<Value>) -> Outcome {

@@ -1,12 +1,8 @@
 //! The functions that steps name (`dateFunction.ts` of `plugin-workflow-date-calculation`), with the errors
 //! that JavaScript has for a value without the method they call.
 
-use super::format::format;
-use super::input::moment_of;
-use super::moment::{End, Moment, round};
-use super::unit::Unit;
-use super::zone::Zone;
 use crate::expr::convert::{to_number, to_text};
+use crate::expr::dayjs::{End, Moment, Unit, Zone, format, moment_of, round};
 use crate::expr::path::property;
 use crate::expr::{Date, Thrown, Value};
 
@@ -86,8 +82,7 @@ impl Arguments<'_> {
     /// The unit of timestamps, a second when not given.
     fn timestamp_unit(self) -> Result<Value, Thrown> {
         if self.0.is_nullish() {
-            let message = format!("Cannot read properties of {} (reading 'unit')", to_text(self.0)?);
-            return Err(Thrown::type_error(message));
+            return Err(Thrown::reading(self.0, "unit"));
         }
         let unit = self.get("unit");
         Ok(if unit.is_undefined() { "second".into() } else { unit })
@@ -104,7 +99,7 @@ fn add(current: &Current, arguments: Arguments<'_>, sign: f64) -> Result<Moment,
 
 /// A unit by any name that dayjs takes.
 fn unit(name: &Value) -> Result<Unit, Thrown> {
-    Ok(if name.is_truthy() { Unit::parse(&to_text(name)?) } else { Unit::Other })
+    Ok(if name.is_truthy() { Unit::parse(&to_text(name)?) } else { Unit::Millisecond })
 }
 
 fn diff(current: &Current, arguments: Arguments<'_>) -> Result<f64, Thrown> {
@@ -133,11 +128,10 @@ fn rounded(number: f64, mode: &Value) -> f64 {
 /// for milliseconds.
 fn get(current: &Current, arguments: Arguments<'_>) -> Result<Current, Thrown> {
     let unit = arguments.first("unit")?;
-    let unit = Unit::singular(&to_text(&unit)?);
-    if unit == Unit::Other {
+    let Some(unit) = Unit::named(&to_text(&unit)?) else {
         let moment = current.moment("input.millisecond")?;
         return Ok(Current::Plain(moment.fields().millisecond.into()));
-    }
+    };
     let Current::Moment(moment) = current else { return Ok(current.clone()) };
     let fields = moment.fields();
     let part = match unit {
@@ -149,7 +143,7 @@ fn get(current: &Current, arguments: Arguments<'_>) -> Result<Current, Thrown> {
         Unit::Hour => fields.hour,
         Unit::Minute => fields.minute,
         Unit::Second => fields.second,
-        Unit::Millisecond | Unit::IsoWeek | Unit::Other => fields.millisecond,
+        Unit::Millisecond | Unit::IsoWeek => fields.millisecond,
     };
     Ok(Current::Plain(part.into()))
 }
@@ -158,9 +152,9 @@ fn bound(current: &Current, arguments: Arguments<'_>, end: End) -> Result<Moment
     let unit = arguments.first("unit")?;
     let method = if end == End::First { "input.startOf" } else { "input.endOf" };
     // The unit's name is looked up before the method.
-    let unit = match Unit::singular(&to_text(&unit)?) {
-        Unit::Week => Unit::IsoWeek,
-        unit => unit,
+    let unit = match Unit::named(&to_text(&unit)?) {
+        Some(Unit::Week) => Unit::IsoWeek,
+        unit => unit.unwrap_or(Unit::Millisecond),
     };
     Ok(current.moment(method)?.bound(unit, end))
 }
@@ -176,7 +170,7 @@ fn formatted(current: &Current, arguments: Arguments<'_>) -> Result<String, Thro
 fn duration(current: &Current, arguments: Arguments<'_>) -> Result<f64, Thrown> {
     let milliseconds_of = |unit: Value| {
         let name = to_text(&unit)?;
-        let milliseconds = Unit::singular(&name).duration();
+        let milliseconds = Unit::named(&name).and_then(Unit::duration);
         milliseconds.ok_or_else(|| Thrown::type_error(format!("[{name}] is not a unit string")))
     };
     let before = milliseconds_of(arguments.first("unitBefore")?)?;

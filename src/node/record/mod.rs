@@ -9,7 +9,6 @@ use sea_orm::DatabaseTransaction;
 
 use super::Context;
 use super::data_source::{CollectionName, database, main_only};
-use super::date_calculation::date_text;
 use crate::collection::{Change, Collection, Collections, FieldType, Schema, Writer};
 use crate::expr::convert::to_text;
 use crate::expr::system::System;
@@ -61,7 +60,6 @@ impl Destination {
             names: &store.names,
             db: transaction,
             system: &*self.system,
-            format_date: date_text,
         }
     }
 }
@@ -90,7 +88,7 @@ pub(super) fn texts(value: &Value) -> Result<Option<Vec<String>>, Thrown> {
 
 /// For nodes whose code in NocoBase reads `collectionManager` without a check.
 pub(super) const UNCHECKED: Unknown = Unknown {
-    source: |_| Thrown::type_error("Cannot read properties of undefined (reading 'collectionManager')"),
+    source: |_| Thrown::reading(&Value::Undefined, "collectionManager"),
     collection: "Cannot destructure property 'repository' of 'this.workflow.app.dataSourceManager.dataSources.get(...)\
                  .collectionManager.getCollection(...)' as it is undefined.",
 };

@@ -1,6 +1,6 @@
-//! Units of time by name.
+//! Units of time: those of dayjs, which the date operators of filters and the ranges of `$system` share.
 
-/// A unit as dayjs reads it.
+/// A unit of time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Unit {
     Year,
@@ -15,38 +15,33 @@ pub enum Unit {
     Minute,
     Second,
     Millisecond,
-    /// A name that is none.
-    Other,
 }
 
 impl Unit {
-    /// `month`, `months`, `Month` or `M`: of abbreviations the case counts.
+    /// The unit that dayjs takes a name for: `month`, `months`, `Month` or `M`, where of abbreviations the case
+    /// counts. A name that it does not know is one for milliseconds.
     pub fn parse(name: &str) -> Self {
-        let abbreviated = match name {
-            "y" => Unit::Year,
-            "Q" => Unit::Quarter,
-            "M" => Unit::Month,
-            "w" => Unit::Week,
-            "d" => Unit::Day,
-            "h" => Unit::Hour,
-            "m" => Unit::Minute,
-            "s" => Unit::Second,
-            "ms" => Unit::Millisecond,
-            _ => Unit::Other,
-        };
-        if abbreviated != Unit::Other {
-            return abbreviated;
+        match name {
+            "y" => return Unit::Year,
+            "Q" => return Unit::Quarter,
+            "M" => return Unit::Month,
+            "w" => return Unit::Week,
+            "d" => return Unit::Day,
+            "h" => return Unit::Hour,
+            "m" => return Unit::Minute,
+            "s" => return Unit::Second,
+            _ => {}
         }
         let lower = name.to_lowercase();
         match lower.strip_suffix('s').unwrap_or(&lower) {
             "isoweek" => Unit::IsoWeek,
-            singular => Unit::singular(singular),
+            singular => Unit::named(singular).unwrap_or(Unit::Millisecond),
         }
     }
 
     /// The names that NocoBase offers: `year` to `millisecond`, a week being one from Sunday to Saturday.
-    pub fn singular(name: &str) -> Self {
-        match name {
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
             "year" => Unit::Year,
             "quarter" => Unit::Quarter,
             "month" => Unit::Month,
@@ -56,8 +51,8 @@ impl Unit {
             "minute" => Unit::Minute,
             "second" => Unit::Second,
             "millisecond" => Unit::Millisecond,
-            _ => Unit::Other,
-        }
+            _ => return None,
+        })
     }
 
     /// Milliseconds of the unit as a duration; quarters are none.
@@ -72,7 +67,7 @@ impl Unit {
             Unit::Minute => 60_000.0,
             Unit::Second => 1000.0,
             Unit::Millisecond => 1.0,
-            Unit::Quarter | Unit::IsoWeek | Unit::Other => return None,
+            Unit::Quarter | Unit::IsoWeek => return None,
         })
     }
 }

@@ -134,7 +134,7 @@ impl Moment {
     }
 
     /// Adds so many units; days and weeks are rounded to whole days, months and years cut off to whole
-    /// ones. A unit that is none counts as milliseconds.
+    /// ones.
     pub fn add(&self, number: f64, unit: Unit) -> Self {
         let fields = self.fields();
         let step = match unit {
@@ -146,7 +146,7 @@ impl Moment {
             Unit::Hour => 3_600_000.0,
             Unit::Minute => MS_PER_MINUTE,
             Unit::Second => 1000.0,
-            Unit::IsoWeek | Unit::Millisecond | Unit::Other => 1.0,
+            Unit::IsoWeek | Unit::Millisecond => 1.0,
         };
         self.moved_to(self.at + number * step)
     }
@@ -211,7 +211,7 @@ impl Moment {
             Unit::Hour => ms / 3_600_000.0,
             Unit::Minute => ms / MS_PER_MINUTE,
             Unit::Second => ms / 1000.0,
-            Unit::IsoWeek | Unit::Millisecond | Unit::Other => ms,
+            Unit::IsoWeek | Unit::Millisecond => ms,
         }
     }
 
@@ -246,7 +246,7 @@ impl Moment {
         if fields.month == 11.0 && fields.day > 25.0 {
             let next_year = self.bound(Unit::Year, End::First).add(1.0, Unit::Year).with_day(1.0);
             let week_end = self.bound(Unit::Week, End::Last);
-            if next_year.bound(Unit::Other, End::Last).time() < week_end.time() {
+            if next_year.bound(Unit::Millisecond, End::Last).time() < week_end.time() {
                 return 1.0;
             }
         }
