@@ -10,6 +10,7 @@ pub mod expr;
 pub mod http;
 pub mod ids;
 pub mod node;
+pub mod outbound;
 pub mod script;
 pub mod store;
 pub mod telemetry;

@@ -11,7 +11,8 @@ use crate::collection::Collections;
 use crate::collection::storages::Storages;
 use crate::config::Config;
 use crate::ids::Ids;
-use crate::node::{NocoBase, Services, request};
+use crate::node::{Services, request};
+use crate::outbound::{self, Client, NocoBase};
 use crate::script::{Limits, Pool};
 use crate::store::Store;
 use crate::store::connection::{self, Address};
@@ -58,14 +59,14 @@ pub(super) fn services(
     scripts: Arc<Pool>,
 ) -> anyhow::Result<Services> {
     let settings = &config.requests;
-    let extra = settings.extra_certificates.as_deref().map(request::certificates).transpose();
+    let extra = settings.extra_certificates.as_deref().map(outbound::certificates).transpose();
     let extra = extra.unwrap_or_else(|reason| {
         // Node.js goes on without them, too.
         tracing::warn!(reason, "NODE_EXTRA_CA_CERTS cannot be read");
         None
     });
-    let client = request::Settings {
-        policy: request::Policy {
+    let client = outbound::Settings {
+        policy: outbound::Policy {
             whitelist: settings.whitelist.clone(),
             disallow_ip: settings.disallow_ip,
             refuse_private: settings.refuse_private,
@@ -81,9 +82,9 @@ pub(super) fn services(
     let nocobase = match &config.nocobase.api {
         Some(api) => {
             // The guard is for addresses that workflows name; this one the operator has named.
-            let policy = request::Policy::default();
-            let open = request::Settings { policy, response_limit: settings.response_limit };
-            let client = request::Client::new(&open, certificates.clone()).context("TLS")?;
+            let policy = outbound::Policy::default();
+            let open = outbound::Settings { policy, response_limit: settings.response_limit };
+            let client = Client::new(&open, certificates.clone()).context("TLS")?;
             Some(NocoBase::new(client, &api.url, &config.http.api_base_path, api.key.reveal().to_owned()))
         }
         None => None,
@@ -94,7 +95,7 @@ pub(super) fn services(
         sql_timeout: config.engine.sql_timeout,
         data_api: nocobase.clone().filter(|_| config.nocobase.writes_data),
         nocobase,
-        requests: request::Client::new(&client, certificates).context("TLS")?,
+        requests: Client::new(&client, certificates).context("TLS")?,
         files: request::Files::new(folders, Storages::new(store.clone())),
     })
 }

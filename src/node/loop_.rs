@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::calculation::library_of;
-use super::{Context, Draft, Example, JobId, Node, NodeIndex, NodeType, Outcome, Render, object};
+use super::{Context, Draft, Example, JobId, Node, NodeIndex, NodeType, Outcome, Render};
 use crate::expr::evaluator::Criterion;
 use crate::expr::{Live, Object, Template, Thrown, Value};
 use crate::script::Library;
@@ -139,7 +139,7 @@ impl Node for Loop {
             target if index == 0.0 && !target.is_nullish() => target.clone(),
             _ => Value::Undefined,
         };
-        Ok(Some(object([
+        Ok(Some(Value::object([
             ("item", item),
             ("index", Value::Number(index)),
             ("sequence", Value::Number(index + 1.0)),

@@ -17,7 +17,6 @@ pub mod json_query;
 pub mod json_variable_mapping;
 pub mod loop_;
 pub mod multi_conditions;
-mod nocobase;
 pub mod output;
 pub mod parallel;
 pub mod query;
@@ -41,11 +40,10 @@ use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
 pub use context::{Context, Draft, Job, JobId, NodeIndex, Run};
-pub use nocobase::{ApiError, NocoBase};
 pub use registry::{Example, Kind, NODES, find};
 pub use services::Services;
 
-use crate::expr::{Object, Template, Thrown, Value};
+use crate::expr::{Template, Thrown, Value};
 use crate::script::Library;
 
 /// A configured node, ready to run any number of times.
@@ -175,9 +173,4 @@ impl Node for Unknown {
             cx.key()
         )))
     }
-}
-
-/// Members for [`Value::Object`] made from pairs, in their order.
-pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
-    Value::Object(members.into_iter().collect::<Object>().into())
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::calculation::library_of;
-use super::{Context, Draft, Example, JobId, Node, NodeType, Outcome, object};
+use super::{Context, Draft, Example, JobId, Node, NodeType, Outcome};
 use crate::expr::evaluator::Criterion;
 use crate::expr::{Thrown, Value};
 use crate::script::Library;
@@ -129,7 +129,7 @@ impl Item {
 }
 
 fn outcomes(found: &[Value]) -> Value {
-    object([("conditions", Value::array(found.to_vec()))])
+    Value::object([("conditions", Value::array(found.to_vec()))])
 }
 
 fn enter(cx: &Context<'_>, index: i32, job: JobId) -> Outcome {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use entity::status::job::RESOLVED;
 use serde::Deserialize;
 
-use super::{Context, Draft, Example, Node, NodeType, Outcome, object};
+use super::{Context, Draft, Example, Node, NodeType, Outcome};
 use crate::expr::{Template, Thrown, Value};
 
 #[derive(Default, Deserialize)]
@@ -25,7 +25,7 @@ impl Node for Response {
     async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
         let scope = cx.scope()?;
         let or = |value: Value, default: Value| if value.is_undefined() { default } else { value };
-        let result = object([
+        let result = Value::object([
             ("statusCode", or(self.status_code.render(&scope)?, Value::from(200))),
             ("headers", or(self.headers.render(&scope)?, Value::array(Vec::new()))),
             ("body", self.body.render(&scope)?),

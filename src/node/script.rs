@@ -9,7 +9,7 @@ use entity::status::job::{ERROR, PENDING, RESOLVED};
 use futures_util::FutureExt;
 use serde::Deserialize;
 
-use super::{Context, Draft, Example, Node, NodeType, Outcome, Settled, Work, object};
+use super::{Context, Draft, Example, Node, NodeType, Outcome, Settled, Work};
 use crate::expr::convert::to_text;
 use crate::expr::{Object, Template, Thrown, Value, json};
 use crate::script::{Pool, Script};
@@ -54,7 +54,7 @@ impl Node for ScriptNode {
         let pending = Draft {
             status: PENDING,
             result: Value::Null,
-            meta: object([("args", arguments)]),
+            meta: Value::object([("args", arguments)]),
             upstream: cx.input(),
             ..Draft::default()
         };
@@ -81,7 +81,7 @@ fn arguments(list: &Value) -> Result<Value, Thrown> {
     let mut arguments = Object::new();
     for item in items {
         if item.is_nullish() {
-            return Err(Thrown::type_error("Cannot read properties of null (reading 'name')"));
+            return Err(Thrown::reading(item, "name"));
         }
         arguments.insert(to_text(&item.member("name"))?, item.member("value"));
     }

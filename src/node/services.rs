@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{NocoBase, request};
+use super::request::Files;
 use crate::collection::Collections;
+use crate::outbound::{Client, NocoBase};
 use crate::script::Pool;
 
 /// Clients and pools that all nodes of all executions share. `App` makes them once from the configuration.
@@ -18,9 +19,9 @@ pub struct Services {
     /// The same, where data nodes are to write through it.
     pub data_api: Option<NocoBase>,
     /// Sends the requests of request nodes.
-    pub requests: request::Client,
+    pub requests: Client,
     /// The files that request nodes send.
-    pub files: request::Files,
+    pub files: Files,
     /// Runs JavaScript.
     pub scripts: Arc<Pool>,
 }

@@ -9,8 +9,9 @@ use entity::status::job::{PENDING, RESOLVED};
 
 use super::Destination;
 use crate::collection::{Change, Collection, Filter, Find, Reader, Schema};
-use crate::expr::{Date, Thrown, Value, json};
-use crate::node::{Draft, NocoBase, Outcome, Settled, Work, object};
+use crate::expr::{Date, Object, Thrown, Value, json};
+use crate::node::{Draft, Outcome, Settled, Work};
+use crate::outbound::NocoBase;
 
 /// How many records one call names: they stand in its URL.
 const KEYS: usize = 200;
@@ -87,11 +88,12 @@ impl Destination {
         let keys: Vec<Value> = found.iter().map(|record| record.get(&key)).collect();
         let mut count = 0.0;
         for keys in keys.chunks(KEYS) {
-            let operand = object([("$in", Value::array(keys.to_vec()))]);
+            let operand = Value::object([("$in", Value::array(keys.to_vec()))]);
             let filter = json::stringify_or_null(&Value::object([(key.clone(), operand)]));
             let mut query = lists(change);
             query.push(("filter".to_owned(), filter));
-            let body = if action == "update" { change.values.clone() } else { object([]) };
+            let body =
+                if action == "update" { change.values.clone() } else { Value::Object(Object::new().into()) };
             count += match self.call(api, action, &query, &body).await? {
                 Value::Array(changed) => changed.items().len() as f64,
                 Value::Number(count) => count,
@@ -111,7 +113,7 @@ impl Destination {
     ) -> Result<Value, Thrown> {
         let action = format!("{}:{action}", self.collection.name);
         let query: Vec<(&str, &str)> = query.iter().map(|(name, text)| (&**name, &**text)).collect();
-        let body = if body.is_nullish() { object([]) } else { body.clone() };
+        let body = if body.is_nullish() { Value::Object(Object::new().into()) } else { body.clone() };
         let answered = api.call(&action, &query, &body).await;
         answered.map(|answer| answer.member("data")).map_err(|err| Thrown::error(err.message))
     }

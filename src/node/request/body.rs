@@ -3,11 +3,11 @@
 
 use bytes::Bytes;
 
-use super::failure::Failure;
 use super::files::{Files, SentFile};
 use super::head::member;
 use crate::expr::convert::{to_text, trim};
 use crate::expr::{Value, json};
+use crate::outbound::Failure;
 
 pub const MULTIPART: &str = "multipart/form-data";
 const FORM: &str = "application/x-www-form-urlencoded";

@@ -5,11 +5,11 @@
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use super::failure::Failure;
 use super::head::member;
 use crate::collection::storages::{Storage, Storages};
 use crate::expr::Value;
 use crate::expr::convert::to_text;
+use crate::outbound::Failure;
 
 /// The folders of NocoBase's storages, as this process sees them.
 #[derive(Clone, Debug, Default)]

@@ -3,40 +3,9 @@
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
-use super::failure::Failure;
 use crate::expr::convert::{to_text, trim};
 use crate::expr::{Object, Thrown, Value};
-
-/// Headers in their order, names in the case in which they were set first; a name occurs once.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Headers(Vec<(String, String)>);
-
-impl Headers {
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-    }
-
-    pub fn set(&mut self, name: &str, value: impl Into<String>) {
-        match self.0.iter_mut().find(|(other, _)| other.eq_ignore_ascii_case(name)) {
-            Some(header) => header.1 = value.into(),
-            None => self.0.push((name.to_owned(), value.into())),
-        }
-    }
-
-    pub fn set_default(&mut self, name: &str, value: impl Into<String>) {
-        if self.get(name).is_none() {
-            self.set(name, value);
-        }
-    }
-
-    pub fn remove(&mut self, is_meant: impl Fn(&str) -> bool) {
-        self.0.retain(|(name, _)| !is_meant(&name.to_ascii_lowercase()));
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-}
+use crate::outbound::{Failure, Headers};
 
 /// Where axios says that it is: NocoBase 2.2.15 comes with this one. Some servers look at it.
 const USER_AGENT: &str = "axios/1.21.1";
@@ -88,7 +57,7 @@ pub fn check_names(headers: &Headers) -> Result<(), Failure> {
 pub fn method(configured: &Value) -> Result<String, Failure> {
     let method = match configured {
         Value::Undefined => "POST".to_owned(),
-        Value::Null => return Err(Failure::plain("Cannot read properties of null (reading 'toLowerCase')")),
+        Value::Null => return Err(Thrown::reading(configured, "toLowerCase").into()),
         Value::Text(text) if text.is_empty() => "GET".to_owned(),
         Value::Text(text) => text.to_uppercase(),
         _ => return Err(Failure::plain("method.toLowerCase is not a function")),
@@ -183,13 +152,7 @@ fn reducible<'a>(configured: &'a Value, name: &str) -> Result<&'a [Value], Failu
 
 /// A member of an item, which must not be null.
 pub fn member(item: &Value, name: &str) -> Result<Value, Thrown> {
-    match item {
-        Value::Null | Value::Undefined => {
-            let item = if item.is_undefined() { "undefined" } else { "null" };
-            Err(Thrown::type_error(format!("Cannot read properties of {item} (reading '{name}')")))
-        }
-        item => Ok(item.member(name)),
-    }
+    if item.is_nullish() { Err(Thrown::reading(item, name)) } else { Ok(item.member(name)) }
 }
 
 /// lodash's `trim`: nothing for null, and arrays with commas between their items, nulls included.

@@ -2,15 +2,10 @@
 //! `workflow-request`, with axios as its client). Beside NocoBase it sends an `Idempotency-Key`, limits the
 //! answer's length and never goes to metadata services.
 
-mod answer;
 mod body;
-mod client;
-mod connect;
-mod failure;
 mod files;
-mod guard;
 mod head;
-mod redirect;
+mod result;
 
 use std::time::Duration;
 
@@ -18,18 +13,12 @@ use async_trait::async_trait;
 use entity::status::job::{FAILED, PENDING, RESOLVED};
 use serde::Deserialize;
 
-pub(super) use answer::Answer;
-pub(super) use client::Timeout;
-pub use client::{Client, Settings, certificates};
-pub use connect::Resolve;
-pub(super) use failure::Failure;
 pub use files::{Files, Folders};
-pub use guard::Policy;
 
-use self::redirect::Hop;
 use super::{Context, Draft, Example, JobId, Node, NodeType, Outcome, Settled, Work};
 use crate::expr::convert::{to_text, trim};
 use crate::expr::{Scope, Template, Thrown, Value};
+use crate::outbound::{Answer, Client, Failure, Hop, Timeout};
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -71,9 +60,7 @@ struct Rendered {
 impl Node for Request {
     async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
         let rendered = self.render(&cx.scope()?)?;
-        let canceled = Failure::canceled();
-        let interrupted =
-            Settled { status: canceled.status(rendered.ignore_fail), result: canceled.to_result() };
+        let interrupted = result::failed(&Failure::canceled(), rendered.ignore_fail);
         let services = cx.services();
         let (client, files) = (services.requests.clone(), services.files.clone());
         let effect_key = cx.effect_key();
@@ -112,17 +99,12 @@ impl Request {
 impl Rendered {
     async fn settle(self, client: &Client, files: &Files, effect_key: &str) -> Settled {
         match self.send(client, files, effect_key).await {
-            Ok(answer) => Settled { status: RESOLVED, result: answer.into_result(self.only_data) },
-            Err(failure) => Settled { status: failure.status(self.ignore_fail), result: failure.to_result() },
+            Ok(answer) => result::answered(answer, self.only_data),
+            Err(failure) => result::failed(&failure, self.ignore_fail),
         }
     }
 
-    async fn send(
-        &self,
-        client: &Client,
-        files: &Files,
-        effect_key: &str,
-    ) -> Result<answer::Answer, Failure> {
+    async fn send(&self, client: &Client, files: &Files, effect_key: &str) -> Result<Answer, Failure> {
         let mut url = head::url(&self.url)?;
         let json = Value::from("application/json");
         let content_type = if self.content_type.is_undefined() { &json } else { &self.content_type };

@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::expr::json;
+use crate::outbound::{Policy, Resolve, Settings, certificates};
 
 /// A server on all addresses of this machine that answers each request with what `answer` makes of its path,
 /// then closes the connection; nothing closes it for an answer that ends with `…`.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use url::Url;
 
 use super::failure::Failure;
-use super::head::Headers;
+use super::headers::Headers;
 
 /// One hop of a request.
 #[derive(Clone, Debug)]
@@ -17,8 +17,8 @@ pub struct Hop {
     pub body: Option<Bytes>,
 }
 
-/// How many redirects are followed.
-pub const MOST: usize = 21;
+/// How many redirects are followed: the number of axios.
+pub const MAX_REDIRECTS: usize = 21;
 
 /// Credentials in the URL of the first hop, for its origin only.
 #[derive(Clone, Debug)]

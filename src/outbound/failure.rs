@@ -1,10 +1,7 @@
-//! A request that has failed: NocoBase's result and status for it (`responseFailure` and `failureStatus` of
-//! `RequestInstruction.ts`), with the codes and texts of axios and Node.js.
-
-use entity::status::job::{ABORTED, FAILED, RESOLVED};
+//! A request that has failed, with the codes and texts of axios and Node.js.
 
 use super::answer::Answer;
-use crate::expr::{Object, Thrown, Value};
+use crate::expr::Thrown;
 
 /// Why there is no result.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -16,7 +13,7 @@ pub struct Failure {
     pub answer: Option<Box<Answer>>,
 }
 
-/// axios's code for a timeout, which NocoBase records as aborted.
+/// axios's code for a timeout.
 const TIMED_OUT: &str = "ECONNABORTED";
 
 impl Failure {
@@ -54,34 +51,14 @@ impl Failure {
         Self::coded("ERR_FR_REDIRECTION_FAILURE", message)
     }
 
+    /// Whether the time that the request had was over.
+    pub fn is_timeout(&self) -> bool {
+        self.code.as_deref() == Some(TIMED_OUT)
+    }
+
     pub fn with_answer(mut self, answer: Answer) -> Self {
         self.answer = Some(Box::new(answer));
         self
-    }
-
-    /// `{message, code, status, statusText, data}`, as far as there are such. Nothing of the request enters
-    /// it: its URL, headers and body can hold secrets.
-    pub fn to_result(&self) -> Value {
-        let mut result = Object::new();
-        result.insert("message", Value::text(self.message.as_str()));
-        if let Some(code) = &self.code {
-            result.insert("code", Value::text(code.as_str()));
-        }
-        if let Some(answer) = &self.answer {
-            result.insert("status", Value::from(i32::from(answer.status)));
-            result.insert("statusText", Value::text(answer.status_text.as_str()));
-            result.insert("data", answer.data.clone());
-        }
-        Value::Object(result.into())
-    }
-
-    /// The status of the job.
-    pub fn status(&self, ignore_fail: bool) -> i32 {
-        match self.code.as_deref() {
-            _ if ignore_fail => RESOLVED,
-            Some(TIMED_OUT) => ABORTED,
-            _ => FAILED,
-        }
     }
 }
 

@@ -6,7 +6,6 @@ use std::io::{self, Read};
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
-use super::failure::Failure;
 use crate::expr::{Object, Value, json};
 
 /// A response whose body has been read.
@@ -17,31 +16,6 @@ pub struct Answer {
     /// Names in lower case, values as texts.
     pub headers: Value,
     pub data: Value,
-}
-
-impl Answer {
-    /// `{status, statusText, headers, data}`, or only the data.
-    pub fn into_result(self, only_data: bool) -> Value {
-        if only_data {
-            return self.data;
-        }
-        crate::node::object([
-            ("status", Value::from(i32::from(self.status))),
-            ("statusText", Value::from(self.status_text)),
-            ("headers", self.headers),
-            ("data", self.data),
-        ])
-    }
-
-    /// Failed unless the status is in the 200s (`settle` of axios).
-    pub fn settle(self) -> Result<Self, Failure> {
-        if (200..300).contains(&self.status) {
-            return Ok(self);
-        }
-        let code = if (400..500).contains(&self.status) { "ERR_BAD_REQUEST" } else { "ERR_BAD_RESPONSE" };
-        Err(Failure::coded(code, format!("Request failed with status code {}", self.status))
-            .with_answer(self))
-    }
 }
 
 /// Headers of which Node.js keeps the first one only.

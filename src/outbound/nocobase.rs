@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::object;
-use super::request::{Answer, Client, Failure, Timeout};
+use super::answer::Answer;
+use super::client::{Client, Timeout};
+use super::failure::Failure;
 use crate::expr::{Value, json};
 
 /// How long NocoBase may take to answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A NocoBase with a key to its API.
 #[derive(Clone)]
@@ -53,15 +54,16 @@ impl NocoBase {
             // NocoBase words its messages for it.
             ("X-Locale", "en-US"),
         ];
-        let patience = Timeout { duration: PATIENCE, text: PATIENCE.as_millis().to_string() };
-        let answer = self.client.post(url, &headers, json::stringify_or_null(body), &patience).await;
+        let timeout = Timeout { duration: TIMEOUT, text: TIMEOUT.as_millis().to_string() };
+        let answer = self.client.post(url, &headers, json::stringify_or_null(body), &timeout).await;
         answer.map(|answer| answer.data).map_err(ApiError::from)
     }
 
     /// Has NocoBase run a node of an execution, with all that comes after it. A pending job of the node has to
     /// be there. NocoBase answers before it begins.
     pub async fn rerun(&self, execution_id: i64, node_id: i64) -> Result<(), String> {
-        let body = object([("nodeId", Value::from(node_id.to_string())), ("overwrite", Value::Bool(true))]);
+        let body =
+            Value::object([("nodeId", Value::from(node_id.to_string())), ("overwrite", Value::Bool(true))]);
         let id = execution_id.to_string();
         let answered = self.call("executions:rerun", &[("filterByTk", &id)], &body).await;
         answered.map(drop).map_err(|err| err.message)

@@ -19,7 +19,7 @@ use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{self, Instant};
 use tokio_rustls::TlsConnector;
 use url::Url;
 
@@ -27,8 +27,8 @@ use super::answer::{self, Answer, Undecoded};
 use super::connect::{self, Connector, Resolve, SystemResolver};
 use super::failure::Failure;
 use super::guard::{Guard, Policy};
-use super::head::Headers;
-use super::redirect::{Hop, Login, MOST};
+use super::headers::Headers;
+use super::redirect::{Hop, Login, MAX_REDIRECTS};
 use crate::expr::Value;
 
 /// What the client is told by the settings.
@@ -57,7 +57,7 @@ pub struct Timeout {
 
 /// How long a connection is kept unused: Node.js's 5 s less a margin, as servers close theirs about then.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
-const MOST_HEADERS: usize = 1000;
+const MAX_HEADERS: usize = 1000;
 
 impl Client {
     pub fn new(
@@ -79,31 +79,31 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .http1_title_case_headers(true)
-            .http1_max_headers(MOST_HEADERS)
+            .http1_max_headers(MAX_HEADERS)
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .build(Connector { guard: guard.clone(), resolver, tls });
         Ok(Self { http, guard, response_limit: settings.response_limit })
     }
 
     /// Sends a request and follows where it is sent on to. A status outside of the 200s is a failure.
-    pub async fn send(&self, mut hop: Hop, patience: Option<&Timeout>) -> Result<Answer, Failure> {
+    pub async fn send(&self, mut hop: Hop, timeout: Option<&Timeout>) -> Result<Answer, Failure> {
         let login = login(&hop.url);
         if let Some(login) = &login {
             hop.headers.remove(|name| name == "authorization");
             hop.headers.set("Authorization", login.value.as_str());
         }
-        if let Some(patience) = patience.filter(|patience| patience.duration.is_zero()) {
-            return Err(Failure::timed_out(&patience.text));
+        if let Some(timeout) = timeout.filter(|timeout| timeout.duration.is_zero()) {
+            return Err(Failure::timed_out(&timeout.text));
         }
-        let deadline = patience.map(|timeout| Instant::now() + timeout.duration);
+        let deadline = timeout.map(|timeout| Instant::now() + timeout.duration);
         let following = self.follow(&mut hop, login.as_ref());
-        let response = match (deadline, patience) {
-            (Some(deadline), Some(patience)) => timeout_at(deadline, following)
+        let response = match (deadline, timeout) {
+            (Some(deadline), Some(timeout)) => time::timeout_at(deadline, following)
                 .await
-                .unwrap_or_else(|_| Err(Failure::timed_out(&patience.text)))?,
+                .unwrap_or_else(|_| Err(Failure::timed_out(&timeout.text)))?,
             _ => following.await?,
         };
-        self.read(response, &hop.method, patience).await?.settle()
+        settle(self.read(response, &hop.method, timeout).await?)
     }
 
     /// Posts a text with nothing but these headers.
@@ -112,13 +112,13 @@ impl Client {
         url: Url,
         headers: &[(&str, &str)],
         body: String,
-        patience: &Timeout,
+        timeout: &Timeout,
     ) -> Result<Answer, Failure> {
         let mut own = Headers::default();
         headers.iter().for_each(|(name, value)| own.set(name, *value));
         let target = url[url::Position::BeforePath..].to_owned();
         let (method, body) = ("POST".to_owned(), Some(body.into()));
-        self.send(Hop { url, target, method, headers: own, body }, Some(patience)).await
+        self.send(Hop { url, target, method, headers: own, body }, Some(timeout)).await
     }
 
     /// The response of the last hop, of which only the head has been read.
@@ -129,7 +129,7 @@ impl Client {
             let status = response.status();
             let location = response.headers().get(LOCATION).filter(|location| !location.is_empty());
             let Some(location) = location.filter(|_| status.is_redirection()) else { break };
-            if count > MOST {
+            if count > MAX_REDIRECTS {
                 let message = "Maximum number of redirects exceeded";
                 return Err(Failure::coded("ERR_FR_TOO_MANY_REDIRECTS", message));
             }
@@ -175,7 +175,7 @@ impl Client {
         &self,
         response: Response<Incoming>,
         method: &str,
-        patience: Option<&Timeout>,
+        timeout: Option<&Timeout>,
     ) -> Result<Answer, Failure> {
         let (head, body) = response.into_parts();
         let status = head.status.as_u16();
@@ -186,7 +186,7 @@ impl Client {
         let encoding = answer::encoding(&head.headers).filter(|_| has_body);
         let headers = answer::headers(&head.headers, has_body && encoding.is_none());
         let mut answer = Answer { status, status_text, headers, data: Value::Undefined };
-        let bytes = match collect(body, self.response_limit, patience).await {
+        let bytes = match collect(body, self.response_limit, timeout).await {
             Ok(bytes) => bytes,
             Err(Cut::TooLong) => return Err(self.too_long()),
             Err(Cut::Broken(failure)) => return Err(failure),
@@ -218,6 +218,16 @@ impl Client {
         let message = format!("maxContentLength size of {} exceeded", self.response_limit);
         Failure::coded("ERR_BAD_RESPONSE", message)
     }
+}
+
+/// Failed unless the status is in the 200s (`settle` of axios).
+fn settle(answer: Answer) -> Result<Answer, Failure> {
+    if (200..300).contains(&answer.status) {
+        return Ok(answer);
+    }
+    let code = if (400..500).contains(&answer.status) { "ERR_BAD_REQUEST" } else { "ERR_BAD_RESPONSE" };
+    let message = format!("Request failed with status code {}", answer.status);
+    Err(Failure::coded(code, message).with_answer(answer))
 }
 
 /// The certificates in a file (`NODE_EXTRA_CA_CERTS`) that servers may be signed with beside the known ones.
@@ -257,11 +267,11 @@ enum Cut {
     Broken(Failure),
 }
 
-async fn collect(mut body: Incoming, limit: usize, patience: Option<&Timeout>) -> Result<Vec<u8>, Cut> {
+async fn collect(mut body: Incoming, limit: usize, timeout: Option<&Timeout>) -> Result<Vec<u8>, Cut> {
     let mut bytes = Vec::new();
     loop {
-        let frame = match patience {
-            Some(patience) => timeout(patience.duration, body.frame()).await.map_err(|_| Cut::Aborted)?,
+        let frame = match timeout {
+            Some(timeout) => time::timeout(timeout.duration, body.frame()).await.map_err(|_| Cut::Aborted)?,
             None => body.frame().await,
         };
         let Some(frame) = frame else { return Ok(bytes) };
