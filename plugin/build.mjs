@@ -2,13 +2,27 @@
 // manager takes. NocoBase loads a plugin's server half by require() and its client halves as AMD modules.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const { name } = JSON.parse(readFileSync('package.json', 'utf8'));
 
-/** The series of NocoBase that this is built for: its plugin manager refuses a plugin that does not say. */
+/** The series that this is built for: NocoBase's plugin manager refuses a plugin that does not say. */
 const NOCOBASE = '2.2.0';
+const VERSIONS = { react: '18.2.0', antd: '5.24.2', '@ant-design/icons': '5.6.1' };
+
+/** What NocoBase gives to both of its clients. A second React or antd would break hooks and themes. */
+const GIVEN = [
+  'react',
+  'react/jsx-runtime',
+  'antd',
+  '@ant-design/icons',
+  '@nocobase/flow-engine',
+  '@nocobase/plugin-workflow/client-v2',
+];
+
+/** Everyone who opens NocoBase loads the client halves. */
+const MAX_CLIENT_BYTES = 60_000;
 
 rmSync('dist', { recursive: true, force: true });
 rmSync('build', { recursive: true, force: true });
@@ -38,6 +52,7 @@ async function buildClient(folder, moduleName, dependencies) {
     target: 'es2020',
     format: 'cjs',
     minify: true,
+    jsx: 'automatic',
     external: dependencies,
     banner: {
       js: `define(${JSON.stringify(moduleName)}, ${list}, function () {
@@ -46,22 +61,19 @@ var require = function (name) { return given[names.indexOf(name)]; };`,
     },
     footer: { js: 'return module.exports;\n});' },
   });
+  const { size } = statSync(`dist/${folder}/index.js`);
+  if (size > MAX_CLIENT_BYTES)
+    throw new Error(`dist/${folder}/index.js has ${size} bytes, more than ${MAX_CLIENT_BYTES}`);
 }
 
-await buildClient('client', name, ['@nocobase/client', '@nocobase/plugin-workflow/client']);
-await buildClient('client-v2', `${name}/client-v2`, [
-  '@nocobase/client-v2',
-  '@nocobase/plugin-workflow/client-v2',
-]);
+await buildClient('client', name, ['@nocobase/client', ...GIVEN]);
+await buildClient('client-v2', `${name}/client-v2`, ['@nocobase/client-v2', ...GIVEN]);
 
-const versions = ['client', 'client-v2', 'plugin-workflow', 'server', 'utils'].map((part) => [
-  `@nocobase/${part}`,
-  NOCOBASE,
-]);
-writeFileSync(
-  'dist/externalVersion.js',
-  `module.exports = ${JSON.stringify(Object.fromEntries(versions), null, 2)};\n`,
-);
+cpSync('src/locale', 'dist/locale', { recursive: true });
+
+const parts = ['client', 'client-v2', 'flow-engine', 'plugin-workflow', 'server', 'utils'];
+const versions = { ...VERSIONS, ...Object.fromEntries(parts.map((part) => [`@nocobase/${part}`, NOCOBASE])) };
+writeFileSync('dist/externalVersion.js', `module.exports = ${JSON.stringify(versions, null, 2)};\n`);
 
 mkdirSync('build');
 const packed = execFileSync('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', 'build'], {

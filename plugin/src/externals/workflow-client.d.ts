@@ -1,5 +1,22 @@
-// Of `@nocobase/plugin-workflow`'s clients, which NocoBase provides at run time.
+// Of `@nocobase/plugin-workflow/client-v2`, which NocoBase provides at run time, to both of its clients.
 
-export class Trigger {}
+import type { ComponentType, ReactElement } from 'react';
 
-export class Instruction {}
+/** A form: loaded once it is shown. */
+export type Loader = () => Promise<{ default: ComponentType }>;
+
+export class Trigger {
+  title: string;
+  description?: string;
+  FieldsetLoader?: Loader;
+}
+
+export class Instruction {
+  type: string;
+  title: string;
+  description?: string;
+  group: string;
+  icon?: ReactElement;
+  end?: boolean;
+  FieldsetLoader?: Loader;
+}
