@@ -9,13 +9,14 @@ const { name } = JSON.parse(readFileSync('package.json', 'utf8'));
 
 /** The series that this is built for: NocoBase's plugin manager refuses a plugin that does not say. */
 const NOCOBASE = '2.2.0';
-const VERSIONS = { react: '18.2.0', antd: '5.24.2', '@ant-design/icons': '5.6.1' };
+const VERSIONS = { react: '18.2.0', antd: '5.24.2', '@ant-design/icons': '5.6.1', lodash: '4.17.21' };
 
 /** What NocoBase gives to both of its clients. A second React or antd would break hooks and themes. */
 const GIVEN = [
   'react',
   'react/jsx-runtime',
   'antd',
+  'lodash',
   '@ant-design/icons',
   '@nocobase/flow-engine',
   '@nocobase/plugin-workflow/client-v2',

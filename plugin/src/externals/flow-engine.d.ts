@@ -6,9 +6,13 @@ interface TranslateOptions {
   [value: string]: unknown;
 }
 
-export function useFlowEngine(): {
-  context: { t(key: string, options: TranslateOptions): string };
-};
+interface FlowContext {
+  t(key: string, options: TranslateOptions): string;
+  app: { getApiUrl(path: string): string };
+  api: { request(options: { url: string; skipNotify: boolean }): Promise<{ data?: { data?: unknown } }> };
+}
+
+export function useFlowEngine(): { context: FlowContext };
 
 /** A text that NocoBase translates where it is shown. */
 export function tExpr(key: string, options: TranslateOptions): string;

@@ -9,6 +9,7 @@ export class Trigger {
   title: string;
   description?: string;
   FieldsetLoader?: Loader;
+  TriggerFieldsetLoader?: Loader;
 }
 
 export class Instruction {
@@ -19,4 +20,30 @@ export class Instruction {
   icon?: ReactElement;
   end?: boolean;
   FieldsetLoader?: Loader;
+  createDefaultConfig?(): object;
 }
+
+export interface CurrentWorkflow {
+  key?: string;
+  sync?: boolean;
+  config?: unknown;
+  /** Of this version. */
+  versionStats?: { executed?: number | string };
+}
+
+export function useCurrentWorkflowContext(): CurrentWorkflow;
+
+interface VariableInputProps {
+  value?: string;
+  onChange?: (value: string) => void;
+  disabled?: boolean;
+  placeholder?: string;
+}
+
+/** A line of text and variables. */
+export function WorkflowVariableInput(props: VariableInputProps): ReactElement;
+
+/** Lines of text and variables. */
+export function WorkflowVariableTextArea(
+  props: VariableInputProps & { rows?: number; 'aria-label'?: string },
+): ReactElement;

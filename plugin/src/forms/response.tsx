@@ -1,9 +1,14 @@
-// The node `response` as NocoBase's screens see it.
+// The node `response` as NocoBase's screens see it, and its form.
 
 import { SendOutlined } from '@ant-design/icons';
+import { Form } from 'antd';
 import { Instruction } from '@nocobase/plugin-workflow/client-v2';
+import { validateResponse } from '../server/config';
 import { KeptConfig } from './kept';
-import { tExpr } from './locale';
+import { tExpr, useT } from './locale';
+import { Part } from './part';
+import { ReplyBody, ReplyHeaders, StatusCode } from './reply';
+import { replyOptions } from './variables';
 
 interface Available {
   engine: { isWorkflowSync(workflow: object): boolean };
@@ -14,15 +19,47 @@ export class ResponseInstruction extends Instruction {
   type = 'response';
   title = tExpr('Response');
   description = tExpr(
-    'Answers the caller of a synchronous webhook workflow and ends the workflow. Elsewhere there is nobody to answer.',
+    'Answers the caller of a synchronous webhook workflow and ends the workflow. Elsewhere nobody waits for an answer.',
   );
   group = 'extended';
   icon = (<SendOutlined />);
   // Draws the end of its branch.
   end = true;
-  FieldsetLoader = async () => ({ default: KeptConfig });
+  FieldsetLoader = async () => ({ default: ResponseForm });
+
+  createDefaultConfig() {
+    return { statusCode: 200 };
+  }
 
   isAvailable({ engine, workflow }: Available) {
     return workflow.type === 'webhook' && engine.isWorkflowSync(workflow);
   }
+
+  useVariables(node: { key: string; title: string }) {
+    return { value: node.key, label: node.title, children: replyOptions(useT()) };
+  }
+}
+
+function ResponseForm() {
+  const t = useT();
+  return (
+    <>
+      <KeptConfig />
+      <Form.Item label={t('Status code')}>
+        <Part name="statusCode" check={validateResponse}>
+          <StatusCode />
+        </Part>
+      </Form.Item>
+      <Form.Item label={t('Response headers')}>
+        <Part name="headers" check={validateResponse}>
+          <ReplyHeaders />
+        </Part>
+      </Form.Item>
+      <Form.Item label={t('Response body')}>
+        <Part name="body" check={validateResponse}>
+          <ReplyBody />
+        </Part>
+      </Form.Item>
+    </>
+  );
 }

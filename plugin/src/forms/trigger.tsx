@@ -1,11 +1,84 @@
-// The trigger `webhook` as NocoBase's screens see it.
+// The trigger `webhook` as NocoBase's screens see it, and its form.
 
-import { Trigger } from '@nocobase/plugin-workflow/client-v2';
+import { Alert, Divider, Form } from 'antd';
+import { Trigger, useCurrentWorkflowContext } from '@nocobase/plugin-workflow/client-v2';
+import { validateTrigger, type TriggerConfig } from '../server/config';
+import { Address } from './address';
+import { BasicAuthentication } from './basic-authentication';
+import { ContextChoice, CustomPath } from './extensions';
 import { KeptConfig } from './kept';
-import { tExpr } from './locale';
+import { tExpr, useT } from './locale';
+import { ManualForm } from './manual';
+import { Part } from './part';
+import { Reply } from './reply';
+import { RequestItems } from './request';
+import { contextOptions } from './variables';
 
 export class WebhookTrigger extends Trigger {
   title = tExpr('Webhook event');
   description = tExpr('Starts the workflow when another system calls its URL.');
-  FieldsetLoader = async () => ({ default: KeptConfig });
+  FieldsetLoader = async () => ({ default: TriggerForm });
+  TriggerFieldsetLoader = async () => ({ default: ManualForm });
+
+  useVariables(config: TriggerConfig | undefined) {
+    return contextOptions(config, useT());
+  }
+}
+
+function TriggerForm() {
+  const t = useT();
+  const { sync } = useCurrentWorkflowContext();
+  return (
+    <>
+      <KeptConfig />
+      <Address />
+      <Part name="basicAuthentication" check={validateTrigger}>
+        <BasicAuthentication />
+      </Part>
+      <Divider orientation="left" orientationMargin={0}>
+        {t('Request')}
+      </Divider>
+      <Part name="sidehook" check={validateTrigger}>
+        <ContextChoice />
+      </Part>
+      <Part name="request" check={validateTrigger}>
+        <RequestItems />
+      </Part>
+      <Divider orientation="left" orientationMargin={0}>
+        {t('Response')}
+      </Divider>
+      {sync ? (
+        <Form.Item>
+          <Alert
+            showIcon
+            type="info"
+            message={t(
+              'Nodes of the type "Response" answer the caller. Where a run meets none, it is 200 when the workflow succeeds and 500 when it does not.',
+            )}
+          />
+        </Form.Item>
+      ) : (
+        <>
+          <Form.Item>
+            <Alert
+              showIcon
+              type="info"
+              message={t(
+                'The caller gets this answer at once. To answer with results, make a synchronous workflow with nodes of the type "Response".',
+              )}
+            />
+          </Form.Item>
+          <Part name="response" check={validateTrigger}>
+            <Reply />
+          </Part>
+        </>
+      )}
+      <Divider orientation="left" orientationMargin={0}>
+        sidehook
+      </Divider>
+      <Part name="sidehook" check={validateTrigger}>
+        <CustomPath />
+      </Part>
+    </>
+  );
 }

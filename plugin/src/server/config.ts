@@ -1,4 +1,5 @@
-// The configurations of the trigger and of the response node: what NocoBase may store.
+// The configurations of the trigger and of the response node: what NocoBase may store. The forms check the same
+// and translate what is found, so the texts stand in src/locale too.
 
 import type { Faults } from './nocobase';
 
@@ -50,7 +51,7 @@ function checkBasicAuthentication(value: unknown, faults: Record<string, string>
   for (const name of ['username', 'password']) {
     const part = isObject(value) ? value[name] : undefined;
     if (typeof part !== 'string' || !part) {
-      faults[`basicAuthentication.${name}`] = `Basic authentication needs a ${name}.`;
+      faults[`basicAuthentication.${name}`] = 'Basic authentication needs a user name and a password.';
     }
   }
 }
@@ -58,12 +59,12 @@ function checkBasicAuthentication(value: unknown, faults: Record<string, string>
 function checkItems(list: unknown, path: string, faults: Record<string, string>) {
   if (list == null) return;
   if (!Array.isArray(list)) {
-    faults[path] = `"${path}" has to be a list.`;
+    faults[path] = 'This has to be a list.';
     return;
   }
   list.forEach((item, index) => {
     if (!isObject(item) || typeof item.key !== 'string' || !item.key) {
-      faults[`${path}.${index}.key`] = `Every item of "${path}" needs a key.`;
+      faults[`${path}.${index}.key`] = 'Every item needs a path.';
     }
   });
 }
@@ -71,20 +72,25 @@ function checkItems(list: unknown, path: string, faults: Record<string, string>)
 function checkResponse(config: Record<string, unknown>, prefix: string, faults: Record<string, string>) {
   const { statusCode, headers } = config;
   // A placeholder may stand for the number.
-  const isStatus = Number.isInteger(statusCode) && Number(statusCode) >= 200 && Number(statusCode) <= 599;
-  if (statusCode != null && typeof statusCode !== 'string' && !isStatus) {
+  const isTemplate = typeof statusCode === 'string' && statusCode.includes('{{');
+  if (statusCode != null && !isTemplate && !isStatus(statusCode)) {
     faults[`${prefix}statusCode`] = 'The status code has to be a whole number from 200 to 599.';
   }
   if (headers == null || typeof headers === 'string') return;
   if (!Array.isArray(headers)) {
-    faults[`${prefix}headers`] = 'The headers have to be a list.';
+    faults[`${prefix}headers`] = 'This has to be a list.';
     return;
   }
   headers.forEach((header, index) => {
-    if (!isObject(header) || typeof header.name !== 'string') {
+    if (!isObject(header) || typeof header.name !== 'string' || !header.name) {
       faults[`${prefix}headers.${index}.name`] = 'Every header needs a name.';
     }
   });
+}
+
+function isStatus(value: unknown): boolean {
+  const number = typeof value === 'string' ? Number(value) : value;
+  return Number.isInteger(number) && Number(number) >= 200 && Number(number) <= 599;
 }
 
 /** Whether there is an object; anything else but nothing is a fault. */
@@ -94,7 +100,7 @@ function checkObject(
   faults: Record<string, string>,
 ): value is Record<string, unknown> {
   if (isObject(value)) return true;
-  if (value != null) faults[path] = `"${path}" has to be an object.`;
+  if (value != null) faults[path] = 'This has to be an object.';
   return false;
 }
 

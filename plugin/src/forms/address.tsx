@@ -1,0 +1,52 @@
+// The URL of a workflow, a line for curl that calls it, and what to know before the first call.
+
+import { Alert, Form, Typography } from 'antd';
+import { useFlowEngine } from '@nocobase/flow-engine';
+import { useCurrentWorkflowContext } from '@nocobase/plugin-workflow/client-v2';
+import type { TriggerConfig } from '../server/config';
+import { curlLine } from './example';
+import { useT } from './locale';
+import { useSidehookUrl } from './status';
+
+export function Address() {
+  const t = useT();
+  const { app } = useFlowEngine().context;
+  const { key, versionStats } = useCurrentWorkflowContext();
+  const form = Form.useFormInstance();
+  const config: TriggerConfig | undefined = Form.useWatch('config', { form, preserve: true });
+  const sidehook = useSidehookUrl();
+  const url = app.getApiUrl(`webhook:trigger/${key}`);
+  const curl = curlLine(url, config);
+  return (
+    <>
+      <Form.Item
+        label={t('URL')}
+        extra={sidehook && t('Calls are handed on to sidehook at {{url}}.', { url: sidehook })}
+      >
+        <Typography.Text code copyable={{ text: url }} className="sidehook-url">
+          {url}
+        </Typography.Text>
+      </Form.Item>
+      <Form.Item label={t('Call it with curl')}>
+        <Typography.Text code copyable={{ text: curl }}>
+          {curl}
+        </Typography.Text>
+      </Form.Item>
+      <Form.Item>
+        <Alert
+          showIcon
+          type="info"
+          message={
+            Number(versionStats?.executed)
+              ? t(
+                  'This version has run and is locked: make a new version to change it. The URL stays the same.',
+                )
+              : t(
+                  'The first call locks this version, a trial too. To change it then, make a new version: the URL stays the same.',
+                )
+          }
+        />
+      </Form.Item>
+    </>
+  );
+}

@@ -1,0 +1,86 @@
+// `sidehook`: of its members, those that have a field; all others stay as they are, and are named.
+
+import { Alert, Form, Input, Radio, Space } from 'antd';
+import type { TriggerConfig } from '../server/config';
+import { useT } from './locale';
+import type { Control } from './part';
+
+type Extensions = Record<string, unknown>;
+
+/** `sidehook.context`: whether the context holds the request as a whole. */
+export function ContextChoice({ value, onChange }: Control<Extensions | null>) {
+  const t = useT();
+  const form = Form.useFormInstance();
+  const request = Form.useWatch<TriggerConfig['request']>(['config', 'request'], { form, preserve: true });
+  const isFull = value?.context === 'full';
+  return (
+    <Form.Item label={t('Variables for later nodes')} style={{ marginBottom: 0 }}>
+      <Space direction="vertical">
+        <Radio.Group
+          value={isFull}
+          onChange={(event) =>
+            onChange?.(withMember(value, 'context', event.target.value ? 'full' : undefined))
+          }
+        >
+          <Space direction="vertical">
+            <Radio value={false}>{t('Only what is listed below')}</Radio>
+            <Radio value={true}>{t('The whole request as well')}</Radio>
+          </Space>
+        </Radio.Group>
+        {(isFull || !request) && (
+          <Alert
+            showIcon
+            type="info"
+            message={
+              isFull
+                ? t(
+                    'Besides what is listed, nodes get all headers, the query, the body ("data") and the parameters of the path ("params"), but only as a whole: use a node "JSON variable mapping" to pick from them.',
+                  )
+                : t('As long as nothing is listed, nodes get the whole request.')
+            }
+          />
+        )}
+      </Space>
+    </Form.Item>
+  );
+}
+
+/** `sidehook.path` */
+export function CustomPath({ value, onChange }: Control<Extensions | null>) {
+  const t = useT();
+  const others = Object.keys(value ?? {}).filter((name) => name !== 'path' && name !== 'context');
+  return (
+    <Form.Item
+      label={t('Path on sidehook')}
+      extra={t(
+        'An address of its own beside the URL above, such as orders/:id. NocoBase alone does not serve it.',
+      )}
+      style={{ marginBottom: 0 }}
+    >
+      <Input
+        value={typeof value?.path === 'string' ? value.path : undefined}
+        aria-label={t('Path on sidehook')}
+        onChange={(event) => onChange?.(withMember(value, 'path', event.target.value || undefined))}
+      />
+      {others.length > 0 && (
+        <Alert
+          showIcon
+          type="warning"
+          style={{ marginTop: 8 }}
+          message={t('Set besides, without a field here: {{names}}', { names: others.join(', ') })}
+        />
+      )}
+    </Form.Item>
+  );
+}
+
+/** Without any members there is no object either. */
+function withMember(
+  value: Extensions | null | undefined,
+  name: string,
+  member: unknown,
+): Extensions | undefined {
+  const { [name]: _, ...rest } = value ?? {};
+  const changed = member === undefined ? rest : { ...value, [name]: member };
+  return Object.keys(changed).length ? changed : undefined;
+}
