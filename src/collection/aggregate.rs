@@ -9,9 +9,10 @@ use super::association::AssociationKind;
 use super::bind::operand;
 use super::error::thrown;
 use super::field::ColumnType;
-use super::find::{Reader, key_column};
+use super::find::Find;
+use super::reader::{Reader, key_column};
 use super::row;
-use super::schema::Collection;
+use super::shape::Collection;
 use crate::expr::convert::{to_number, to_text};
 use crate::expr::{Date, Thrown, Value};
 
@@ -124,7 +125,7 @@ impl<C: ConnectionTrait> Reader<'_, C> {
 
     /// NocoBase reads the record first; without one it throws.
     async fn source_exists(&self, source: &Source, key: &str) -> Result<(), Thrown> {
-        let find = super::find::Find {
+        let find = Find {
             filter: Value::object([(key.to_owned(), source.key.clone())]),
             fields: Some(vec![key.to_owned()]),
             limit: Some(1),

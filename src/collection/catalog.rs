@@ -5,14 +5,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use sea_orm::DbErr;
+use chrono::{DateTime, Utc};
+use sea_orm::{DatabaseExecutor, DatabaseTransaction, DbErr};
 use tokio::sync::Mutex;
 
 use super::definition::table_name;
-use super::schema::{Collection, Schema, targets_without_rows};
+use super::reader::Reader;
+use super::schema::{Schema, targets_without_rows};
+use super::shape::Collection;
+use super::write::Writer;
 use crate::expr::Value;
-use crate::store::Store;
+use crate::expr::system::System;
 use crate::store::metadata::TableColumn;
+use crate::store::{Codec, Store};
 
 /// The collections of one deployment.
 pub struct Collections {
@@ -33,8 +38,35 @@ impl Collections {
         self.schema.load_full()
     }
 
-    pub fn store(&self) -> &Store {
-        &self.store
+    /// How values travel to and from the database.
+    pub fn codec(&self) -> &Codec {
+        &self.store.codec
+    }
+
+    /// Whether NocoBase has a data source of this name besides the main one.
+    pub async fn knows_source(&self, name: &str) -> Result<bool, DbErr> {
+        self.store.has_data_source(name).await
+    }
+
+    /// Where to read: in a transaction, or on the pool.
+    pub fn executor<'a>(&'a self, transaction: Option<&'a DatabaseTransaction>) -> DatabaseExecutor<'a> {
+        transaction.map_or_else(|| (&self.store.db).into(), Into::into)
+    }
+
+    /// Reads records of `schema`, one of those that these collections have given.
+    pub fn reader<'a, C>(&'a self, schema: &'a Schema, db: &'a C, now: DateTime<Utc>) -> Reader<'a, C> {
+        Reader { schema, codec: &self.store.codec, db, now }
+    }
+
+    /// Writes records of `schema` in a transaction.
+    pub fn writer<'a, C>(
+        &'a self,
+        schema: &'a Schema,
+        transaction: &'a C,
+        system: &'a dyn System,
+    ) -> Writer<'a, C> {
+        let Store { names, codec, .. } = &self.store;
+        Writer { schema, codec, names, db: transaction, system }
     }
 
     /// Reads the collections again when they have changed. Returns whether they had.

@@ -9,10 +9,10 @@ use indexmap::IndexMap;
 use sea_orm::DbBackend;
 
 use super::association::AssociationKind;
-use super::field::{ColumnType, Field, FieldType};
+use super::field::{Field, FieldType};
 use super::link::Link;
 use super::name::camelize;
-use super::schema::{Collection, TableName};
+use super::shape::{Collection, TableName, column_name, is_underscored};
 use crate::expr::{Object, Value, json};
 use crate::store::metadata::{Metadata, TableColumn};
 
@@ -35,18 +35,6 @@ pub(super) fn table_name(names: &Names, backend: DbBackend, name: &str, options:
         _ => None,
     };
     TableName { schema, name: table.into() }
-}
-
-fn is_underscored(names: &Names, options: &Value) -> bool {
-    match options.member("underscored") {
-        value if value.is_nullish() => names.underscored(),
-        value => value.is_truthy(),
-    }
-}
-
-/// The column of an attribute that has no `field` option of its own.
-pub(super) fn column_name(names: &Names, collection: &Value, attribute: &str) -> Arc<str> {
-    if is_underscored(names, collection) { snake_case(attribute).into() } else { attribute.into() }
 }
 
 pub(super) fn parse_options(text: Option<&JsonText>) -> Value {
@@ -117,12 +105,12 @@ impl<'a> Builder<'a> {
         let has_key = rows.iter().any(|row| row.options.member("primaryKey").is_truthy());
         if !has_key && !is_view && is_not_false(&options, "autoGenId") {
             let id = object([("primaryKey", true.into()), ("autoIncrement", true.into())]);
-            self.add(&mut fields, &options, ("id", FieldType::BigInt, id, false));
+            self.add(&mut fields, &options, Attribute::implicit("id", FieldType::BigInt, id));
         }
         let has_times = !is_view && is_not_false(&options, "timestamps");
         let mut times = ["createdAt", "updatedAt"].map(|time| {
             let time = has_times.then(|| time_attribute(&options, time)).flatten()?;
-            self.add(&mut fields, &options, (&time, FieldType::Date, Value::default(), false));
+            self.add(&mut fields, &options, Attribute::implicit(&time, FieldType::Date, Value::default()));
             // Only fields of NocoBase have a getter, implicit times do not; see `Record`.
             Some(time)
         });
@@ -131,7 +119,7 @@ impl<'a> Builder<'a> {
             if AssociationKind::parse(row.type_name()).is_some() {
                 continue;
             }
-            self.add(&mut fields, &options, (&row.row.name, kind, row.options.clone(), true));
+            self.add(&mut fields, &options, Attribute::declared(&row.row.name, kind, row.options.clone()));
             for (place, time) in ["createdAt", "updatedAt"].iter().enumerate() {
                 if kind == FieldType::Date && row.row.interface.as_deref() == Some(time) {
                     times[place] = Some(row.row.name.as_str().into());
@@ -141,7 +129,7 @@ impl<'a> Builder<'a> {
         if let Some((sort, sort_options)) = sort_field(&options)
             && !fields.contains_key(&*sort)
         {
-            self.add(&mut fields, &options, (&sort, FieldType::Sort, sort_options, true));
+            self.add(&mut fields, &options, Attribute::declared(&sort, FieldType::Sort, sort_options));
         }
         let [created_at, updated_at] = times;
         let primary_key = primary_key(&fields, &options);
@@ -211,7 +199,8 @@ impl<'a> Builder<'a> {
             if !own.fields.contains_key(key) {
                 let options = object([("dataType", "bigInt".into())]);
                 let collection = own.options.clone();
-                self.add(&mut own.fields, &collection, (key, FieldType::Context, options, true));
+                let key = Attribute::declared(key, FieldType::Context, options);
+                self.add(&mut own.fields, &collection, key);
             }
             if !own.associations.contains_key(flag) {
                 let users = [("target", "users"), ("foreignKey", key), ("targetKey", "id")];
@@ -223,12 +212,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn add(
-        &self,
-        fields: &mut IndexMap<Arc<str>, Field>,
-        collection: &Value,
-        (name, kind, options, is_declared): (&str, FieldType, Value, bool),
-    ) {
+    fn add(&self, fields: &mut IndexMap<Arc<str>, Field>, collection: &Value, attribute: Attribute<'_>) {
+        let Attribute { name, kind, options, is_declared } = attribute;
         let column = match options.member("field") {
             Value::Text(column) if collection.member("view").is_truthy() => column,
             Value::Text(column) => column_name(self.names, collection, &column),
@@ -269,6 +254,26 @@ impl<'a> Builder<'a> {
         for row in &rows.fields {
             found.insert(&row.row.name, row.clone());
         }
+    }
+}
+
+/// A field that is to be added to a collection.
+struct Attribute<'a> {
+    name: &'a str,
+    kind: FieldType,
+    options: Value,
+    is_declared: bool,
+}
+
+impl<'a> Attribute<'a> {
+    /// One that NocoBase has a field for.
+    fn declared(name: &'a str, kind: FieldType, options: Value) -> Self {
+        Self { name, kind, options, is_declared: true }
+    }
+
+    /// One that NocoBase's models have by themselves.
+    fn implicit(name: &'a str, kind: FieldType, options: Value) -> Self {
+        Self { name, kind, options, is_declared: false }
     }
 }
 
@@ -338,26 +343,4 @@ fn kind_of_column(type_name: &str) -> FieldType {
 
 fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
     Value::object(members)
-}
-
-/// The key column that an association adds where there is no field of its name.
-pub(super) fn key_field(
-    names: &Names,
-    collection: &Value,
-    name: &str,
-    like: Option<&Field>,
-    backend: DbBackend,
-) -> Field {
-    let kind = match like.map(|field| field.kind) {
-        None | Some(FieldType::SnowflakeId | FieldType::Sort) => FieldType::BigInt,
-        Some(kind) => kind,
-    };
-    Field {
-        name: name.into(),
-        column: column_name(names, collection, name),
-        kind,
-        column_type: like.map_or(ColumnType::BigInt, |field| field.kind.column_type(&field.options, backend)),
-        is_declared: false,
-        options: Value::Object(Arc::default()),
-    }
 }

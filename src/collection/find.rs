@@ -2,29 +2,19 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, NullOrdering, Query, SelectStatement};
-use sea_orm::{ConnectionTrait, DbBackend, Order, QueryResult, Statement, StatementBuilder};
+use sea_orm::{ConnectionTrait, DbBackend, Order, QueryResult};
 
 use super::error::thrown;
-use super::field::{ColumnType, Field};
-use super::filter::{self, Filter};
+use super::filter::Filter;
 use super::include::{Include, includes};
-use super::record::{Record, attribute};
+use super::reader::{Reader, key_column};
+use super::record::Record;
 use super::row;
-use super::schema::{Collection, Schema};
-use crate::expr::{Object, Thrown, Value};
-use crate::store::Codec;
-
-/// What reading needs besides the collection.
-pub struct Reader<'a, C> {
-    pub schema: &'a Schema,
-    pub codec: &'a Codec,
-    /// The pool, or a transaction.
-    pub db: &'a C,
-    /// What `today` and the like are relative to.
-    pub now: DateTime<Utc>,
-}
+use super::schema::Schema;
+use super::selection::Selection;
+use super::shape::Collection;
+use crate::expr::{Thrown, Value};
 
 /// What to read of a collection.
 #[derive(Clone, Debug, Default)]
@@ -46,83 +36,6 @@ pub struct Find {
 pub struct Sort {
     pub field: String,
     pub is_descending: bool,
-}
-
-/// The columns that a statement reads, and those that the record is to show.
-pub(super) struct Selection {
-    pub columns: Vec<SelectedColumn>,
-    /// `None`: all of them.
-    pub shown: Option<Vec<Arc<str>>>,
-}
-
-pub(super) struct SelectedColumn {
-    pub name: Arc<str>,
-    pub column: Arc<str>,
-    pub field: Option<Field>,
-}
-
-impl Selection {
-    /// The given attributes, or all of the collection.
-    pub fn of(collection: &Collection, names: Option<&[Arc<str>]>) -> Self {
-        let column = |name: &Arc<str>| match collection.field(name) {
-            Some(field) => SelectedColumn {
-                name: name.clone(),
-                column: field.column.clone(),
-                field: Some(field.clone()),
-            },
-            None => SelectedColumn { name: name.clone(), column: name.clone(), field: None },
-        };
-        match names {
-            None => {
-                Self { columns: collection.fields().map(|field| column(&field.name)).collect(), shown: None }
-            }
-            Some(names) => Self { columns: names.iter().map(column).collect(), shown: Some(names.to_vec()) },
-        }
-    }
-
-    /// Reads an attribute besides, without showing it.
-    pub fn require(&mut self, collection: &Collection, name: &str) {
-        if let Some(field) =
-            collection.field(name).filter(|_| !self.columns.iter().any(|one| &*one.name == name))
-        {
-            let (name, column) = (field.name.clone(), field.column.clone());
-            self.columns.push(SelectedColumn { name, column, field: Some(field.clone()) });
-        }
-    }
-
-    /// Adds the columns to a statement, from the table of this alias; `None` where there is but one table.
-    pub fn select(&self, select: &mut SelectStatement, table: Option<&str>, backend: DbBackend) {
-        for one in &self.columns {
-            let column = match table {
-                Some(table) => Expr::col((Alias::new(table), Alias::new(&*one.column))),
-                None => Expr::col(Alias::new(&*one.column)),
-            };
-            match &one.field {
-                // Of geometry and the like only the text can be read.
-                Some(field) if is_opaque(field, backend) => select.expr(column.cast_as(Alias::new("text"))),
-                _ => select.expr(column),
-            };
-        }
-    }
-
-    /// The attributes of a row, whose first one is at `start`.
-    pub fn read(&self, row: &QueryResult, start: usize, codec: &Codec) -> Result<Object, sea_orm::DbErr> {
-        let mut values = Object::with_capacity(self.columns.len());
-        for (i, one) in self.columns.iter().enumerate() {
-            let value = row::value(row, start + i, codec)?;
-            let value = match &one.field {
-                Some(field) => attribute(field, value, codec),
-                None => value,
-            };
-            values.insert(one.name.clone(), value);
-        }
-        Ok(values)
-    }
-}
-
-fn is_opaque(field: &Field, backend: DbBackend) -> bool {
-    let is_array = field.option("dataType").as_str() == Some("array");
-    backend == DbBackend::Postgres && field.column_type == ColumnType::Other && !is_array
 }
 
 impl<C: ConnectionTrait> Reader<'_, C> {
@@ -177,11 +90,6 @@ impl<C: ConnectionTrait> Reader<'_, C> {
         Ok(Plan { statement, is_of_keys, selection, includes, order })
     }
 
-    pub(super) fn filter(&self, collection: &Collection, filter: &Value) -> Result<Filter, Thrown> {
-        let (schema, codec, now) = (self.schema, self.codec, self.now);
-        Filter::parse(filter, filter::Context { schema, collection, codec, now })
-    }
-
     /// Everything but the columns.
     fn page(
         &self,
@@ -197,17 +105,6 @@ impl<C: ConnectionTrait> Reader<'_, C> {
         }
         if let Some(offset) = find.offset.filter(|offset| *offset > 0 || find.limit.is_some()) {
             select.offset(offset);
-        }
-        select
-    }
-
-    /// The table under the collection's name, joined and filtered.
-    pub(super) fn filtered(&self, collection: &Collection, filter: &Filter) -> SelectStatement {
-        let mut select = Query::select();
-        select.from_as(collection.table.table_ref(), Alias::new(&*collection.name));
-        filter.joins.apply(&mut select, self.codec.backend());
-        if let Some(condition) = &filter.condition {
-            select.and_where(condition.clone());
         }
         select
     }
@@ -231,57 +128,6 @@ impl<C: ConnectionTrait> Reader<'_, C> {
         plan.selection.select(&mut select, None, self.codec.backend());
         self.query(&select).await
     }
-
-    pub(super) fn records(
-        &self,
-        collection: &Arc<Collection>,
-        selection: &Selection,
-        rows: &[QueryResult],
-    ) -> Result<Vec<Record>, Thrown> {
-        let record = |row: &QueryResult| {
-            let values = selection.read(row, 0, self.codec).map_err(|err| thrown(&err, ""))?;
-            Ok(Record { collection: collection.clone(), values, linked: Vec::new() })
-        };
-        rows.iter().map(record).collect()
-    }
-
-    pub(super) async fn query<S: StatementBuilder>(&self, select: &S) -> Result<Vec<QueryResult>, Thrown> {
-        let statement: Statement = self.codec.backend().build(select);
-        let sql = statement.sql.clone();
-        self.db.query_all_raw(statement).await.map_err(|err| thrown(&err, &sql))
-    }
-
-    /// The attributes that associations are loaded by.
-    pub(super) fn require_keys(
-        &self,
-        collection: &Collection,
-        includes: &[Include],
-        selection: &mut Selection,
-    ) {
-        if includes.is_empty() {
-            return;
-        }
-        if let Some(key) = &collection.primary_key {
-            selection.require(collection, key);
-        }
-        for include in includes {
-            if let Some(association) = collection.association(&include.association) {
-                selection.require(collection, &association.foreign_key);
-                selection.require(collection, &association.source_key);
-            }
-        }
-    }
-}
-
-impl Selection {
-    /// Takes out what was only read for loading associations.
-    pub fn hide(&self, records: &mut [Record]) {
-        let Some(shown) = &self.shown else { return };
-        for record in records {
-            let kept = record.values.iter().filter(|(name, _)| shown.contains(name));
-            record.values = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-        }
-    }
 }
 
 /// How records are going to be read.
@@ -292,14 +138,6 @@ struct Plan {
     selection: Selection,
     includes: Vec<Include>,
     order: Ordering,
-}
-
-/// The primary key, without which records cannot be told apart.
-pub(super) fn key_column(collection: &Collection) -> Result<Expr, Thrown> {
-    let key = collection
-        .key_field()
-        .ok_or_else(|| Thrown::error(format!("Model {} does not have primary key", collection.name)))?;
-    Ok(Expr::col((Alias::new(&*collection.name), Alias::new(&*key.column))))
 }
 
 /// The attributes to select: `None` is all. Associations among the fields are loaded, too.

@@ -11,9 +11,11 @@ use super::association::{Association, AssociationKind};
 use super::bind::operand;
 use super::error::thrown;
 use super::field::Field;
-use super::find::{Reader, Selection};
+use super::reader::Reader;
 use super::record::{Linked, Record};
-use super::schema::{Collection, Schema};
+use super::schema::Schema;
+use super::selection::Selection;
+use super::shape::Collection;
 use crate::expr::convert::to_text;
 use crate::expr::{Thrown, Value};
 
@@ -84,6 +86,26 @@ fn add(schema: &Schema, collection: &Collection, includes: &mut Vec<Include>, ap
 }
 
 impl<C: ConnectionTrait> Reader<'_, C> {
+    /// The attributes that associations are loaded by.
+    pub(super) fn require_keys(
+        &self,
+        collection: &Collection,
+        includes: &[Include],
+        selection: &mut Selection,
+    ) {
+        if includes.is_empty() {
+            return;
+        }
+        if let Some(key) = &collection.primary_key {
+            selection.require(collection, key);
+        }
+        for include in includes {
+            if let Some(association) = collection.association(&include.association) {
+                selection.require(collection, &association.foreign_key);
+                selection.require(collection, &association.source_key);
+            }
+        }
+    }
     /// Loads associations of records of one collection.
     pub(super) fn load<'f>(
         &'f self,

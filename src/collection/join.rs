@@ -7,7 +7,8 @@ use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, IntoColumnRef, JoinType, 
 
 use super::association::{Association, AssociationKind};
 use super::field::ColumnType;
-use super::schema::{Collection, Schema, TableName};
+use super::schema::Schema;
+use super::shape::{Collection, TableName};
 use crate::expr::Thrown;
 
 /// Left joins, each once, in the order in which they depend on each other.

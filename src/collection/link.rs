@@ -8,9 +8,8 @@ use indexmap::IndexMap;
 use sea_orm::DbBackend;
 
 use super::association::{Association, AssociationKind, Through};
-use super::definition::key_field;
 use super::name::{camel_case, camelize, pluralize, singularize};
-use super::schema::Collection;
+use super::shape::{Collection, key_field};
 use crate::expr::Value;
 
 type Collections = IndexMap<Arc<str>, Collection>;

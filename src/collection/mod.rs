@@ -15,18 +15,24 @@ mod inspect;
 mod join;
 mod link;
 mod name;
+mod reader;
 pub mod record;
 pub mod row;
 pub mod schema;
+mod selection;
+mod shape;
 pub mod statement;
-pub mod storages;
 mod write;
 
 pub use association::{Association, AssociationKind};
 pub use catalog::Collections;
 pub use field::{ColumnType, Field, FieldType};
 pub use filter::Filter;
-pub use find::{Find, Reader, Sort};
+pub use find::{Find, Sort};
+pub use reader::Reader;
 pub use record::{Linked, Record};
-pub use schema::{Collection, Schema, TableName};
+pub use schema::Schema;
+pub use shape::{Collection, TableName};
 pub use write::{Change, NO_FILTER, Writer};
+
+pub use crate::store::storage::{Storage, Storages};

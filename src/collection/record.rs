@@ -8,7 +8,7 @@ use sea_orm::DbBackend;
 use super::association::Association;
 use super::bind::parse_local;
 use super::field::{ColumnType, Field, FieldType};
-use super::schema::Collection;
+use super::shape::Collection;
 use crate::expr::{Date, Object, Value, json};
 use crate::store::Codec;
 

@@ -8,13 +8,11 @@ use std::sync::Arc;
 use entity::Names;
 use indexmap::IndexMap;
 use sea_orm::DbBackend;
-use sea_orm::sea_query::{Alias, IntoTableRef, TableRef};
 
-use super::association::{Association, AssociationKind};
+use super::association::AssociationKind;
 use super::definition::{Builder, parse_options};
-use super::field::Field;
 use super::link::Link;
-use crate::expr::Value;
+use super::shape::Collection;
 use crate::store::metadata::{Metadata, TableColumn};
 
 static EMPTY: Metadata = Metadata { collections: Vec::new(), fields: Vec::new() };
@@ -23,78 +21,6 @@ static EMPTY: Metadata = Metadata { collections: Vec::new(), fields: Vec::new() 
 #[derive(Debug, Default)]
 pub struct Schema {
     collections: HashMap<Arc<str>, Arc<Collection>>,
-}
-
-/// A collection: a table, or a view, with what NocoBase knows of it.
-#[derive(Clone, Debug)]
-pub struct Collection {
-    pub name: Arc<str>,
-    pub table: TableName,
-    /// In the order of NocoBase's model.
-    pub(super) fields: IndexMap<Arc<str>, Field>,
-    pub(super) associations: IndexMap<Arc<str>, Association>,
-    /// The attribute that identifies a record, if there is a single one.
-    pub primary_key: Option<Arc<str>>,
-    /// The attribute that is set when a record is created.
-    pub created_at: Option<Arc<str>>,
-    /// The attribute that is set whenever a record is saved.
-    pub updated_at: Option<Arc<str>>,
-    /// `collections.options`: an object.
-    pub options: Value,
-}
-
-/// A table with its schema.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TableName {
-    /// On PostgreSQL; `None` is the search path.
-    pub schema: Option<Arc<str>>,
-    pub name: Arc<str>,
-}
-
-impl TableName {
-    /// For sea-query.
-    pub fn table_ref(&self) -> TableRef {
-        let name = Alias::new(&*self.name);
-        match &self.schema {
-            Some(schema) => (Alias::new(&**schema), name).into_table_ref(),
-            None => name.into_table_ref(),
-        }
-    }
-}
-
-impl Collection {
-    /// An attribute: a field with a column.
-    pub fn field(&self, name: &str) -> Option<&Field> {
-        self.fields.get(name)
-    }
-
-    /// All attributes, in the order of the columns of a result.
-    pub fn fields(&self) -> impl Iterator<Item = &Field> {
-        self.fields.values()
-    }
-
-    pub fn association(&self, name: &str) -> Option<&Association> {
-        self.associations.get(name)
-    }
-
-    pub fn associations(&self) -> impl Iterator<Item = &Association> {
-        self.associations.values()
-    }
-
-    /// The field of the primary key.
-    pub fn key_field(&self) -> Option<&Field> {
-        self.field(self.primary_key.as_deref()?)
-    }
-
-    pub fn option(&self, name: &str) -> Value {
-        self.options.member(name)
-    }
-
-    /// Whether NocoBase lets nobody write to it: a view, or a query that looks like a table.
-    pub fn is_read_only(&self) -> bool {
-        let is_view = self.option("view").is_truthy() && !self.option("writableView").is_truthy();
-        is_view || self.option("sql").is_truthy()
-    }
 }
 
 impl Schema {

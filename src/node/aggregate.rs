@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use entity::number_text;
 use serde::Deserialize;
 
-use super::data_source::{CollectionName, Source, main_only};
+use super::data_source::{CollectionName, Source, resolve};
 use super::{Context, Example, Node, NodeType, Outcome, resolved};
 use crate::collection::aggregate::{Aggregate as Calculation, AggregateFunction, Source as Associated};
 use crate::expr::convert::{text_to_number, to_number, to_text};
@@ -58,9 +58,14 @@ impl Node for Aggregate {
         let owner = to_text(&self.association.collection)?;
         let wanted = if is_associated { owner.as_str() } else { name.collection.as_str() };
         let source = Source::open(cx, &[wanted]).await?;
-        let unknown = "Cannot destructure property 'collectionManager' of \
-                       'this.workflow.app.dataSourceManager.dataSources.get(...)' as it is undefined.";
-        main_only(&source.collections, &name.data_source, unknown).await?;
+        resolve(&source.collections, &name.data_source).await.map_err(|reason| {
+            reason.thrown(|| {
+                Thrown::type_error(
+                    "Cannot destructure property 'collectionManager' of \
+                     'this.workflow.app.dataSourceManager.dataSources.get(...)' as it is undefined.",
+                )
+            })
+        })?;
         let collection = source
             .schema
             .get(wanted)

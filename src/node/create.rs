@@ -4,8 +4,9 @@ use async_trait::async_trait;
 use entity::status::job::ERROR;
 use serde::Deserialize;
 
+use super::data_source::appends;
 use super::record::api::outcome;
-use super::record::{Destination, Unknown, change, texts};
+use super::record::{Destination, Unknown, change};
 use super::{Context, Example, Node, NodeType, Outcome, resolved};
 use crate::collection::{Collection, Find};
 use crate::expr::{Template, Thrown, Value};
@@ -108,20 +109,6 @@ fn target_key(collection: &Collection) -> Option<std::sync::Arc<str>> {
         Value::Text(key) if collection.field(&key).is_some() => Some(key),
         _ => collection.primary_key.clone(),
     }
-}
-
-/// Of `a.b` also `a`, so that all fields of `a` are there.
-fn appends(value: &Value) -> Result<Vec<String>, Thrown> {
-    let mut appends: Vec<String> = Vec::new();
-    for path in texts(value)?.unwrap_or_default() {
-        let first = path.split('.').next().unwrap_or_default().to_owned();
-        for one in [first, path] {
-            if !appends.contains(&one) {
-                appends.push(one);
-            }
-        }
-    }
-    Ok(appends)
 }
 
 impl NodeType for Create {

@@ -1,11 +1,12 @@
-//! What data nodes have in common: which collection a configuration names, and whose it is.
+//! What data nodes have in common: which collection a configuration names, whose it is, and lists of names.
 
 use std::sync::Arc;
 
-use sea_orm::DatabaseExecutor;
+use sea_orm::{DatabaseExecutor, DbErr};
 
 use super::Context;
 use crate::collection::{Collections, Reader, Schema};
+use crate::expr::convert::to_text;
 use crate::expr::{Thrown, Value};
 
 /// A collection as configurations name it: `posts`, or `erp:orders` of another data source.
@@ -28,24 +29,68 @@ impl CollectionName {
     }
 }
 
-/// Refuses data sources other than the main one: `unknown` is what NocoBase says when there is none of that
-/// name; one that NocoBase knows lies in another database, which sidehook does not reach.
-pub(super) async fn main_only(collections: &Collections, name: &str, unknown: &str) -> Result<(), Thrown> {
+/// Why a data source cannot be used.
+#[derive(Debug)]
+pub(super) enum Unreachable {
+    /// There is none of this name. Each node says so in NocoBase's words.
+    Unknown,
+    /// It lies in a database that sidehook does not reach.
+    Foreign(String),
+    /// Which there are could not be read.
+    Failed(DbErr),
+}
+
+impl Unreachable {
+    /// The error of the node; `unknown` is what NocoBase throws where there is no such data source.
+    pub fn thrown(self, unknown: impl FnOnce() -> Thrown) -> Thrown {
+        match self {
+            Self::Unknown => unknown(),
+            Self::Foreign(name) => Thrown::error(format!(
+                "the data source \"{name}\" is not the main one: sidehook reads and writes NocoBase's own database only"
+            )),
+            Self::Failed(err) => database(err),
+        }
+    }
+}
+
+/// Whether sidehook reaches a data source: only the main one.
+pub(super) async fn resolve(collections: &Collections, name: &str) -> Result<(), Unreachable> {
     if name == "main" {
         return Ok(());
     }
-    let is_known = collections.store().has_data_source(name).await.map_err(database)?;
-    if is_known {
-        return Err(Thrown::error(format!(
-            "the data source \"{name}\" is not the main one: sidehook reads and writes NocoBase's own database only"
-        )));
+    match collections.knows_source(name).await {
+        Ok(true) => Err(Unreachable::Foreign(name.to_owned())),
+        Ok(false) => Err(Unreachable::Unknown),
+        Err(err) => Err(Unreachable::Failed(err)),
     }
-    Err(Thrown::type_error(unknown))
 }
 
 /// An error of reading what sidehook itself needs.
-pub(super) fn database(err: sea_orm::DbErr) -> Thrown {
+pub(super) fn database(err: DbErr) -> Thrown {
     Thrown::error(err.to_string())
+}
+
+/// A list of names; a text alone is a list of one. `None` when there is no list.
+pub(super) fn texts(value: &Value) -> Result<Option<Vec<String>>, Thrown> {
+    match value {
+        Value::Array(array) => array.items().iter().map(to_text).collect::<Result<_, _>>().map(Some),
+        Value::Text(text) => Ok(Some(vec![text.to_string()])),
+        _ => Ok(None),
+    }
+}
+
+/// The associations that a configuration appends: of `a.b` also `a`, so that all fields of `a` are there.
+pub(super) fn appends(value: &Value) -> Result<Vec<String>, Thrown> {
+    let mut appends: Vec<String> = Vec::new();
+    for path in texts(value)?.unwrap_or_default() {
+        let first = path.split('.').next().unwrap_or_default().to_owned();
+        for one in [first, path] {
+            if !appends.contains(&one) {
+                appends.push(one);
+            }
+        }
+    }
+    Ok(appends)
 }
 
 /// What a node reads with.
@@ -69,14 +114,11 @@ impl Source {
 
     /// Where the node reads: in the transaction of a transaction node around it, else on the pool.
     pub fn database<'a>(&'a self, cx: &'a mut Context<'_>) -> DatabaseExecutor<'a> {
-        match cx.run().scope_transaction() {
-            Some(transaction) => transaction.into(),
-            None => (&self.collections.store().db).into(),
-        }
+        self.collections.executor(cx.run().scope_transaction())
     }
 
     pub fn reader<'a>(&'a self, db: &'a DatabaseExecutor<'a>) -> Reader<'a, DatabaseExecutor<'a>> {
-        Reader { schema: &self.schema, codec: &self.collections.store().codec, db, now: self.now }
+        self.collections.reader(&self.schema, db, self.now)
     }
 }
 

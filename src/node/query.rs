@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use entity::status::job::{FAILED, RESOLVED};
 use serde::Deserialize;
 
-use super::data_source::{CollectionName, Source, main_only};
+use super::data_source::{CollectionName, Source, appends, resolve, texts};
 use super::{Context, Draft, Example, Node, NodeType, Outcome};
 use crate::collection::{Find, Sort};
 use crate::expr::convert::{to_number, to_text};
@@ -32,12 +32,11 @@ impl Node for Query {
     async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
         let name = CollectionName::parse(&self.collection);
         let source = Source::open(cx, &[&name.collection]).await?;
-        main_only(
-            &source.collections,
-            &name.data_source,
-            "Cannot read properties of undefined (reading 'collectionManager')",
-        )
-        .await?;
+        resolve(&source.collections, &name.data_source).await.map_err(|reason| {
+            reason.thrown(|| {
+                Thrown::type_error("Cannot read properties of undefined (reading 'collectionManager')")
+            })
+        })?;
         let collection = source.schema.get(&name.collection).ok_or_else(|| {
             Thrown::type_error(
                 "Cannot destructure property 'repository' of 'this.workflow.app.dataSourceManager.dataSources.get(...)\
@@ -69,13 +68,13 @@ fn find(params: &Value, is_multiple: bool) -> Result<Find, Thrown> {
     };
     let (page, size) = (number("page", PAGE)?, number("pageSize", PAGE_SIZE)?);
     let fields = match params.member("fields") {
-        value if value.is_truthy() => Some(texts(&value)?),
+        value if value.is_truthy() => Some(texts(&value)?.unwrap_or_default()),
         _ => None,
     };
     Ok(Find {
         filter: params.member("filter"),
         fields,
-        except: texts(&params.member("except"))?,
+        except: texts(&params.member("except"))?.unwrap_or_default(),
         appends: appends(&params.member("appends"))?,
         sort: sort(&params.member("sort"))?,
         limit: Some(if is_multiple { count(size, "pageSize")? } else { 1 }),
@@ -88,28 +87,6 @@ fn count(number: f64, name: &str) -> Result<u64, Thrown> {
         number if number >= 0.0 && number <= i64::MAX as f64 => Ok(number as u64),
         _ => Err(Thrown::error(format!("{name} gives no page: it has to be a number of at least 1"))),
     }
-}
-
-fn texts(value: &Value) -> Result<Vec<String>, Thrown> {
-    match value {
-        Value::Array(array) => array.items().iter().map(to_text).collect(),
-        Value::Text(text) => Ok(vec![text.to_string()]),
-        _ => Ok(Vec::new()),
-    }
-}
-
-/// Of `a.b` also `a`, so that all fields of `a` are there.
-fn appends(value: &Value) -> Result<Vec<String>, Thrown> {
-    let mut appends: Vec<String> = Vec::new();
-    for path in texts(value)? {
-        let first = path.split('.').next().unwrap_or_default().to_owned();
-        for one in [first, path] {
-            if !appends.contains(&one) {
-                appends.push(one);
-            }
-        }
-    }
-    Ok(appends)
 }
 
 fn sort(value: &Value) -> Result<Vec<Sort>, Thrown> {

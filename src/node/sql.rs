@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::data_source::main_only;
+use super::data_source::resolve;
 use super::{Context, Example, Node, NodeType, Outcome, resolved};
 use crate::collection::statement::{Runner, replace};
 use crate::expr::convert::{to_text, trim};
@@ -47,10 +47,15 @@ impl Node for Sql {
         };
         let collections = cx.services().collections.clone();
         let timeout = cx.services().sql_timeout;
-        let unknown = "Cannot destructure property 'collectionManager' of \
-                       'this.workflow.app.dataSourceManager.dataSources.get(...)' as it is undefined.";
-        main_only(&collections, &source, unknown).await?;
-        let codec = collections.store().codec;
+        resolve(&collections, &source).await.map_err(|reason| {
+            reason.thrown(|| {
+                Thrown::type_error(
+                    "Cannot destructure property 'collectionManager' of \
+                     'this.workflow.app.dataSourceManager.dataSources.get(...)' as it is undefined.",
+                )
+            })
+        })?;
+        let codec = *collections.codec();
         let is_injected = self.unsafe_injection.is_truthy();
         let text = if is_injected { cx.render(&self.sql.template)? } else { self.sql.raw.clone() };
         let text = if text.is_truthy() { to_text(&text)? } else { String::new() };

@@ -20,6 +20,7 @@ pub mod plugin;
 mod record;
 pub mod recorder;
 mod stats;
+pub mod storage;
 mod timer;
 pub mod workflow;
 mod writer;

@@ -18,7 +18,8 @@ use self::special::Subject;
 use self::tree::{Map, Node, Step};
 use super::field::Field;
 use super::join::Joins;
-use super::schema::{Collection, Schema};
+use super::schema::Schema;
+use super::shape::Collection;
 use crate::expr::{Thrown, Value};
 use crate::store::Codec;
 

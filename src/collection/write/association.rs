@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use sea_orm::ConnectionTrait;
 
 use super::super::association::{Association, AssociationKind};
-use super::super::schema::Collection;
+use super::super::shape::Collection;
 use super::instance::{Instance, Linked};
 use super::save::Save;
 use super::value::equal;

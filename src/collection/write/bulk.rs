@@ -7,7 +7,7 @@ use sea_orm::ConnectionTrait;
 use sea_orm::sea_query::{Alias, Query};
 
 use super::super::field::FieldType;
-use super::super::schema::Collection;
+use super::super::shape::Collection;
 use super::instance::Instance;
 use super::{KEYS, Writer, check, column, password};
 use crate::expr::convert::to_text;

@@ -7,7 +7,7 @@ use sea_orm::ConnectionTrait;
 use sea_orm::sea_query::{Condition, Query};
 
 use super::super::filter::Filter;
-use super::super::schema::Collection;
+use super::super::shape::Collection;
 use super::instance::Instance;
 use super::{Change, KEYS, Writer};
 use crate::expr::{Thrown, Value};

@@ -1,7 +1,8 @@
 //! Which of the given values may be written (`packages/core/database/src/update-guard.ts`).
 
 use super::super::association::{Association, AssociationKind};
-use super::super::schema::{Collection, Schema};
+use super::super::schema::Schema;
+use super::super::shape::Collection;
 use super::{Change, value};
 use crate::expr::{Object, Thrown, Value};
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use indexmap::{IndexMap, IndexSet};
 
 use super::super::field::FieldType;
-use super::super::schema::Collection;
+use super::super::shape::Collection;
 use super::value::{self, equal};
 use crate::expr::{Object, Thrown, Value};
 use crate::store::Codec;
@@ -165,7 +165,7 @@ impl Instance {
 
     /// The attributes that identify the record: all of a composite key.
     pub fn key_attributes(&self) -> Vec<Arc<str>> {
-        key_attributes(&self.collection)
+        self.collection.key_attributes()
     }
 
     /// What NocoBase makes of the instance as JSON: hidden fields are left out, and what has a getter comes first.
@@ -195,13 +195,6 @@ impl Instance {
         }
         Value::Object(object.into())
     }
-}
-
-/// The attributes that identify the records of a collection: all of a composite key.
-pub fn key_attributes(collection: &Collection) -> Vec<Arc<str>> {
-    let declared: Vec<Arc<str>> =
-        collection.fields().filter(|field| field.is_primary_key()).map(|field| field.name.clone()).collect();
-    if declared.is_empty() { collection.primary_key.iter().cloned().collect() } else { declared }
 }
 
 /// Times that NocoBase adds by itself are no fields and have no getter.

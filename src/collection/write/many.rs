@@ -8,7 +8,7 @@ use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, Query};
 
 use super::super::association::{Association, AssociationKind, Through};
 use super::super::bind::operand;
-use super::super::schema::Collection;
+use super::super::shape::Collection;
 use super::association::{Linking, require_source_key};
 use super::instance::{Instance, Linked};
 use super::save::Save;

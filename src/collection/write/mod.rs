@@ -36,8 +36,10 @@ use self::guard::Guard;
 use self::save::Save;
 use super::bind::operand;
 use super::error::thrown;
-use super::find::{Find, Reader};
-use super::schema::{Collection, Schema};
+use super::find::Find;
+use super::reader::Reader;
+use super::schema::Schema;
+use super::shape::Collection;
 use super::{filter::Filter, row};
 use crate::expr::convert::to_number;
 use crate::expr::system::System;
@@ -237,7 +239,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
             .columns(collection.fields().map(|field| Alias::new(&*field.column)))
             .from(collection.table.table_ref())
             .cond_where(condition);
-        for key in instance::key_attributes(collection).iter().filter_map(|key| collection.field(key)) {
+        for key in collection.key_attributes().iter().filter_map(|key| collection.field(key)) {
             select.order_by(Alias::new(&*key.column), Order::Asc);
         }
         let rows = self.query(&select).await?;

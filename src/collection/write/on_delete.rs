@@ -7,7 +7,8 @@ use sea_orm::ConnectionTrait;
 use sea_orm::sea_query::{Alias, Expr, Query};
 
 use super::super::association::{Association, AssociationKind};
-use super::super::schema::{Collection, Schema};
+use super::super::schema::Schema;
+use super::super::shape::Collection;
 use super::instance::Instance;
 use super::{Writer, column, no_field};
 use crate::expr::{Thrown, Value};

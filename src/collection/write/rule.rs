@@ -2,7 +2,7 @@
 //! (`packages/core/database/src/utils/field-validation.ts`, `joi/lib/types`).
 
 use super::super::field::Field;
-use super::super::schema::Collection;
+use super::super::shape::Collection;
 use super::pattern;
 use crate::expr::convert::{text_to_number, to_text, trim};
 use crate::expr::{Date, Object, Thrown, Value};

@@ -8,8 +8,8 @@ use sea_orm::{ConnectionTrait, DbBackend, ExecResult, QueryResult, Statement};
 
 use super::super::field::{Field, FieldType};
 use super::super::row;
-use super::super::schema::Collection;
-use super::instance::{Instance, key_attributes};
+use super::super::shape::Collection;
+use super::instance::Instance;
 use super::value::{equal, stored};
 use super::{Writer, check, column, error};
 use crate::expr::{Thrown, Value};
@@ -81,7 +81,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
     /// Sets the times of creation and update, and adds them to the fields.
     fn stamp(&self, instance: &mut Instance, fields: &mut Vec<Arc<str>>) -> Result<(), Thrown> {
         let collection = instance.collection.clone();
-        let has_no_key = || key_attributes(&collection).iter().any(|key| instance.raw(key).is_undefined());
+        let has_no_key = || collection.key_attributes().iter().any(|key| instance.raw(key).is_undefined());
         if !instance.is_new && has_no_key() {
             return Err(Thrown::error(NO_KEY));
         }
@@ -162,7 +162,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         if is_empty {
             return Ok(());
         }
-        let keys = key_attributes(collection);
+        let keys = collection.key_attributes();
         if keys.is_empty() {
             return Err(Thrown::error(NO_KEY));
         }

@@ -7,7 +7,7 @@ use sea_orm::DbBackend;
 
 use super::super::bind::parse_local;
 use super::super::field::{Field, FieldType};
-use super::super::schema::Collection;
+use super::super::shape::Collection;
 use crate::expr::convert::{to_number, to_text, trim};
 use crate::expr::date::calendar::{at_server_reading, server_reading};
 use crate::expr::{Date, Object, Thrown, Value, json};
@@ -60,7 +60,7 @@ pub fn defaults(collection: &Collection, codec: &Codec) -> Vec<(Arc<str>, Value)
             defaults.push((field.name.clone(), raw_default(field, default, codec)));
         }
     }
-    for name in super::instance::key_attributes(collection) {
+    for name in collection.key_attributes() {
         if !defaults.iter().any(|(known, _)| *known == name) {
             defaults.push((name, Value::Null));
         }

@@ -8,7 +8,7 @@ use std::future::Future;
 use entity::status::job::{PENDING, RESOLVED};
 
 use super::Destination;
-use crate::collection::{Change, Collection, Filter, Find, Reader, Schema};
+use crate::collection::{Change, Collection, Filter, Find, Record, Schema};
 use crate::expr::{Date, Object, Thrown, Value, json};
 use crate::node::{Draft, Outcome, Settled, Work};
 use crate::outbound::NocoBase;
@@ -31,10 +31,10 @@ pub(in crate::node) fn outcome(
 }
 
 impl Destination {
-    fn reader(&self) -> Reader<'_, sea_orm::DatabaseConnection> {
-        let store = self.collections.store();
-        let now = self.system.now().to_utc();
-        Reader { schema: &self.schema, codec: &store.codec, db: &store.db, now }
+    async fn find(&self, find: &Find) -> Result<Vec<Record>, Thrown> {
+        let db = self.collections.executor(None);
+        let reader = self.collections.reader(&self.schema, &db, self.system.now().to_utc());
+        reader.find(&self.collection, find).await
     }
 
     /// Creates a record and returns it as NocoBase does.
@@ -46,7 +46,7 @@ impl Destination {
 
     /// The records that a filter finds, read in the end of a creation.
     pub async fn read(&self, find: &Find) -> Result<Value, Thrown> {
-        let found = self.reader().find(&self.collection, find).await?;
+        let found = self.find(find).await?;
         Ok(found.first().map_or(Value::Null, |record| record.to_value()))
     }
 
@@ -84,7 +84,7 @@ impl Destination {
         })?;
         let find =
             Find { filter: change.found_by(&key), fields: Some(vec![key.to_string()]), ..Find::default() };
-        let found = self.reader().find(&self.collection, &find).await?;
+        let found = self.find(&find).await?;
         let keys: Vec<Value> = found.iter().map(|record| record.get(&key)).collect();
         let mut count = 0.0;
         for keys in keys.chunks(KEYS) {

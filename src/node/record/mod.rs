@@ -8,9 +8,8 @@ use std::sync::Arc;
 use sea_orm::DatabaseTransaction;
 
 use super::Context;
-use super::data_source::{CollectionName, database, main_only};
+use super::data_source::{CollectionName, database, resolve, texts};
 use crate::collection::{Change, Collection, Collections, FieldType, Schema, Writer};
-use crate::expr::convert::to_text;
 use crate::expr::system::System;
 use crate::expr::{Thrown, Value};
 
@@ -37,9 +36,8 @@ impl Destination {
         let collections = cx.services().collections.clone();
         let system = cx.scope()?.system.clone();
         let name = CollectionName::parse(configured);
-        main_only(&collections, &name.data_source, "").await.map_err(|thrown| {
-            if thrown.message.is_empty() { (unknown.source)(&name.data_source) } else { thrown }
-        })?;
+        let source = &name.data_source;
+        resolve(&collections, source).await.map_err(|reason| reason.thrown(|| (unknown.source)(source)))?;
         let mut schema = collections.schema_with(&name.collection).await.map_err(database)?;
         let collection =
             schema.get(&name.collection).cloned().ok_or_else(|| Thrown::type_error(unknown.collection))?;
@@ -53,14 +51,7 @@ impl Destination {
 
     /// Writes in the transaction of the node.
     pub fn writer<'a>(&'a self, transaction: &'a DatabaseTransaction) -> Writer<'a, DatabaseTransaction> {
-        let store = self.collections.store();
-        Writer {
-            schema: &self.schema,
-            codec: &store.codec,
-            names: &store.names,
-            db: transaction,
-            system: &*self.system,
-        }
+        self.collections.writer(&self.schema, transaction, &*self.system)
     }
 }
 
@@ -76,14 +67,6 @@ pub(super) fn change(params: &Value) -> Result<Change, Thrown> {
         individual_hooks: !matches!(params.member("individualHooks"), Value::Bool(false)),
         force_update: params.member("forceUpdate").is_truthy(),
     })
-}
-
-/// `None` when there is no list.
-pub(super) fn texts(value: &Value) -> Result<Option<Vec<String>>, Thrown> {
-    match value {
-        Value::Array(array) => array.items().iter().map(to_text).collect::<Result<_, _>>().map(Some),
-        _ => Ok(None),
-    }
 }
 
 /// For nodes whose code in NocoBase reads `collectionManager` without a check.

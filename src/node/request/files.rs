@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::head::member;
-use crate::collection::storages::{Storage, Storages};
+use crate::collection::{Storage, Storages};
 use crate::expr::Value;
 use crate::expr::convert::to_text;
 use crate::outbound::Failure;

@@ -4,8 +4,8 @@ use entity::{JsonText, Table};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query};
 use sea_orm::{ConnectionTrait, DbErr};
 
+use super::Store;
 use crate::expr::{Value, json};
-use crate::store::Store;
 
 /// A row of `storages`, as far as it says where files are.
 #[derive(Clone, Debug)]

@@ -1,0 +1,72 @@
+//! What every way of reading starts from: the collections, the connection and the clock; filters as statements, and
+//! rows as records.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{Alias, Expr, Query, SelectStatement};
+use sea_orm::{ConnectionTrait, QueryResult, Statement, StatementBuilder};
+
+use super::error::thrown;
+use super::filter::{self, Filter};
+use super::record::Record;
+use super::schema::Schema;
+use super::selection::Selection;
+use super::shape::Collection;
+use crate::expr::{Thrown, Value};
+use crate::store::Codec;
+
+/// What reading needs besides the collection.
+pub struct Reader<'a, C> {
+    pub schema: &'a Schema,
+    pub codec: &'a Codec,
+    /// The pool, or a transaction.
+    pub db: &'a C,
+    /// What `today` and the like are relative to.
+    pub now: DateTime<Utc>,
+}
+
+impl<C: ConnectionTrait> Reader<'_, C> {
+    pub(super) fn filter(&self, collection: &Collection, filter: &Value) -> Result<Filter, Thrown> {
+        let (schema, codec, now) = (self.schema, self.codec, self.now);
+        Filter::parse(filter, filter::Context { schema, collection, codec, now })
+    }
+
+    /// The table under the collection's name, joined and filtered.
+    pub(super) fn filtered(&self, collection: &Collection, filter: &Filter) -> SelectStatement {
+        let mut select = Query::select();
+        select.from_as(collection.table.table_ref(), Alias::new(&*collection.name));
+        filter.joins.apply(&mut select, self.codec.backend());
+        if let Some(condition) = &filter.condition {
+            select.and_where(condition.clone());
+        }
+        select
+    }
+
+    pub(super) fn records(
+        &self,
+        collection: &Arc<Collection>,
+        selection: &Selection,
+        rows: &[QueryResult],
+    ) -> Result<Vec<Record>, Thrown> {
+        let record = |row: &QueryResult| {
+            let values = selection.read(row, 0, self.codec).map_err(|err| thrown(&err, ""))?;
+            Ok(Record { collection: collection.clone(), values, linked: Vec::new() })
+        };
+        rows.iter().map(record).collect()
+    }
+
+    pub(super) async fn query<S: StatementBuilder>(&self, select: &S) -> Result<Vec<QueryResult>, Thrown> {
+        let statement: Statement = self.codec.backend().build(select);
+        let sql = statement.sql.clone();
+        self.db.query_all_raw(statement).await.map_err(|err| thrown(&err, &sql))
+    }
+}
+
+/// The primary key, without which records cannot be told apart.
+pub(super) fn key_column(collection: &Collection) -> Result<Expr, Thrown> {
+    let key = collection
+        .key_field()
+        .ok_or_else(|| Thrown::error(format!("Model {} does not have primary key", collection.name)))?;
+    Ok(Expr::col((Alias::new(&*collection.name), Alias::new(&*key.column))))
+}
