@@ -5,12 +5,13 @@ use chrono::Offset;
 use indexmap::IndexMap;
 use sea_orm::DbBackend;
 use sea_orm::sea_query::extension::postgres::PgBinOper;
-use sea_orm::sea_query::{Alias, ArrayType, BinOper, Expr, ExprTrait, Func, Query, Value as SqlValue};
+use sea_orm::sea_query::{Alias, BinOper, Expr, ExprTrait, Func, Keyword, Query};
 
 use super::Context;
 use super::date::{Reference, Span};
 use super::operator::{DateOperator, Op, Place, Special};
 use super::tree::{Map, Node};
+use crate::collection::bind;
 use crate::collection::field::{Field, FieldType};
 use crate::expr::convert::to_text;
 use crate::expr::{Date, Thrown, Value, json};
@@ -166,7 +167,8 @@ fn like(
     }
     not_nested(subject)?;
     let operator = if is_negated { PgBinOper::NotILike } else { PgBinOper::ILike };
-    Ok(Node::Sql(subject.column.clone().cast_as(Alias::new("text")).binary(operator, Expr::val(pattern))))
+    let column = subject.column.clone().cast_as(Alias::new("text"));
+    Ok(Node::Sql(column.binary(operator, bind::text(&pattern, cx.codec))))
 }
 
 fn not_nested(subject: &Subject<'_>) -> Result<(), Thrown> {
@@ -187,13 +189,13 @@ fn equal_array(
     let column = subject.column.clone();
     let condition = match cx.backend() {
         DbBackend::Postgres => {
-            let wanted = || Expr::val(json::stringify_or_null(&operand)).cast_as(Alias::new("jsonb"));
+            let wanted = || json_text(&operand).cast_as(Alias::new("jsonb"));
             let contains = column.clone().binary(PgBinOper::Contains, wanted());
             contains.and(column.binary(PgBinOper::Contained, wanted()))
         }
         backend => {
             let wanted = if is_negated { operand } else { sorted(operand)? };
-            let wanted = || Expr::val(json::stringify_or_null(&wanted));
+            let wanted = || json_text(&wanted);
             if backend != DbBackend::MySql {
                 // The text that NocoBase has written is compared.
                 let wanted: Expr = Func::cust("json").arg(wanted()).into();
@@ -207,10 +209,17 @@ fn equal_array(
     Ok(Node::Sql(if is_negated { condition.not() } else { condition }))
 }
 
+/// A value as JSON; undefined has none, and is NULL.
+fn json_text(value: &Value) -> Expr {
+    json::stringify(value).map_or(Expr::Keyword(Keyword::Null), Expr::val)
+}
+
 /// `array.sort()`: by the members' texts.
 fn sorted(operand: Value) -> Result<Value, Thrown> {
-    let Value::Array(array) = &operand else {
-        return Err(Thrown::type_error("value.sort is not a function"));
+    let array = match &operand {
+        Value::Array(array) => array,
+        Value::Undefined | Value::Null => return Err(Thrown::reading(&operand, "sort")),
+        _ => return Err(Thrown::type_error("value.sort is not a function")),
     };
     let mut items: Vec<(Vec<u16>, Value)> = Vec::new();
     for item in array.items() {
@@ -231,9 +240,11 @@ fn overlaps(operand: &Value, subject: &Subject<'_>, cx: &Context<'_>) -> Result<
     let column = subject.column.clone();
     Ok(match cx.backend() {
         DbBackend::Postgres => {
-            let texts = texts()?.into_iter().map(SqlValue::from).collect();
-            let array = SqlValue::Array(ArrayType::String, Some(Box::new(texts)));
-            column.binary(BinOper::Custom("?|"), Expr::val(array))
+            // PostgreSQL cannot tell the type of an empty array, and refuses it.
+            let places: Vec<String> = (1..=wanted.len()).map(|place| format!("${place}")).collect();
+            let texts = texts()?.into_iter().map(|text| bind::text(&text, cx.codec));
+            let array = Expr::cust_with_exprs(format!("ARRAY[{}]", places.join(", ")), texts);
+            column.binary(BinOper::Custom("?|"), array)
         }
         DbBackend::MySql => {
             let wanted = Expr::val(json::stringify_or_null(&Value::array(wanted)));

@@ -6,10 +6,11 @@ use sea_orm::DbBackend;
 use sea_orm::sea_query::extension::postgres::PgBinOper;
 use sea_orm::sea_query::{Alias, ArrayType, BinOper, Expr, ExprTrait, Func, LikeExpr, Value as SqlValue};
 
+use super::moment::moment_of;
 use super::operator::Op;
 use super::tree::{Map, Node};
 use super::{Context, NamedColumn};
-use crate::collection::bind::operand;
+use crate::collection::bind::{operand, text};
 use crate::collection::field::{ColumnType, Field};
 use crate::expr::convert::to_text;
 use crate::expr::{Thrown, Value};
@@ -198,7 +199,7 @@ impl<'a> Conditions<'a> {
             None => return Err(invalid()),
         };
         let left = column.expr.clone();
-        let right = |value: &Value| operand(value, column.field, self.cx.codec);
+        let right = |value: &Value| self.operand(value, column.field);
         let op = match (op, &value) {
             (Op::Not, Value::Array(_)) => Op::NotIn,
             (Op::Not, Value::Null | Value::Bool(_)) => Op::Not,
@@ -225,22 +226,33 @@ impl<'a> Conditions<'a> {
             Op::Lt => left.lt(right(&value)?),
             Op::Lte => left.lte(right(&value)?),
             Op::Between | Op::NotBetween => {
-                let ends = value.as_array().map_or(&[][..], |array| array.items());
-                let end = |place: usize| right(ends.get(place).unwrap_or(&Value::Undefined));
+                let (start, end) = (right(&place_of(&value, 0)?)?, right(&place_of(&value, 1)?)?);
                 match op {
-                    Op::Between => left.between(end(0)?, end(1)?),
-                    _ => left.not_between(end(0)?, end(1)?),
+                    Op::Between => left.between(start, end),
+                    _ => left.not_between(start, end),
                 }
             }
             _ => self.pattern(left, op, &value, column.field)?,
         }))
     }
 
+    /// A value that is compared with an attribute. What has members is a date to `moment`, where one is expected.
+    fn operand(&self, value: &Value, field: Option<&Field>) -> Result<Expr, Thrown> {
+        let is_date =
+            field.is_some_and(|field| matches!(field.column_type, ColumnType::Instant | ColumnType::Date));
+        match value {
+            Value::Array(_) | Value::Object(_) if is_date => {
+                operand(&Value::Date(moment_of(value, self.cx.now)), field, self.cx.codec)
+            }
+            value => operand(value, field, self.cx.codec),
+        }
+    }
+
     fn list(&self, column: &Column<'_>, op: Op, value: &Value) -> Condition {
         let items = match value {
             Value::Array(array) => array.items(),
             Value::Undefined | Value::Null => return Err(Thrown::reading(value, "length")),
-            Value::Text(text) if !text.is_empty() => {
+            other if other.member("length").is_truthy() => {
                 return Err(Thrown::type_error("value.map is not a function"));
             }
             _ => &[],
@@ -251,24 +263,12 @@ impl<'a> Conditions<'a> {
             return Ok((op == Op::In).then(|| left.is_in(none())));
         }
         let items: Result<Vec<Expr>, Thrown> =
-            items.iter().map(|item| operand(item, column.field, self.cx.codec)).collect();
+            items.iter().map(|item| self.operand(item, column.field)).collect();
         Ok(Some(if op == Op::In { left.is_in(items?) } else { left.is_not_in(items?) }))
     }
 
     /// Operators on texts and arrays.
     fn pattern(&self, left: Expr, op: Op, value: &Value, field: Option<&Field>) -> Result<Expr, Thrown> {
-        let text = match value {
-            Value::Undefined | Value::Null => None,
-            Value::Text(_) | Value::Number(_) | Value::Bool(_) => Some(to_text(value)?),
-            Value::Array(_) if matches!(op, Op::Overlap | Op::Contains | Op::Contained) => None,
-            Value::Object(_) if matches!(op, Op::Contains | Op::Contained) => None,
-            other => {
-                return Err(Thrown::error(format!(
-                    "Invalid value {}",
-                    crate::collection::inspect::inspect(other)
-                )));
-            }
-        };
         let is_postgres = self.cx.backend() == DbBackend::Postgres;
         let operator: BinOper = match op {
             Op::Like | Op::LikeEscaped | Op::EndsWith | Op::Substring => BinOper::Like,
@@ -291,20 +291,25 @@ impl<'a> Conditions<'a> {
                 )));
             }
         };
-        let right = match (op, text) {
+        let codec = self.cx.codec;
+        let right = match (op, value) {
             // Nothing escapes wildcards in SQLite unless it is said, which NocoBase forgets.
-            (Op::LikeEscaped | Op::NotLikeEscaped, Some(text)) if self.cx.backend() == DbBackend::Sqlite => {
-                let pattern = LikeExpr::new(text).escape('\\');
+            (Op::LikeEscaped | Op::NotLikeEscaped, Value::Text(text))
+                if self.cx.backend() == DbBackend::Sqlite =>
+            {
+                let pattern = LikeExpr::new(&**text).escape('\\');
                 return Ok(match op {
                     Op::LikeEscaped => left.like(pattern),
                     _ => left.not_like(pattern),
                 });
             }
-            (Op::EndsWith, text) => Expr::val(format!("%{}", text.unwrap_or_default())),
-            (Op::Substring, text) => Expr::val(format!("%{}%", text.unwrap_or_default())),
-            (Op::Overlap | Op::Contains | Op::Contained, _) => operand(value, field, self.cx.codec)?,
-            (_, Some(text)) => Expr::val(text),
-            (_, None) => Expr::Keyword(sea_orm::sea_query::Keyword::Null),
+            // These two are put into a text, whatever they are: undefined is found as `undefined`.
+            (Op::EndsWith, value) => text(&format!("%{}", to_text(value)?), codec),
+            (Op::Substring, value) => text(&format!("%{}%", to_text(value)?), codec),
+            (Op::Overlap | Op::Contains | Op::Contained, value) => operand(value, field, codec)?,
+            (_, Value::Text(pattern)) => text(pattern, codec),
+            (_, Value::Number(_) | Value::Bool(_)) if !is_postgres => text(&to_text(value)?, codec),
+            (_, value) => operand(value, None, codec)?,
         };
         Ok(left.binary(operator, right))
     }
@@ -382,6 +387,18 @@ impl<'a> Conditions<'a> {
             (DbBackend::MySql, Some(Value::Bool(_))) => text.eq("true"),
             _ => text,
         }
+    }
+}
+
+/// `value[0]` and `value[1]`: of a text its letters, of undefined and null an error.
+fn place_of(value: &Value, place: usize) -> Result<Value, Thrown> {
+    match value {
+        Value::Undefined | Value::Null => Err(Thrown::reading(value, &place.to_string())),
+        Value::Array(items) => Ok(items.items().get(place).cloned().unwrap_or_default()),
+        Value::Text(text) => {
+            Ok(text.chars().nth(place).map_or(Value::Undefined, |c| Value::text(c.to_string())))
+        }
+        value => Ok(value.member(&place.to_string())),
     }
 }
 
