@@ -1,6 +1,7 @@
 //! Statements of the sql node: variables, running, and the shapes of results, which differ by database as those of
 //! NocoBase's drivers do.
 
+mod lexer;
 mod text;
 
 use std::time::Duration;
@@ -50,7 +51,7 @@ impl<C: ConnectionTrait> Runner<'_, C> {
         let backend = self.codec.backend();
         let statements = text::split(sql, backend);
         if let Some(refused) =
-            statements.iter().map(|one| text::command(one)).find(|one| ends_transaction(one))
+            statements.iter().map(|one| text::command(one, backend)).find(|one| ends_transaction(one))
         {
             return Err(Thrown::error(format!(
                 "{refused} is not possible here: the statements of this node are part of a transaction already"
@@ -78,7 +79,7 @@ impl<C: ConnectionTrait> Runner<'_, C> {
     }
 
     async fn answer(&self, sql: &str) -> Result<Answer, Thrown> {
-        let command = text::command(sql);
+        let command = text::command(sql, self.codec.backend());
         let statement = Statement::from_string(self.codec.backend(), sql);
         let run = async {
             if gives_rows(&command, sql) {

@@ -1,55 +1,40 @@
-//! Goes through the text of statements without being misled by quotes, comments and dollar quotes: for named
-//! variables and for several statements in one text (Sequelize's `utils/sql.ts`).
+//! Named variables in the text of statements, several statements in one text, and what kind each is (Sequelize's
+//! `utils/sql.ts`).
 
 use chrono::TimeZone;
 use sea_orm::DbBackend;
 
+use super::lexer::{Kind, Lexer, is_conditional};
 use crate::collection::inspect::inspect;
 use crate::expr::convert::number_to_text;
 use crate::expr::{Object, Thrown, Value};
 use crate::store::Codec;
-
-/// What stands at a place of a statement outside of quotes and comments.
-enum Found {
-    /// A `:` that may begin a variable.
-    Colon,
-    Semicolon,
-}
 
 /// Puts values in the places of `:name`. A value is written as a literal, as NocoBase does it, because its type may
 /// depend on what it is: quotes in it are doubled, and nothing in it is ever read as SQL.
 pub fn replace(sql: &str, values: &Object, codec: &Codec) -> Result<String, Thrown> {
     let mut out = String::with_capacity(sql.len());
     let mut copied = 0;
-    let mut failed = None;
-    let ends_in_text = walk(sql, codec.backend(), |at, found| {
-        if !matches!(found, Found::Colon) || failed.is_some() {
-            return;
-        }
-        let Some(name) = variable(sql, at) else { return };
-        match values.get(name).filter(|value| !value.is_undefined()) {
-            None => {
-                failed = Some(Thrown::error(format!(
-                    "Named replacement \":{name}\" has no entry in the replacement map."
+    for (range, kind) in Lexer::new(sql, codec.backend()) {
+        match kind {
+            Kind::Open => {
+                return Err(Thrown::error(format!(
+                    "The following SQL query includes an unterminated string literal:\n{sql}"
                 )));
             }
-            Some(value) => match literal(value, codec) {
-                Ok(text) => {
-                    out.push_str(&sql[copied..at]);
-                    out.push_str(&text);
-                    copied = at + 1 + name.len();
-                }
-                Err(thrown) => failed = Some(thrown),
-            },
+            Kind::Quoted | Kind::Comment => continue,
+            Kind::Code => {}
         }
-    });
-    if let Some(thrown) = failed {
-        return Err(thrown);
-    }
-    if ends_in_text {
-        return Err(Thrown::error(format!(
-            "The following SQL query includes an unterminated string literal:\n{sql}"
-        )));
+        for (at, _) in sql[range.clone()].match_indices(':') {
+            let at = range.start + at;
+            let Some(name) = variable(sql, at) else { continue };
+            let value = values.get(name).filter(|value| !value.is_undefined()).ok_or_else(|| {
+                Thrown::error(format!("Named replacement \":{name}\" has no entry in the replacement map."))
+            })?;
+            out.push_str(&sql[copied..at]);
+            out.push_str(&literal(value, codec)?);
+            copied = at + 1 + name.len();
+        }
     }
     out.push_str(&sql[copied..]);
     Ok(out)
@@ -59,115 +44,41 @@ pub fn replace(sql: &str, values: &Object, codec: &Codec) -> Result<String, Thro
 pub fn split(sql: &str, backend: DbBackend) -> Vec<&str> {
     let mut statements = Vec::new();
     let mut start = 0;
-    walk(sql, backend, |at, found| {
-        if matches!(found, Found::Semicolon) {
-            statements.push(&sql[start..at]);
-            start = at + 1;
+    for (range, _) in Lexer::new(sql, backend).filter(|(_, kind)| *kind == Kind::Code) {
+        for (at, _) in sql[range.clone()].match_indices(';') {
+            statements.push(&sql[start..range.start + at]);
+            start = range.start + at + 1;
         }
-    });
+    }
     statements.push(&sql[start..]);
     statements.retain(|statement| !statement.trim().is_empty());
     statements
 }
 
-/// The first word of a statement, in upper case, without the comments before it.
-pub fn command(sql: &str) -> String {
-    let mut rest = sql.trim_start();
-    loop {
-        let after = match rest.get(..2) {
-            Some("--") => rest.split_once('\n').map(|(_, after)| after),
-            Some("/*") => rest.split_once("*/").map(|(_, after)| after),
-            _ => break,
-        };
-        rest = after.unwrap_or_default().trim_start();
-    }
-    let rest = rest.trim_start_matches(|c: char| c == '(' || c.is_whitespace());
-    rest.chars().take_while(char::is_ascii_alphabetic).collect::<String>().to_ascii_uppercase()
-}
-
-/// Calls back for each place of interest. Returns whether the text ends inside a quoted text.
-fn walk<'a>(sql: &'a str, backend: DbBackend, mut found: impl FnMut(usize, Found)) -> bool {
-    let bytes = sql.as_bytes();
-    let identifier_quote = if backend == DbBackend::MySql { b'`' } else { b'"' };
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let rest: &'a str = sql.get(at..).unwrap_or_default();
-        let skipped = match byte {
-            b'\'' => {
-                let escapes = backend == DbBackend::MySql || is_escape_string(bytes, at, backend);
-                match quoted_length(rest, b'\'', escapes) {
-                    Some(length) => length,
-                    None => return true,
-                }
+/// The first word of a statement, in upper case, without the comments before it. What MySQL runs in spite of its
+/// being in a comment counts.
+pub fn command(sql: &str, backend: DbBackend) -> String {
+    let is_between = |c: char| c == '(' || c.is_whitespace();
+    for (range, kind) in Lexer::new(sql, backend) {
+        let mut part = &sql[range];
+        match kind {
+            Kind::Code => {}
+            Kind::Comment if backend == DbBackend::MySql && is_conditional(part) => {
+                part = part.trim_start_matches(|c: char| "/*M!".contains(c) || c.is_ascii_digit());
             }
-            b'"' if backend == DbBackend::MySql => quoted_length(rest, b'"', true).unwrap_or(rest.len()),
-            quote if quote == identifier_quote => quoted_length(rest, quote, false).unwrap_or(rest.len()),
-            b'-' if is_line_comment(rest, backend) => rest.find('\n').unwrap_or(rest.len()),
-            b'#' if backend == DbBackend::MySql => rest.find('\n').unwrap_or(rest.len()),
-            b'/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
-            b'$' if backend == DbBackend::Postgres && !is_word(bytes, at) => dollar_length(rest).unwrap_or(1),
-            b':' => {
-                found(at, Found::Colon);
-                1
-            }
-            b';' => {
-                found(at, Found::Semicolon);
-                1
-            }
-            _ => 1,
-        };
-        at += skipped;
-    }
-    false
-}
-
-/// MySQL wants white space behind the dashes.
-fn is_line_comment(rest: &str, backend: DbBackend) -> bool {
-    let Some(after) = rest.strip_prefix("--") else { return false };
-    backend != DbBackend::MySql
-        || after.is_empty()
-        || after.starts_with(|c: char| c.is_whitespace() || c.is_control())
-}
-
-/// Whether the byte before is part of a word.
-fn is_word(bytes: &[u8], at: usize) -> bool {
-    at > 0 && (bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_')
-}
-
-/// `E'…'` of PostgreSQL.
-fn is_escape_string(bytes: &[u8], at: usize, backend: DbBackend) -> bool {
-    backend == DbBackend::Postgres
-        && at > 0
-        && matches!(bytes[at - 1], b'e' | b'E')
-        && !is_word(bytes, at - 1)
-}
-
-/// The length of what is quoted, with its quotes; a doubled quote is part of it.
-fn quoted_length(rest: &str, quote: u8, has_escapes: bool) -> Option<usize> {
-    let bytes = rest.as_bytes();
-    let mut at = 1;
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'\\' if has_escapes => at += 2,
-            byte if byte == quote && bytes.get(at + 1) == Some(&quote) => at += 2,
-            byte if byte == quote => return Some(at + 1),
-            _ => at += 1,
+            Kind::Comment => continue,
+            Kind::Quoted | Kind::Open => return String::new(),
+        }
+        let word = part.trim_start_matches(is_between);
+        if !word.is_empty() && word != "*/" {
+            return word
+                .chars()
+                .take_while(char::is_ascii_alphabetic)
+                .collect::<String>()
+                .to_ascii_uppercase();
         }
     }
-    None
-}
-
-/// `$tag$…$tag$`.
-fn dollar_length(rest: &str) -> Option<usize> {
-    let end = rest[1..].find('$')? + 2;
-    let tag = &rest[..end];
-    let name = &tag[1..end - 1];
-    let is_tag = name.chars().all(|c| c.is_alphanumeric() || c == '_')
-        && !name.starts_with(|c: char| c.is_ascii_digit());
-    if !is_tag {
-        return None;
-    }
-    Some(rest[end..].find(tag).map_or(rest.len(), |close| end + close + end))
+    String::new()
 }
 
 /// The name of a variable at a colon: only where a new word can begin and end.
@@ -313,8 +224,30 @@ mod tests {
             split("select ';'; insert into t values ($$;$$) ;; -- ;\n select 1;", DbBackend::Postgres);
         let statements: Vec<&str> = statements.into_iter().map(str::trim).collect();
         assert_eq!(statements, ["select ';'", "insert into t values ($$;$$)", "-- ;\n select 1"]);
-        assert_eq!(command(" -- x\n /* y */ (Select 1)"), "SELECT");
-        assert_eq!(command(""), "");
+    }
+
+    #[test]
+    fn the_command_is_the_first_word_that_the_database_runs() {
+        let cases = [
+            (" -- x\n /* y */ (Select 1)", ["SELECT", "SELECT", "SELECT"]),
+            ("/* a /* b */ c */ commit", ["COMMIT", "C", "C"]),
+            ("/*!50000 commit */", ["", "COMMIT", ""]),
+            ("/*M! */ rollback", ["ROLLBACK", "ROLLBACK", "ROLLBACK"]),
+            ("# x\n end", ["", "END", ""]),
+            ("", ["", "", ""]),
+        ];
+        for (sql, expected) in cases {
+            let found = [DbBackend::Postgres, DbBackend::MySql, DbBackend::Sqlite]
+                .map(|backend| command(sql, backend));
+            assert_eq!(found, expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_variable_in_a_nested_comment_is_none() {
+        let values = r#"{"a":"*/ union all select 4711 /*"}"#;
+        let sql = "select 1 as one /* outer /* inner */ :a */";
+        assert_eq!(replaced(sql, values, DbBackend::Postgres), sql);
     }
 
     proptest! {
@@ -325,9 +258,10 @@ mod tests {
                 let values: Object = [("v", Value::text(text.as_str()))].into_iter().collect();
                 let sql = replace("select :v", &values, &codec(backend)).expect("a text");
                 prop_assert_eq!(split(&sql, backend).len(), 1);
-                let mut found = 0;
-                prop_assert!(!walk(&sql, backend, |_, _| found += 1), "{}", sql);
-                prop_assert_eq!(found, 0, "{}", sql);
+                let is_code = |(_, kind): &(_, Kind)| *kind == Kind::Code;
+                let code: String = Lexer::new(&sql, backend).filter(is_code).map(|(range, _)| &sql[range]).collect();
+                prop_assert!(!code.contains([':', ';']), "{}", sql);
+                prop_assert!(Lexer::new(&sql, backend).all(|(_, kind)| kind != Kind::Open), "{}", sql);
             }
         }
 
@@ -336,7 +270,7 @@ mod tests {
             for backend in [DbBackend::Postgres, DbBackend::MySql, DbBackend::Sqlite] {
                 let _ = split(&sql, backend);
                 let _ = replace(&sql, &Object::new(), &codec(backend));
-                let _ = command(&sql);
+                let _ = command(&sql, backend);
             }
         }
     }
