@@ -58,6 +58,13 @@ impl<C: ConnectionTrait> Reader<'_, C> {
 
     pub(super) async fn query<S: StatementBuilder>(&self, select: &S) -> Result<Vec<QueryResult>, Thrown> {
         let statement: Statement = self.codec.backend().build(select);
+        let (count, most) =
+            (statement.values.as_ref().map_or(0, |values| values.0.len()), self.codec.bind_limit());
+        if count > most {
+            return Err(Thrown::error(format!(
+                "the statement has {count} values, and this database takes at most {most} in one: divide the list"
+            )));
+        }
         let sql = statement.sql.clone();
         self.db.query_all_raw(statement).await.map_err(|err| thrown(&err, &sql))
     }

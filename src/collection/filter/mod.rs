@@ -2,6 +2,7 @@
 //! values (`packages/core/database/src/filter-parser.ts` and Sequelize's query generator).
 
 mod date;
+mod list;
 mod moment;
 mod operator;
 mod special;

@@ -6,6 +6,7 @@ use sea_orm::DbBackend;
 use sea_orm::sea_query::extension::postgres::PgBinOper;
 use sea_orm::sea_query::{Alias, ArrayType, BinOper, Expr, ExprTrait, Func, LikeExpr, Value as SqlValue};
 
+use super::list;
 use super::moment::moment_of;
 use super::operator::Op;
 use super::tree::{Map, Node};
@@ -249,18 +250,14 @@ impl<'a> Conditions<'a> {
     }
 
     fn list(&self, column: &Column<'_>, op: Op, value: &Value) -> Condition {
-        let items = match value {
-            Value::Array(array) => array.items(),
-            Value::Undefined | Value::Null => return Err(Thrown::reading(value, "length")),
-            other if other.member("length").is_truthy() => {
-                return Err(Thrown::type_error("value.map is not a function"));
-            }
-            _ => &[],
-        };
+        let items = list::items_of(value)?;
         let left = column.expr.clone();
         if items.is_empty() {
             let none = || vec![Expr::Keyword(sea_orm::sea_query::Keyword::Null)];
             return Ok((op == Op::In).then(|| left.is_in(none())));
+        }
+        if let Some(condition) = list::long(&left, op, items, column.field, self.cx.codec) {
+            return Ok(Some(condition));
         }
         let items: Result<Vec<Expr>, Thrown> =
             items.iter().map(|item| self.operand(item, column.field)).collect();
