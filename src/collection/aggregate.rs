@@ -150,7 +150,7 @@ impl<C: ConnectionTrait> Reader<'_, C> {
             let mut keys = self.filtered(collection, &filter);
             keys.expr(key_column(collection)?);
             let mut select = Query::select();
-            select.from_as(collection.table.table_ref(), Alias::new(&*collection.name));
+            select.from(collection.table.read_as(&collection.name));
             select.and_where(key_column(collection)?.in_subquery(keys));
             select
         };

@@ -30,11 +30,12 @@ pub(super) fn table_name(names: &Names, backend: DbBackend, name: &str, options:
     };
     let is_synced = text("from").as_deref() == Some("dbsync");
     let table = if is_synced { base.to_string() } else { names.prefixed(&base) };
+    let sql = text("sql").map(|sql| sql.trim().strip_suffix(';').unwrap_or(sql.trim()).into());
     let schema = match backend {
-        DbBackend::Postgres => text("schema").or_else(|| names.schema().map(Arc::from)),
+        DbBackend::Postgres if sql.is_none() => text("schema").or_else(|| names.schema().map(Arc::from)),
         _ => None,
     };
-    TableName { schema, name: table.into() }
+    TableName { schema, name: table.into(), sql }
 }
 
 pub(super) fn parse_options(text: Option<&JsonText>) -> Value {
@@ -51,6 +52,22 @@ pub(super) fn parse_options(text: Option<&JsonText>) -> Value {
 pub(super) struct CollectionRows<'a> {
     options: Value,
     fields: Vec<FieldRow<'a>>,
+}
+
+impl CollectionRows<'_> {
+    /// The collections that it inherits from.
+    pub fn parents(&self) -> Vec<Arc<str>> {
+        let parents = self.options.member("inherits");
+        let parents = match &parents {
+            Value::Array(parents) => parents.items(),
+            one => std::slice::from_ref(one),
+        };
+        let name = |parent: &Value| match parent {
+            Value::Text(name) => Some(name.clone()),
+            _ => None,
+        };
+        parents.iter().filter_map(name).collect()
+    }
 }
 
 #[derive(Clone)]
@@ -141,6 +158,7 @@ impl<'a> Builder<'a> {
             primary_key,
             created_at,
             updated_at,
+            is_parent: false,
             options,
         }
     }
@@ -184,6 +202,7 @@ impl<'a> Builder<'a> {
             primary_key: (keys == 1).then(|| primary_key(&fields, &options)).flatten(),
             created_at: time("createdAt"),
             updated_at: time("updatedAt"),
+            is_parent: false,
             options,
             fields,
         }
@@ -243,13 +262,8 @@ impl<'a> Builder<'a> {
         if !seen.insert(name.to_owned()) {
             return;
         }
-        let parents = rows.options.member("inherits");
-        let parents = match &parents {
-            Value::Array(parents) => parents.items(),
-            one => std::slice::from_ref(one),
-        };
-        for parent in parents.iter().filter_map(Value::as_str) {
-            self.collect_rows(parent, seen, found);
+        for parent in rows.parents() {
+            self.collect_rows(&parent, seen, found);
         }
         for row in &rows.fields {
             found.insert(&row.row.name, row.clone());

@@ -121,9 +121,7 @@ impl<C: ConnectionTrait> Reader<'_, C> {
             return Ok(Vec::new());
         }
         let mut select = Query::select();
-        select
-            .from_as(collection.table.table_ref(), Alias::new(&*collection.name))
-            .and_where(column.is_in(found));
+        select.from(collection.table.read_as(&collection.name)).and_where(column.is_in(found));
         plan.order.apply(&mut select, &collection.name, self.codec.backend());
         plan.selection.select(&mut select, None, self.codec.backend());
         self.query(&select).await

@@ -167,6 +167,7 @@ impl<C: ConnectionTrait> Reader<'_, C> {
         let record = |row: &QueryResult| {
             let values = selection.read(row, 0, self.codec)?;
             let mut record = Record { collection: loading.target.clone(), values, linked: Vec::new() };
+            self.set_collection(&mut record);
             let Some((through, pivot)) = &pivot else {
                 return Ok((record.get(loading.target_key()), record));
             };
@@ -246,7 +247,7 @@ impl<'a> Loading<'a> {
         let table = Alias::new(&*self.target.name);
         let mut select = Query::select();
         selection.select(&mut select, pivot.map(|_| &*self.target.name), backend);
-        select.from_as(self.target.table.table_ref(), table.clone());
+        select.from(self.target.table.read_as(&self.target.name));
         let mut key_table = table.clone();
         if let (Some((through, columns)), Some(between)) = (pivot, &self.association.through) {
             key_table = Alias::new(PIVOT);
@@ -257,7 +258,7 @@ impl<'a> Loading<'a> {
             let other = Alias::new(column(through, &between.other_key));
             let own = Alias::new(column(self.target, &self.association.target_key));
             let on = Expr::col((key_table.clone(), other)).eq(Expr::col((table.clone(), own)));
-            select.join_as(JoinType::InnerJoin, through.table.table_ref(), key_table.clone(), on);
+            select.join(JoinType::InnerJoin, through.table.read_as(PIVOT), on);
         }
         select.and_where(Expr::col((key_table, Alias::new(&*self.key_field.column))).is_in(keys));
         let is_ordered = self.association.kind != AssociationKind::BelongsTo;

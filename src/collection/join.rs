@@ -123,7 +123,7 @@ impl Joins {
                         AssociationKind::BelongsToArray => is_member(own, other, join, backend),
                         _ => own.eq(other),
                     };
-                    select.join_as(JoinType::LeftJoin, join.target.table_ref(), name, on);
+                    select.join(JoinType::LeftJoin, join.target.read_as(alias), on);
                 }
             }
         }
@@ -143,8 +143,8 @@ fn joined(join: &Join, between: &Between) -> SelectStatement {
         .eq(Expr::col((target.clone(), Alias::new(&between.target_key))));
     select
         .expr_as(Expr::col((through.clone(), Alias::new(&between.key))), Alias::new(KEY))
-        .from_as(join.target.table_ref(), target)
-        .join_as(JoinType::InnerJoin, between.table.table_ref(), through, on);
+        .from(join.target.read_as("target"))
+        .join(JoinType::InnerJoin, between.table.read_as("through"), on);
     select
 }
 

@@ -11,7 +11,7 @@ use super::error::thrown;
 use super::filter::{self, Filter};
 use super::record::Record;
 use super::schema::Schema;
-use super::selection::Selection;
+use super::selection::{COLLECTION, SCHEMA_NAME, Selection, TABLE_NAME};
 use super::shape::Collection;
 use crate::expr::{Thrown, Value};
 use crate::store::Codec;
@@ -35,7 +35,7 @@ impl<C: ConnectionTrait> Reader<'_, C> {
     /// The table under the collection's name, joined and filtered.
     pub(super) fn filtered(&self, collection: &Collection, filter: &Filter) -> SelectStatement {
         let mut select = Query::select();
-        select.from_as(collection.table.table_ref(), Alias::new(&*collection.name));
+        select.from(collection.table.read_as(&collection.name));
         filter.joins.apply(&mut select, self.codec.backend());
         if let Some(condition) = &filter.condition {
             select.and_where(condition.clone());
@@ -51,9 +51,23 @@ impl<C: ConnectionTrait> Reader<'_, C> {
     ) -> Result<Vec<Record>, Thrown> {
         let record = |row: &QueryResult| {
             let values = selection.read(row, 0, self.codec).map_err(|err| thrown(&err, ""))?;
-            Ok(Record { collection: collection.clone(), values, linked: Vec::new() })
+            let mut record = Record { collection: collection.clone(), values, linked: Vec::new() };
+            self.set_collection(&mut record);
+            Ok(record)
         };
         rows.iter().map(record).collect()
+    }
+
+    /// Says which collection a record belongs to that was read through a parent of it.
+    pub(super) fn set_collection(&self, record: &mut Record) {
+        if !record.collection.is_parent {
+            return;
+        }
+        let (schema, table) = (record.get(SCHEMA_NAME), record.get(TABLE_NAME));
+        let (Some(schema), Some(table)) = (schema.as_str(), table.as_str()) else { return };
+        if let Some(own) = self.schema.of_table(schema, table) {
+            record.values.insert(COLLECTION, Value::Text(own.name.clone()));
+        }
     }
 
     pub(super) async fn query<S: StatementBuilder>(&self, select: &S) -> Result<Vec<QueryResult>, Thrown> {

@@ -52,11 +52,25 @@ impl Schema {
         for name in builder.rows.keys() {
             builder.add_authors(name, &mut collections);
         }
+        // Only PostgreSQL has tables that inherit.
+        let parents = builder.rows.values().filter(|_| backend == DbBackend::Postgres);
+        for parent in parents.flat_map(|rows| rows.parents()) {
+            if let Some(parent) = collections.get_mut(&parent) {
+                parent.is_parent = true;
+            }
+        }
         Self { collections: collections.into_iter().map(|(name, one)| (name, one.into())).collect() }
     }
 
     pub fn get(&self, name: &str) -> Option<&Arc<Collection>> {
         self.collections.get(name)
+    }
+
+    /// The collection of a table.
+    pub(super) fn of_table(&self, schema: &str, table: &str) -> Option<&Arc<Collection>> {
+        self.collections.values().find(|one| {
+            &*one.table.name == table && one.table.schema.as_deref().is_none_or(|own| own == schema)
+        })
     }
 
     /// All collections, in no order.

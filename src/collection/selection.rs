@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, SelectStatement};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{DbBackend, QueryResult};
 
 use super::field::{ColumnType, Field};
@@ -14,6 +14,8 @@ use crate::store::Codec;
 
 /// The columns that a statement reads, and those that the record is to show.
 pub(super) struct Selection {
+    /// The name of the collection, which is also that of its table in a statement of one table.
+    collection: Arc<str>,
     pub columns: Vec<SelectedColumn>,
     /// `None`: all of them.
     pub shown: Option<Vec<Arc<str>>>,
@@ -24,6 +26,12 @@ pub(super) struct SelectedColumn {
     pub column: Arc<str>,
     pub field: Option<Field>,
 }
+
+/// What records of a collection that others inherit from say of the table that they lie in.
+pub(super) const TABLE_NAME: &str = "__tableName";
+pub(super) const SCHEMA_NAME: &str = "__schemaName";
+/// The collection of that table.
+pub(super) const COLLECTION: &str = "__collection";
 
 impl Selection {
     /// The given attributes, or all of the collection.
@@ -36,11 +44,29 @@ impl Selection {
             },
             None => SelectedColumn { name: name.clone(), column: name.clone(), field: None },
         };
+        let origin = || {
+            let names = [TABLE_NAME, SCHEMA_NAME].iter().filter(|_| collection.is_parent);
+            names.map(|name| SelectedColumn { name: (*name).into(), column: (*name).into(), field: None })
+        };
+        // NocoBase leaves out of SQL collections what they have no field for.
+        let is_read = |name: &&Arc<str>| !collection.is_sql() || collection.field(name).is_some();
         match names {
             None => {
-                Self { columns: collection.fields().map(|field| column(&field.name)).collect(), shown: None }
+                let own = collection.fields().map(|field| column(&field.name));
+                Self {
+                    collection: collection.name.clone(),
+                    columns: own.chain(origin()).collect(),
+                    shown: None,
+                }
             }
-            Some(names) => Self { columns: names.iter().map(column).collect(), shown: Some(names.to_vec()) },
+            Some(names) => {
+                let columns: Vec<_> = origin().chain(names.iter().filter(is_read).map(column)).collect();
+                let mut shown: Vec<_> = columns.iter().map(|one| one.name.clone()).collect();
+                if collection.is_parent {
+                    shown.push(COLLECTION.into());
+                }
+                Self { collection: collection.name.clone(), columns, shown: Some(shown) }
+            }
         }
     }
 
@@ -57,6 +83,11 @@ impl Selection {
     /// Adds the columns to a statement, from the table of this alias; `None` where there is but one table.
     pub fn select(&self, select: &mut SelectStatement, table: Option<&str>, backend: DbBackend) {
         for one in &self.columns {
+            let origin = || origin_of_row(&one.name, table.unwrap_or(&self.collection));
+            if let Some(origin) = one.field.is_none().then(origin).flatten() {
+                select.expr(origin);
+                continue;
+            }
             let column = match table {
                 Some(table) => Expr::col((Alias::new(table), Alias::new(&*one.column))),
                 None => Expr::col(Alias::new(&*one.column)),
@@ -91,6 +122,23 @@ impl Selection {
             record.values = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
         }
     }
+}
+
+/// Where a row lies, of a table that others inherit from.
+fn origin_of_row(name: &str, table: &str) -> Option<Expr> {
+    const SCHEMA: &str = "(SELECT nspname FROM pg_namespace WHERE pg_namespace.oid = pg_class.relnamespace)";
+    let column = match name {
+        TABLE_NAME => "relname",
+        SCHEMA_NAME => SCHEMA,
+        _ => return None,
+    };
+    let (class, oid) = (Alias::new("pg_class"), Expr::col((Alias::new(table), Alias::new("tableoid"))));
+    let query = Query::select()
+        .expr(Expr::cust(column).cast_as(Alias::new("text")))
+        .from(class.clone())
+        .and_where(Expr::col((class, Alias::new("oid"))).eq(oid))
+        .to_owned();
+    Some(Expr::SubQuery(None, Box::new(query.into())))
 }
 
 fn is_opaque(field: &Field, backend: DbBackend) -> bool {

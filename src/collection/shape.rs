@@ -6,7 +6,7 @@ use std::sync::Arc;
 use entity::{Names, snake_case};
 use indexmap::IndexMap;
 use sea_orm::DbBackend;
-use sea_orm::sea_query::{Alias, IntoTableRef, TableRef};
+use sea_orm::sea_query::{Alias, Expr, Func, IntoIden, IntoTableRef, TableRef};
 
 use super::association::Association;
 use super::field::{ColumnType, Field, FieldType};
@@ -26,6 +26,8 @@ pub struct Collection {
     pub created_at: Option<Arc<str>>,
     /// The attribute that is set whenever a record is saved.
     pub updated_at: Option<Arc<str>>,
+    /// Whether others inherit from it: then its rows may be in their tables.
+    pub is_parent: bool,
     /// `collections.options`: an object.
     pub options: Value,
 }
@@ -36,6 +38,8 @@ pub struct TableName {
     /// On PostgreSQL; `None` is the search path.
     pub schema: Option<Arc<str>>,
     pub name: Arc<str>,
+    /// The statement that an SQL collection is read from: there is no table then.
+    pub sql: Option<Arc<str>>,
 }
 
 impl TableName {
@@ -45,6 +49,18 @@ impl TableName {
         match &self.schema {
             Some(schema) => (Alias::new(&**schema), name).into_table_ref(),
             None => name.into_table_ref(),
+        }
+    }
+
+    /// What rows are read from, under another name.
+    pub fn read_as(&self, alias: &str) -> TableRef {
+        let alias = Alias::new(alias);
+        match &self.sql {
+            // A function without a name is a pair of parentheses.
+            Some(sql) => {
+                TableRef::FunctionCall(Func::cust("").arg(Expr::cust(sql.to_string())), alias.into_iden())
+            }
+            None => self.table_ref().alias(alias),
         }
     }
 }
@@ -83,10 +99,21 @@ impl Collection {
     pub fn option(&self, name: &str) -> Value {
         self.options.member(name)
     }
+
+    /// Whether it is read from a statement instead of a table.
+    pub fn is_sql(&self) -> bool {
+        self.table.sql.is_some()
+    }
+
+    /// Whether its records are files of NocoBase's file manager.
+    pub fn is_of_files(&self) -> bool {
+        &*self.name == "attachments" || self.option("template").as_str() == Some("file")
+    }
 }
 
 pub(super) fn is_underscored(names: &Names, options: &Value) -> bool {
     match options.member("underscored") {
+        _ if options.member("sql").is_truthy() => false,
         value if value.is_nullish() => names.underscored(),
         value => value.is_truthy(),
     }
