@@ -58,7 +58,7 @@ impl App {
         let now = move || clock.now();
         let (recorder, writing) = Recorder::start(store.clone(), registration.owner, now);
         tasks.spawn(written.clone().run_until_cancelled_owned(writing));
-        let collections = Arc::new(Collections::new(store.clone()));
+        let collections = Arc::new(Collections::new(store.clone(), &config.nocobase.public_path));
         let scripts = Arc::new(Pool::new(assembly::limits(&config)));
         let services = assembly::services(&config, &store, collections.clone(), scripts.clone())?;
         let engine = Engine::start(Parts {
@@ -166,6 +166,7 @@ impl App {
                 files: self.config.secret_key.files.clone(),
             };
             self.engine.set_environment(variables(&rows, &key));
+            self.collections.set_environment(self.engine.environment());
             *known = rows;
         }
     }

@@ -10,12 +10,13 @@ use sea_orm::{DatabaseExecutor, DatabaseTransaction, DbErr};
 use tokio::sync::Mutex;
 
 use super::definition::table_name;
+use super::file_links::FileLinks;
 use super::reader::Reader;
 use super::schema::{Schema, targets_without_rows};
 use super::shape::Collection;
 use super::write::Writer;
-use crate::expr::Value;
 use crate::expr::system::System;
+use crate::expr::{Object, Value};
 use crate::store::metadata::TableColumn;
 use crate::store::{Codec, Store};
 
@@ -26,11 +27,19 @@ pub struct Collections {
     /// The digest of the rows that `schema` was made of; `None` before the first reading, and where there
     /// are no such tables.
     digest: Mutex<Option<String>>,
+    files: FileLinks,
 }
 
 impl Collections {
-    pub fn new(store: Store) -> Self {
-        Self { store, schema: ArcSwap::default(), digest: Mutex::default() }
+    /// `public_path` is what the addresses of the application begin with, NocoBase's `APP_PUBLIC_PATH`.
+    pub fn new(store: Store, public_path: &str) -> Self {
+        let files = FileLinks::new(store.names.clone(), public_path.to_owned());
+        Self { store, schema: ArcSwap::default(), digest: Mutex::default(), files }
+    }
+
+    /// Sets what `{{$env}}` in the storages of files stands for.
+    pub fn set_environment(&self, environment: Arc<Object>) {
+        self.files.set_environment(environment);
     }
 
     /// What is known now. The `Arc` stays the same one while nothing has changed.
@@ -55,7 +64,7 @@ impl Collections {
 
     /// Reads records of `schema`, one of those that these collections have given.
     pub fn reader<'a, C>(&'a self, schema: &'a Schema, db: &'a C, now: DateTime<Utc>) -> Reader<'a, C> {
-        Reader { schema, codec: &self.store.codec, db, now }
+        Reader { schema, codec: &self.store.codec, db, now, files: Some(&self.files) }
     }
 
     /// Writes records of `schema` in a transaction.
@@ -66,7 +75,7 @@ impl Collections {
         system: &'a dyn System,
     ) -> Writer<'a, C> {
         let Store { names, codec, .. } = &self.store;
-        Writer { schema, codec, names, db: transaction, system }
+        Writer { schema, codec, names, db: transaction, system, files: Some(&self.files) }
     }
 
     /// Reads the collections again when they have changed. Returns whether they had.

@@ -47,8 +47,12 @@ impl<C: ConnectionTrait> Reader<'_, C> {
             true => self.by_keys(collection, &plan).await?,
         };
         let mut records = self.records(collection, &plan.selection, &rows)?;
+        self.link_files(&mut records).await?;
         self.load(&mut records, collection, &plan.includes).await?;
-        plan.selection.hide(&mut records);
+        // Without associations NocoBase leaves what its hooks have added beside the fields that were asked for.
+        if !plan.includes.is_empty() {
+            plan.selection.hide(&mut records);
+        }
         Ok(records)
     }
 

@@ -142,6 +142,7 @@ impl<C: ConnectionTrait> Reader<'_, C> {
             children.extend(self.children(loading, keys, &selection).await?);
         }
         let mut loaded: Vec<Record> = children.iter().map(|(_, record)| record.clone()).collect();
+        self.link_appended_files(&mut loaded).await?;
         if loading.include.recursively && depth < ANCESTORS && !loaded.is_empty() {
             Box::pin(self.load_one(&mut loaded, loading, depth + 1)).await?;
         }

@@ -8,6 +8,7 @@ use sea_orm::sea_query::{Alias, Expr, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, QueryResult, Statement, StatementBuilder};
 
 use super::error::thrown;
+use super::file_links::FileLinks;
 use super::filter::{self, Filter};
 use super::record::Record;
 use super::schema::Schema;
@@ -24,6 +25,8 @@ pub struct Reader<'a, C> {
     pub db: &'a C,
     /// What `today` and the like are relative to.
     pub now: DateTime<Utc>,
+    /// What the addresses of files are made with; without it they are those that are stored.
+    pub files: Option<&'a FileLinks>,
 }
 
 impl<C: ConnectionTrait> Reader<'_, C> {

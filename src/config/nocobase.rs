@@ -15,6 +15,8 @@ pub struct NocoBase {
     /// `SIDEHOOK_DATA_WRITES`: with `api` the nodes create, update and destroy write through that API instead of
     /// into the database, so that NocoBase starts what hangs on its collections; `direct` is the default.
     pub writes_data: bool,
+    /// `APP_PUBLIC_PATH`: what the addresses of NocoBase begin with, those of its files included; `/` unless set.
+    pub public_path: String,
 }
 
 /// A way to NocoBase's HTTP API.
@@ -58,6 +60,7 @@ impl NocoBase {
         }
         Self {
             writes_data,
+            public_path: reader.text("APP_PUBLIC_PATH").unwrap_or_else(|| "/".to_owned()),
             runs_workflows: !matches!(mode.as_deref().map(str::trim), Some("!" | "-")),
             api: url.zip(key).map(|(url, key)| Api { url, key }),
         }

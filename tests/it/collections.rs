@@ -72,16 +72,34 @@ pub async fn create(rows: &Rows, payloads: &[Value]) {
 }
 
 async fn create_one(rows: &Rows, name: &str, payload: &Value) {
+    if payload["sql"].is_null() {
+        create_table(rows, name, payload).await;
+    }
+    insert_collection(rows, name, &without(payload, &["name", "title", "fields"])).await;
+    for (sort, field) in payload["fields"].as_array().into_iter().flatten().enumerate() {
+        insert_field(rows, name, field, sort + 1).await;
+    }
+}
+
+/// The table of a collection with those between it and others. A table that inherits has its own columns only.
+async fn create_table(rows: &Rows, name: &str, payload: &Value) {
     let fields = payload["fields"].as_array().cloned().unwrap_or_default();
+    let parents: Vec<String> = payload["inherits"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|parent| Some(quoted(rows, parent.as_str()?)))
+        .collect();
+    let is_heir = !parents.is_empty() && rows.store.codec.backend() == DbBackend::Postgres;
     let mut columns: Vec<(String, String)> = Vec::new();
     let has_key = fields.iter().any(|field| field["primaryKey"] == true);
-    if !has_key && payload["autoGenId"] != false {
+    if !has_key && !is_heir && payload["autoGenId"] != false {
         let id = json!({"type": "bigInt", "primaryKey": true, "autoIncrement": true});
         columns.push(("id".to_owned(), column_type(rows, &id)));
     }
     for time in ["createdAt", "updatedAt"] {
         let is_declared = fields.iter().any(|field| field["name"] == time);
-        if payload[time] != false && payload["timestamps"] != false && !is_declared {
+        if payload[time] != false && payload["timestamps"] != false && !is_declared && !is_heir {
             columns.push((time.to_owned(), format!("{} NOT NULL", implicit_time(rows))));
         }
     }
@@ -97,17 +115,14 @@ async fn create_one(rows: &Rows, name: &str, payload: &Value) {
     let table = quoted(rows, payload["tableName"].as_str().unwrap_or(name));
     let columns: Vec<String> =
         columns.iter().map(|(name, kind)| format!("{} {kind}", quoted(rows, name))).collect();
-    rows.execute(&format!("CREATE TABLE {table} ({})", columns.join(", "))).await;
+    let inherited = if is_heir { format!(" INHERITS ({})", parents.join(", ")) } else { String::new() };
+    rows.execute(&format!("CREATE TABLE {table} ({}){inherited}", columns.join(", "))).await;
     for field in &fields {
         match text(field, "type") {
             "hasMany" | "hasOne" => add_foreign_key(rows, field).await,
             "belongsToMany" => create_through(rows, field).await,
             _ => {}
         }
-    }
-    insert_collection(rows, name, &without(payload, &["name", "title", "fields"])).await;
-    for (sort, field) in fields.iter().enumerate() {
-        insert_field(rows, name, field, sort + 1).await;
     }
 }
 

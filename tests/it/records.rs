@@ -27,9 +27,17 @@ pub struct Records {
 
 impl Records {
     pub async fn create(database: &TestDatabase, payloads: &[Value]) -> Self {
-        let rows = Rows { store: prepare(database, &[]).await };
+        Self::create_with_settings(database, &[], payloads).await
+    }
+
+    pub async fn create_with_settings(
+        database: &TestDatabase,
+        settings: &[(&str, &str)],
+        payloads: &[Value],
+    ) -> Self {
+        let rows = Rows { store: prepare(database, settings).await };
         collections::create(&rows, payloads).await;
-        let known = Collections::new(rows.store.clone());
+        let known = Collections::new(rows.store.clone(), "/");
         known.refresh().await.expect("the collections are read");
         let clock = Arc::new(ManualClock::at(NOW));
         let ids = Ids::new(clock.clone(), 7, 0, 0);
@@ -56,7 +64,7 @@ impl Records {
 
     pub fn reader<'a>(&'a self, schema: &'a Schema) -> Reader<'a, DatabaseConnection> {
         let now = "2026-11-22T20:30:00Z".parse().expect("a time");
-        Reader { schema, codec: &self.rows.store.codec, db: &self.rows.store.db, now }
+        self.known.reader(schema, &self.rows.store.db, now)
     }
 
     /// The records that match, as a node's result.
@@ -107,13 +115,7 @@ impl Records {
         self.known.schema_with("sequences").await.expect("the database answers");
         let (schema, store) = (self.schema(), &self.rows.store);
         let transaction = store.db.begin().await.expect("a transaction");
-        let writer = Writer {
-            schema: &schema,
-            codec: &store.codec,
-            names: &store.names,
-            db: &transaction,
-            system: &self.ids,
-        };
+        let writer = self.known.writer(&schema, &transaction, &self.ids);
         let written = work(&writer, &self.collection(collection)).await;
         match written {
             Ok(_) => transaction.commit().await.expect("it commits"),
@@ -125,6 +127,21 @@ impl Records {
     /// All records of a collection, in the order of their keys.
     pub async fn all(&self, collection: &str) -> Value {
         self.find(collection, &Find::default()).await.expect("it reads")
+    }
+
+    /// The ids of the records that a filter of the library's own values finds on a connection, or what it throws.
+    pub async fn ids_on(
+        &self,
+        db: &DatabaseConnection,
+        collection: &str,
+        filter: expr::Value,
+    ) -> Result<Vec<i64>, String> {
+        let schema = self.schema();
+        let now = "2026-11-22T20:30:00Z".parse().expect("a time");
+        let find = Find { filter, ..Find::default() };
+        let found = self.known.reader(&schema, db, now).find(&self.collection(collection), &find).await;
+        let found = found.map_err(|thrown| thrown.message)?;
+        Ok(found.iter().filter_map(|record| record.get("id").as_number()).map(|id| id as i64).collect())
     }
 
     /// The ids of the records that match a filter, or what it throws.

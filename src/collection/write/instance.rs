@@ -93,7 +93,8 @@ impl Instance {
     pub fn get(&self, name: &str, codec: &Codec) -> Value {
         match self.collection.field(name) {
             Some(field) => value::shown(field, &self.raw(name), codec),
-            None => Value::Undefined,
+            // What has no field was set past all of them.
+            None => self.raw(name),
         }
     }
 

@@ -36,6 +36,7 @@ use self::guard::Guard;
 use self::save::Save;
 use super::bind::operand;
 use super::error::thrown;
+use super::file_links::FileLinks;
 use super::find::Find;
 use super::reader::Reader;
 use super::schema::Schema;
@@ -55,6 +56,8 @@ pub struct Writer<'a, C> {
     /// The transaction.
     pub db: &'a C,
     pub system: &'a dyn System,
+    /// What the addresses of files are made with.
+    pub files: Option<&'a FileLinks>,
 }
 
 /// What to write: the options of `repository.create` and `update`.
@@ -120,8 +123,26 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         let mut instance = Instance::build(collection, &values, self.codec)?;
         self.set_key_arrays(&mut instance, &value::members(&change.values)).await?;
         self.save(&mut instance, Save::default()).await?;
+        self.add_addresses(&mut instance).await?;
         self.link(&mut instance, &values, &Linking::of_change(change)).await?;
         Ok(instance)
+    }
+
+    /// What the hooks of NocoBase's file manager add to a file that has been created.
+    async fn add_addresses(&self, instance: &mut Instance) -> Result<(), Thrown> {
+        let collection = instance.collection.clone();
+        if !collection.is_of_files() {
+            return Ok(());
+        }
+        let values = collection.fields().map(|field| (field.name.clone(), instance.raw(&field.name)));
+        let mut values: Object = values.collect();
+        self.reader().link_file(&mut values, &collection.name).await?;
+        for name in ["url", "preview", "local"].map(Arc::<str>::from) {
+            if let Some(value) = values.get(&name) {
+                instance.set_raw(&name, value.clone());
+            }
+        }
+        Ok(())
     }
 
     /// Changes the records that a filter finds. Returns how many.
@@ -186,7 +207,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
     /// Reads in the same transaction.
     pub fn reader(&self) -> Reader<'_, C> {
         let now = self.system.now().to_utc();
-        Reader { schema: self.schema, codec: self.codec, db: self.db, now }
+        Reader { schema: self.schema, codec: self.codec, db: self.db, now, files: self.files }
     }
 
     /// The records that a filter and keys find, by their keys in ascending order.

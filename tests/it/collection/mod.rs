@@ -2,6 +2,7 @@
 
 mod linking;
 mod operators;
+mod origin;
 mod reading;
 mod schema;
 mod statements;

@@ -266,7 +266,7 @@ async fn names_follow_prefix_underscores_and_schema() {
         for statement in under_other_names(&rows, kind) {
             rows.execute(&statement).await;
         }
-        let known = Collections::new(rows.store.clone());
+        let known = Collections::new(rows.store.clone(), "/");
         known.refresh().await.expect("the rows are read");
         let schema = known.schema();
         let now = "2026-11-22T20:30:00Z".parse().expect("a time");
@@ -275,6 +275,7 @@ async fn names_follow_prefix_underscores_and_schema() {
             codec: &rows.store.codec,
             db: &rows.store.db,
             now,
+            files: None,
         };
         let orders = schema.get("salesOrders").expect("it is known");
         let by_name = Find {

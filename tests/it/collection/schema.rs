@@ -11,7 +11,7 @@ use crate::server::{on_every_database, prepare};
 async fn collections_are_followed_by_the_digest_of_their_rows() {
     on_every_database(async |database| {
         let rows = Rows { store: prepare(&database, &[]).await };
-        let known = Collections::new(rows.store.clone());
+        let known = Collections::new(rows.store.clone(), "/");
         assert!(!known.refresh().await.expect("it works without the tables"));
         let posts = json!({"name": "posts", "fields": [
             {"name": "title", "type": "string", "interface": "input"},
@@ -62,7 +62,7 @@ async fn what_plugins_define_in_code_is_read_from_the_database() {
         let rows = Rows { store: prepare(&database, &[]).await };
         let posts = json!({"name": "posts", "createdBy": true, "fields": []});
         collections::create(&rows, &[posts]).await;
-        let known = Collections::new(rows.store.clone());
+        let known = Collections::new(rows.store.clone(), "/");
         known.refresh().await.expect("the rows are read");
         let schema = known.schema();
         let author = schema.get("posts").and_then(|posts| posts.association("createdBy")).expect("it exists");

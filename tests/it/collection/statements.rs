@@ -104,7 +104,13 @@ fn statements() -> String {
             let codec = Codec::new(backend, chrono::FixedOffset::east_opt(0).expect("an offset"));
             let schema = Schema::build(&Names::default(), backend, &metadata(), &Default::default());
             let now = "2026-11-22T20:30:00Z".parse().expect("a time");
-            let reader = Reader { schema: &schema, codec: &codec, db: &DatabaseConnection::default(), now };
+            let reader = Reader {
+                schema: &schema,
+                codec: &codec,
+                db: &DatabaseConnection::default(),
+                now,
+                files: None,
+            };
             let posts = schema.get("posts").expect("it is known");
             let statement = backend.build(&reader.statement(posts, &find).expect("a statement"));
             let values = statement.values.map(|values| values.0).unwrap_or_default();

@@ -30,6 +30,22 @@ async fn start(database: &TestDatabase) -> TestServer {
 }
 
 #[tokio::test]
+async fn a_value_stays_in_the_comment_around_it() {
+    on_databases(&[Kind::Postgres], async |database| {
+        let server = start(&database).await;
+        let config = json!({
+            "sql": "select 1 as one /* outer /* inner */ :a */",
+            "variables": [{"name": "a", "value": "*/ union all select 4711 /*"}],
+        });
+        assert_eq!(run(&server, &config).await, (1, json!([{"one": 1}])));
+        let ending = json!({"sql": "/* a /* b */ c */ commit"});
+        assert_eq!(run(&server, &ending).await.0, -2);
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn results_have_the_shapes_of_nocobase_s_drivers() {
     on_every_database(async |database| {
         let server = start(&database).await;
