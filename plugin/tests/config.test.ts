@@ -18,6 +18,7 @@ test.each([
         body: { a: 1 },
       },
       other: 1,
+      sidehook: { context: 'full', path: '/orders/:id/', later: {} },
     },
   ],
 ])('takes %j for a trigger', (config) => {
@@ -37,7 +38,13 @@ test.each([
     { response: { statusCode: 99, headers: [{ value: 1 }] } },
     ['response.statusCode', 'response.headers.0.name'],
   ],
+  [{ response: { statusCode: '99' } }, ['response.statusCode']],
   [{ sidehook: 'full' }, ['sidehook']],
+  [{ sidehook: { context: 'whole', path: 'orders//x' } }, ['sidehook.context', 'sidehook.path']],
+  [{ sidehook: { path: 'a/../b' } }, ['sidehook.path']],
+  [{ sidehook: { path: 'a?b' } }, ['sidehook.path']],
+  [{ sidehook: { path: 'a/:id/:id' } }, ['sidehook.path']],
+  [{ sidehook: { path: 'a/:' } }, ['sidehook.path']],
 ])('says what is wrong with %j', (config, paths) => {
   expect(Object.keys(validateTrigger(config) ?? {})).toEqual(paths);
 });

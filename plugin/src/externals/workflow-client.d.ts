@@ -2,8 +2,12 @@
 
 import type { ComponentType, ReactElement } from 'react';
 
-/** A form: loaded once it is shown. */
-export type Loader = () => Promise<{ default: ComponentType }>;
+interface Loaded {
+  default: ComponentType;
+}
+
+/** Gives a form when it is shown; React takes whatever has a `then`. */
+export type Loader = () => { then(resolve: (loaded: Loaded) => void): void };
 
 export class Trigger {
   title: string;

@@ -28,7 +28,7 @@ export function Paste({ placeholder, lines, parse, onParsed }: PasteProps) {
     setFault(
       paths.length < MAX_PATHS
         ? undefined
-        : t('Only the first {{count}} paths are listed.', { count: MAX_PATHS }),
+        : t('Only the first {{number}} paths are listed.', { number: MAX_PATHS }),
     );
   };
   return (

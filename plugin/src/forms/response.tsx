@@ -4,7 +4,7 @@ import { SendOutlined } from '@ant-design/icons';
 import { Form } from 'antd';
 import { Instruction } from '@nocobase/plugin-workflow/client-v2';
 import { validateResponse } from '../server/config';
-import { KeptConfig } from './kept';
+import { KeptConfig, loaded } from './kept';
 import { tExpr, useT } from './locale';
 import { Part } from './part';
 import { ReplyBody, ReplyHeaders, StatusCode } from './reply';
@@ -25,7 +25,7 @@ export class ResponseInstruction extends Instruction {
   icon = (<SendOutlined />);
   // Draws the end of its branch.
   end = true;
-  FieldsetLoader = async () => ({ default: ResponseForm });
+  FieldsetLoader = loaded(ResponseForm);
 
   createDefaultConfig() {
     return { statusCode: 200 };

@@ -6,7 +6,7 @@ import { validateTrigger, type TriggerConfig } from '../server/config';
 import { Address } from './address';
 import { BasicAuthentication } from './basic-authentication';
 import { ContextChoice, CustomPath } from './extensions';
-import { KeptConfig } from './kept';
+import { KeptConfig, loaded } from './kept';
 import { tExpr, useT } from './locale';
 import { ManualForm } from './manual';
 import { Part } from './part';
@@ -17,8 +17,8 @@ import { contextOptions } from './variables';
 export class WebhookTrigger extends Trigger {
   title = tExpr('Webhook event');
   description = tExpr('Starts the workflow when another system calls its URL.');
-  FieldsetLoader = async () => ({ default: TriggerForm });
-  TriggerFieldsetLoader = async () => ({ default: ManualForm });
+  FieldsetLoader = loaded(TriggerForm);
+  TriggerFieldsetLoader = loaded(ManualForm);
 
   useVariables(config: TriggerConfig | undefined) {
     return contextOptions(config, useT());
@@ -53,7 +53,7 @@ function TriggerForm() {
             showIcon
             type="info"
             message={t(
-              'Nodes of the type "Response" answer the caller. Where a run meets none, it is 200 when the workflow succeeds and 500 when it does not.',
+              'Nodes of the type "Response" answer the caller. Without one the answer is 200 when the workflow succeeds, else 500.',
             )}
           />
         </Form.Item>

@@ -36,7 +36,7 @@ export function validateTrigger(config: unknown): Faults {
     for (const part of ['headers', 'query', 'body']) checkItems(request[part], `request.${part}`, faults);
   }
   if (checkObject(response, 'response', faults)) checkResponse(response, 'response.', faults);
-  checkObject(sidehook, 'sidehook', faults);
+  if (checkObject(sidehook, 'sidehook', faults)) checkExtensions(sidehook, faults);
   return Object.keys(faults).length ? faults : null;
 }
 
@@ -45,6 +45,27 @@ export function validateResponse(config: unknown): Faults {
   const faults: Record<string, string> = {};
   if (checkObject(config, 'config', faults)) checkResponse(config, '', faults);
   return Object.keys(faults).length ? faults : null;
+}
+
+/** As far as they have fields in the form: all others are checked by sidehook alone. */
+function checkExtensions({ context, path }: Record<string, unknown>, faults: Record<string, string>) {
+  if (context != null && context !== 'full') faults['sidehook.context'] = 'Only "full" is known here.';
+  if (path && !isPath(path)) faults['sidehook.path'] = 'The path has to look like orders/:id.';
+}
+
+/** The rules are those of sidehook's `src/webhook/path.rs`. */
+function isPath(path: unknown): boolean {
+  if (typeof path !== 'string') return false;
+  const segments = path
+    .trim()
+    .replace(/^\/+|\/+$/g, '')
+    .split('/');
+  const parameters = segments.filter((segment) => segment.startsWith(':'));
+  return (
+    segments.every((segment) => segment && segment !== '.' && segment !== '..' && !/[?#*]/.test(segment)) &&
+    parameters.every((parameter) => /^:[A-Za-z0-9_-]+$/.test(parameter)) &&
+    new Set(parameters).size === parameters.length
+  );
 }
 
 function checkBasicAuthentication(value: unknown, faults: Record<string, string>) {

@@ -1,0 +1,48 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+
+const at = (path: string) => new URL(`../src/${path}`, import.meta.url);
+
+/** NocoBase's own namespace `client` has these. */
+const OF_NOCOBASE = ['Delete'];
+
+/** Every text that is translated somewhere, by the calls of `t` and `tExpr` and by the faults of configurations. */
+function usedKeys(): string[] {
+  const forms = readdirSync(at('forms')).map((file) => readFileSync(at(`forms/${file}`), 'utf8'));
+  const calls = [...forms.join('\n').matchAll(/\b(?:t|tExpr)\(\s*'((?:[^'\\]|\\.)*)'/g)];
+  const config = readFileSync(at('server/config.ts'), 'utf8');
+  const faults = [...config.matchAll(/(?:faults\[[^=]*\] =|config:)\s*'([^']*)'/g)];
+  return [...new Set([...calls, ...faults].map((match) => match[1]!))].filter(
+    (key) => !OF_NOCOBASE.includes(key),
+  );
+}
+
+const languages = readdirSync(at('locale'));
+const read = (file: string): Record<string, string> => JSON.parse(readFileSync(at(`locale/${file}`), 'utf8'));
+const placeholders = (text: string) => [...text.matchAll(/\{\{\w+\}\}/g)].map(([name]) => name).sort();
+
+test('finds the texts in the sources', () => {
+  expect(usedKeys()).toContain('Webhook event');
+  expect(usedKeys()).toContain('Every item needs a path.');
+  expect(usedKeys().length).toBeGreaterThan(50);
+});
+
+test.each(languages)('%s has every text, and none that is not used', (file) => {
+  const texts = read(file);
+  expect(Object.keys(texts).sort()).toEqual(usedKeys().sort());
+  for (const [key, text] of Object.entries(texts)) {
+    expect(text).not.toBe('');
+    expect(placeholders(text)).toEqual(placeholders(key));
+    if (file === 'en-US.json') expect(text).toBe(key);
+  }
+});
+
+test('the card of the plugin is there in every language', () => {
+  const card = JSON.parse(readFileSync(at('../package.json'), 'utf8'));
+  for (const file of languages) {
+    const language = file.replace('.json', '');
+    const suffix = language === 'en-US' ? '' : `.${language}`;
+    expect(card[`displayName${suffix}`], language).toEqual(expect.any(String));
+    expect(card[`description${suffix}`], language).toEqual(expect.any(String));
+  }
+});
