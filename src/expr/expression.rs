@@ -4,11 +4,10 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::convert::{is_space, to_text, trim};
 use super::path::{Path, append_array_columns, property};
-use super::{Object, Scope, Thrown, Value};
+use super::{Scope, Thrown, Value};
 
 /// A language that needs JavaScript.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,7 +184,8 @@ impl<'a> Reader<'a> {
     fn root(&self, name: &str) -> Value {
         let Some(copies) = &self.isolated else { return self.variables.root(name) };
         let Copies { roots, parts } = &mut *copies.borrow_mut();
-        let copied = roots.entry(name.to_owned()).or_insert_with(|| copy(&self.variables.root(name), parts));
+        let copied =
+            roots.entry(name.to_owned()).or_insert_with(|| self.variables.root(name).detached_with(parts));
         copied.clone()
     }
 
@@ -229,29 +229,6 @@ fn reads_a_column(variables: &Variables<'_>, path: &str) -> bool {
         current = property(&current, segment);
     }
     false
-}
-
-/// A deep copy without the columns of arrays (lodash's `cloneDeep`); what was shared stays shared.
-fn copy(value: &Value, parts: &mut HashMap<usize, Value>) -> Value {
-    let place = match value {
-        Value::Array(array) => Arc::as_ptr(array) as usize,
-        Value::Object(object) => Arc::as_ptr(object) as usize,
-        Value::Live(live) => return copy(&Value::Object(live.object()), parts),
-        value => return value.clone(),
-    };
-    if let Some(copied) = parts.get(&place) {
-        return copied.clone();
-    }
-    let copied = match value {
-        Value::Array(array) => Value::array(array.items().iter().map(|item| copy(item, parts)).collect()),
-        Value::Object(object) => {
-            let members = object.iter().map(|(key, value)| (key.clone(), copy(value, parts)));
-            Value::Object(Arc::new(members.collect::<Object>()))
-        }
-        value => value.clone(),
-    };
-    parts.insert(place, copied.clone());
-    copied
 }
 
 #[cfg(test)]

@@ -3,16 +3,59 @@
 //! Two things are refused that JavaScript accepts, both with an error: nesting deeper than 128 levels and
 //! escapes of half a surrogate pair (`"\ud800"`), which Rust text cannot hold.
 
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 use entity::number_text;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::{Date, Object, Value};
 
 /// Parses a JSON text as `JSON.parse` does: numbers become doubles, of equal keys the last one counts.
 pub fn parse(text: &[u8]) -> Result<Value, serde_json::Error> {
     serde_json::from_slice(text)
+}
+
+/// What a text that somebody else has sent may become.
+#[derive(Clone, Copy)]
+pub struct Limits<'a> {
+    /// The most values, those of arrays and objects included.
+    pub values: usize,
+    /// Asked for so many more bytes of memory, again and again while values are made; `false` ends the
+    /// parsing.
+    pub take: &'a dyn Fn(usize) -> bool,
+}
+
+/// Why a text was not parsed within its limits.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// It says what was expected and where, and nothing of what was found.
+    #[error("{0}")]
+    Syntax(#[from] serde_json::Error),
+    #[error("more than {0} values")]
+    TooManyValues(usize),
+    #[error("the values take more memory than there is")]
+    OutOfMemory,
+}
+
+/// [`parse`] for a text of unknown origin: small texts can become large values.
+pub fn parse_within(text: &[u8], limits: Limits<'_>) -> Result<Value, Fault> {
+    let reading = Reading { limits: Some(limits), ..Reading::default() };
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let parsed = reading.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    match (reading.exceeded.take(), parsed) {
+        (Some(fault), _) => Err(fault),
+        (None, Err(err)) => Err(Fault::Syntax(err)),
+        (None, Ok(value)) => {
+            if reading.pay() {
+                Ok(value)
+            } else {
+                Err(Fault::OutOfMemory)
+            }
+        }
+    }
 }
 
 /// `JSON.stringify(value)`: `None` where that is `undefined`.
@@ -123,57 +166,167 @@ impl Date {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
+        Reading::default().deserialize(deserializer)
     }
 }
 
-struct ValueVisitor;
+/// What a value takes where it stands, in an array or beside its key: 24 bytes, and some more while what holds it grows.
+/// With [`ALLOCATION`] this was fitted to what 10 MB of `[{},…]` takes at its peak, 72 bytes for each `{}`.
+const PLACE: usize = 32;
+/// What an allocation takes beside the text in it.
+const ALLOCATION: usize = 40;
+/// What is asked for at once.
+const INSTALMENT: usize = 64 << 10;
+/// So many different keys are kept once however often they occur; there are rarely more.
+const MAX_SHARED_KEYS: usize = 1024;
+/// Longer keys are rarely repeated.
+const MAX_SHARED_KEY: usize = 64;
 
-impl<'de> Visitor<'de> for ValueVisitor {
+/// What a value takes in memory, much as [`parse_within`] counts it. Parts that are shared count each time.
+pub fn weight(value: &Value) -> usize {
+    let parts = match value {
+        Value::Text(text) => ALLOCATION + text.len(),
+        Value::Array(array) => 2 * ALLOCATION + array.items().iter().map(weight).sum::<usize>(),
+        Value::Object(object) => {
+            2 * ALLOCATION + object.iter().map(|(key, value)| key.len() + weight(value)).sum::<usize>()
+        }
+        _ => 0,
+    };
+    PLACE + parts
+}
+
+/// One text that is being read.
+#[derive(Default)]
+struct Reading<'a> {
+    limits: Option<Limits<'a>>,
+    values: Cell<usize>,
+    /// Bytes that were not asked for yet.
+    owed: Cell<usize>,
+    exceeded: Cell<Option<Fault>>,
+    keys: RefCell<HashSet<Arc<str>>>,
+}
+
+impl Reading<'_> {
+    /// Counts a value of so many bytes beside its place.
+    fn count<E: Error>(&self, bytes: usize) -> Result<(), E> {
+        let Some(limits) = &self.limits else { return Ok(()) };
+        self.values.set(self.values.get() + 1);
+        self.owed.set(self.owed.get() + PLACE + bytes);
+        if self.values.get() > limits.values {
+            self.exceeded.set(Some(Fault::TooManyValues(limits.values)));
+        } else if self.owed.get() < INSTALMENT || self.pay() {
+            return Ok(());
+        } else {
+            self.exceeded.set(Some(Fault::OutOfMemory));
+        }
+        Err(E::custom("a limit is exceeded"))
+    }
+
+    /// Counts what items or members are in, if there are any.
+    fn keep(&self, is_empty: bool) {
+        self.owed.set(self.owed.get() + if is_empty { 0 } else { ALLOCATION });
+    }
+
+    fn pay(&self) -> bool {
+        let owed = self.owed.take();
+        self.limits.is_none_or(|limits| (limits.take)(owed))
+    }
+
+    fn key(&self, text: &str) -> Arc<str> {
+        let mut keys = self.keys.borrow_mut();
+        if let Some(key) = keys.get(text) {
+            return key.clone();
+        }
+        let key: Arc<str> = text.into();
+        self.owed.set(self.owed.get() + ALLOCATION + text.len());
+        if text.len() <= MAX_SHARED_KEY && keys.len() < MAX_SHARED_KEYS {
+            keys.insert(key.clone());
+        }
+        key
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for &Reading<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &Reading<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        self.count(0).map(|()| Value::Null)
     }
 
-    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
-        Ok(Value::Bool(flag))
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Value, E> {
+        self.count(0).map(|()| Value::Bool(flag))
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
-        Ok(Value::Number(number as f64))
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Value, E> {
+        self.visit_f64(number as f64)
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
-        Ok(Value::Number(number as f64))
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Value, E> {
+        self.visit_f64(number as f64)
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
-        Ok(Value::Number(number))
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Value, E> {
+        self.count(0).map(|()| Value::Number(number))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::text(text))
+    fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
+        self.count(ALLOCATION + text.len()).map(|()| Value::text(text))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        self.count(ALLOCATION)?;
         let mut items = Vec::new();
-        while let Some(item) = seq.next_element()? {
+        while let Some(item) = seq.next_element_seed(self)? {
             items.push(item);
         }
+        self.keep(items.is_empty());
         Ok(Value::array(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        self.count(ALLOCATION)?;
         let mut object = Object::new();
-        while let Some((key, value)) = map.next_entry::<String, Value>()? {
-            object.insert(key, value);
+        while let Some(key) = map.next_key_seed(Key(self))? {
+            object.insert(key, map.next_value_seed(self)?);
         }
+        self.keep(object.is_empty());
+        object.shrink();
         Ok(Value::Object(object.into()))
+    }
+}
+
+/// Reads the key of a member.
+struct Key<'r, 'a>(&'r Reading<'a>);
+
+impl<'de> DeserializeSeed<'de> for Key<'_, '_> {
+    type Value = Arc<str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Arc<str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_, '_> {
+    type Value = Arc<str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Arc<str>, E> {
+        Ok(self.0.key(text))
     }
 }
 
@@ -214,6 +367,49 @@ mod tests {
     #[test]
     fn nesting_without_end_is_an_error() {
         assert!(parse("[".repeat(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_million_index_keys_are_read_in_descending_order() {
+        let members: Vec<String> = (0..1_000_000).rev().map(|i| format!("\"{i}\":1")).collect();
+        let value = parse(format!("{{{}}}", members.join(",")).as_bytes()).expect("JSON");
+        let object = value.as_object().expect("an object");
+        assert_eq!(object.len(), 1_000_000);
+        assert_eq!(object.iter().take(3).map(|(key, _)| &**key).collect::<Vec<_>>(), ["0", "1", "2"]);
+    }
+
+    #[test]
+    fn a_text_is_parsed_within_its_limits_or_not_at_all() {
+        let memory = Cell::new(0);
+        let within = |text: &str, values: usize, bytes: usize| {
+            memory.set(0);
+            let take = |more: usize| {
+                memory.set(memory.get() + more);
+                memory.get() <= bytes
+            };
+            parse_within(text.as_bytes(), Limits { values, take: &take })
+        };
+        let text = r#"{"a":[1,"b",null,{}],"a2":true}"#;
+        assert_eq!(stringify(&within(text, 7, 4096).expect("within its limits")).as_deref(), Some(text));
+        let used = memory.get();
+        assert!(used > text.len());
+        assert!(matches!(within(text, 6, 4096), Err(Fault::TooManyValues(6))));
+        assert!(matches!(within(text, 7, used - 1), Err(Fault::OutOfMemory)));
+        assert!(matches!(within("[1,]", 7, 4096), Err(Fault::Syntax(_))));
+        assert!(matches!(within("[1]2", 7, 4096), Err(Fault::Syntax(_))));
+        // It ends before the memory is used up many times over.
+        let large = format!("[{}{{}}]", "{},".repeat(100_000));
+        assert!(matches!(within(&large, usize::MAX, 1 << 20), Err(Fault::OutOfMemory)));
+        assert!(memory.get() < 2 << 20, "{}", memory.get());
+    }
+
+    #[test]
+    fn keys_that_repeat_are_kept_once() {
+        let value = parse(br#"[{"name":1},{"name":2}]"#).expect("JSON");
+        let items = value.as_array().expect("an array").items();
+        let key =
+            |i: usize| items[i].as_object().and_then(|one| one.iter().next()).expect("a member").0.clone();
+        assert!(Arc::ptr_eq(&key(0), &key(1)));
     }
 
     proptest! {

@@ -10,6 +10,7 @@ pub mod evaluator;
 pub mod expression;
 pub mod json;
 pub mod logic;
+mod members;
 mod method;
 pub mod path;
 pub mod scope;
@@ -17,7 +18,8 @@ pub mod system;
 pub mod template;
 mod value;
 
+pub use members::array_index;
 pub use method::Method;
 pub use scope::Scope;
 pub use template::Template;
-pub use value::{Array, Date, Function, Live, Object, Thrown, Value, array_index};
+pub use value::{Array, Date, Function, Live, Object, Thrown, Value};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::value::array_index;
+use super::members::array_index;
 use super::{Function, Method, Thrown, Value};
 
 /// A lodash path: `a.b`, `list[0].name`, `["a.b"].c`.

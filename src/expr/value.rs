@@ -2,12 +2,12 @@
 //! `Arc`, so a clone is cheap and, as in JavaScript, refers to the same array or object.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use indexmap::IndexMap;
-
 use super::Method;
+use super::members::Members;
 use super::system::SystemFunction;
 
 /// A value that a node reads or produces.
@@ -49,7 +49,14 @@ pub enum Function {
 /// `packages/core/evaluators/src/utils/index.ts`), where later nodes of the same run find it.
 #[derive(Debug, Default)]
 pub struct Array {
-    items: Vec<Value>,
+    items: Box<[Value]>,
+    /// Made when it is first needed: payloads have many arrays of which nothing is read.
+    noted: OnceLock<Box<Noted>>,
+}
+
+/// What has been found out about an array or put on it.
+#[derive(Debug, Default)]
+struct Noted {
     columns: Mutex<Vec<(Arc<str>, Value)>>,
     /// Where the items are that are neither null nor undefined; nothing when that is all of them.
     present: OnceLock<Option<Box<[usize]>>>,
@@ -62,7 +69,7 @@ impl Array {
 
     /// The item at this place among those that are neither null nor undefined.
     pub fn present_item(&self, index: usize) -> Option<&Value> {
-        let present = self.present.get_or_init(|| {
+        let present = self.noted.get_or_init(Box::default).present.get_or_init(|| {
             let is_present = |i: &usize| !self.items[*i].is_nullish();
             let places: Box<[usize]> = (0..self.items.len()).filter(is_present).collect();
             (places.len() < self.items.len()).then_some(places)
@@ -75,17 +82,19 @@ impl Array {
 
     /// A property other than an index or `length`: a column set before.
     pub fn column(&self, name: &str) -> Option<Value> {
-        let columns = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
+        let columns = self.noted.get()?.columns.lock().unwrap_or_else(PoisonError::into_inner);
         columns.iter().find(|(key, _)| &**key == name).map(|(_, value)| value.clone())
     }
 
     /// The columns set so far, in the order in which they were set.
     pub fn columns(&self) -> Vec<(Arc<str>, Value)> {
-        self.columns.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let Some(noted) = self.noted.get() else { return Vec::new() };
+        noted.columns.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn set_column(&self, name: &str, value: Value) {
-        let mut columns = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
+        let noted = self.noted.get_or_init(Box::default);
+        let mut columns = noted.columns.lock().unwrap_or_else(PoisonError::into_inner);
         match columns.iter_mut().find(|(key, _)| &**key == name) {
             Some(column) => column.1 = value,
             None => columns.push((name.into(), value)),
@@ -93,59 +102,8 @@ impl Array {
     }
 }
 
-/// An object, whose keys are in JavaScript's order: keys that look like array indices first and ascending,
-/// the others as they were added.
-#[derive(Clone, Debug, Default)]
-pub struct Object {
-    members: IndexMap<Arc<str>, Value>,
-    /// How many keys at the front look like array indices.
-    indices: usize,
-}
-
-impl Object {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    pub fn with_capacity(members: usize) -> Self {
-        Self { members: IndexMap::with_capacity(members), indices: 0 }
-    }
-
-    pub fn get(&self, key: &str) -> Option<&Value> {
-        self.members.get(key)
-    }
-
-    /// Sets a member; one that exists keeps its place.
-    pub fn insert(&mut self, key: impl Into<Arc<str>>, value: Value) {
-        let key = key.into();
-        if let Some(member) = self.members.get_mut(&key) {
-            *member = value;
-            return;
-        }
-        let Some(index) = array_index(&key) else {
-            self.members.insert(key, value);
-            return;
-        };
-        let front = self.members.as_slice().get_range(..self.indices);
-        let place = front.map_or(0, |front| {
-            front.partition_point(|other, _| array_index(other).is_some_and(|other| other < index))
-        });
-        self.members.shift_insert(place, key, value);
-        self.indices += 1;
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Value)> {
-        self.members.iter()
-    }
-
-    pub fn len(&self) -> usize {
-        self.members.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.members.is_empty()
-    }
-}
+/// An object, whose keys are in JavaScript's order.
+pub type Object = Members<Value>;
 
 /// An object that everybody who holds it sees change. NocoBase shares such objects between nodes until they
 /// are saved: a variable that has taken over the result of a running loop is saved with its later counters.
@@ -167,33 +125,13 @@ impl Live {
     }
 }
 
-impl<K: Into<Arc<str>>> FromIterator<(K, Value)> for Object {
-    fn from_iter<I: IntoIterator<Item = (K, Value)>>(members: I) -> Self {
-        let mut object = Object::new();
-        for (key, value) in members {
-            object.insert(key, value);
-        }
-        object
-    }
-}
-
-/// `"0"` to `"4294967294"` without leading zeros: what JavaScript takes for an array index.
-pub fn array_index(key: &str) -> Option<u32> {
-    let bytes = key.as_bytes();
-    let plain = matches!(bytes, [b'0'] | [b'1'..=b'9', ..]) && bytes.iter().all(u8::is_ascii_digit);
-    if !plain || bytes.len() > 10 {
-        return None;
-    }
-    key.parse().ok().filter(|index| *index < u32::MAX)
-}
-
 impl Value {
     pub fn text(text: impl Into<Arc<str>>) -> Self {
         Value::Text(text.into())
     }
 
     pub fn array(items: Vec<Value>) -> Self {
-        Value::Array(Arc::new(Array { items, ..Array::default() }))
+        Value::Array(Arc::new(Array { items: items.into(), ..Array::default() }))
     }
 
     pub fn object<K: Into<Arc<str>>>(members: impl IntoIterator<Item = (K, Value)>) -> Self {
@@ -254,6 +192,36 @@ impl Value {
             return live.object().get(key).cloned().unwrap_or_default();
         }
         self.as_object().and_then(|object| object.get(key)).cloned().unwrap_or_default()
+    }
+
+    /// A deep copy without the columns of arrays (lodash's `cloneDeep`): what is read through it later stays
+    /// on it. What was shared within the value stays shared.
+    pub fn detached(&self) -> Self {
+        self.detached_with(&mut HashMap::new())
+    }
+
+    /// The same for one of several values that may share parts: `copies` are those made so far, by address.
+    pub fn detached_with(&self, copies: &mut HashMap<usize, Value>) -> Self {
+        let place = match self {
+            Value::Array(array) => Arc::as_ptr(array) as usize,
+            Value::Object(object) => Arc::as_ptr(object) as usize,
+            Value::Live(live) => return Value::Object(live.object()).detached_with(copies),
+            value => return value.clone(),
+        };
+        if let Some(copy) = copies.get(&place) {
+            return copy.clone();
+        }
+        let copy = match self {
+            Value::Array(array) => {
+                Value::array(array.items().iter().map(|item| item.detached_with(copies)).collect())
+            }
+            Value::Object(object) => {
+                Value::object(object.iter().map(|(key, value)| (key.clone(), value.detached_with(copies))))
+            }
+            value => value.clone(),
+        };
+        copies.insert(place, copy.clone());
+        copy
     }
 }
 
@@ -385,18 +353,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_that_look_like_indices_come_first() {
-        let object: Object =
-            ["b", "10", "a", "2", "01", "4294967295"].into_iter().map(|key| (key, Value::Null)).collect();
-        let keys: Vec<&str> = object.iter().map(|(key, _)| &**key).collect();
-        assert_eq!(keys, ["2", "10", "b", "a", "01", "4294967295"]);
+    fn a_detached_value_shares_nothing_with_the_original_but_within_itself() {
+        let list = Value::array(vec![Value::from(1)]);
+        let value = Value::object([("a", list.clone()), ("b", list.clone())]);
+        list.as_array().expect("an array").set_column("c", Value::Null);
+        let copy = value.detached();
+        let (Value::Array(a), Value::Array(b)) = (copy.member("a"), copy.member("b")) else {
+            panic!("{copy:?}")
+        };
+        assert!(Arc::ptr_eq(&a, &b), "what was shared stays shared");
+        assert!(a.columns().is_empty(), "columns are left behind");
+        a.set_column("d", Value::Null);
+        assert!(list.as_array().expect("an array").column("d").is_none());
     }
 
+    /// A payload may have millions of values.
     #[test]
-    fn a_member_that_exists_keeps_its_place() {
-        let object: Object =
-            [("a", Value::from(1)), ("b", Value::from(2)), ("a", Value::from(3))].into_iter().collect();
-        assert_eq!(object.iter().next().map(|(key, _)| &**key), Some("a"));
-        assert_eq!(object.len(), 2);
+    fn values_are_small() {
+        assert_eq!(size_of::<Value>(), 24);
+        assert!(size_of::<Object>() <= 24 && size_of::<Array>() <= 32);
     }
 }
