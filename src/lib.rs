@@ -7,6 +7,7 @@ pub mod collection;
 pub mod config;
 pub mod engine;
 pub mod expr;
+pub mod field;
 pub mod http;
 pub mod ids;
 pub mod node;

@@ -9,9 +9,9 @@ use crate::engine::Workflow;
 use crate::expr::{Value, json};
 use crate::store::Store;
 use crate::store::catalog::{Catalog, Definition};
-use crate::webhook::config::Trigger;
 use crate::webhook::path::{self, Claim, Unserved};
 use crate::webhook::refusal::Refusal;
+use crate::webhook::trigger::Trigger;
 
 /// A webhook: its trigger and the workflow that it runs.
 pub struct Hook {

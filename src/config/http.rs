@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use super::reader::{Faults, Reader, Sources, duration};
 
+/// Two bodies of the default limit at the worst that JSON can become fit in at a time, and some dozens of usual ones; it
+/// leaves room for all else in a container of 1 GB.
+const DEFAULT_MEMORY: usize = 512 << 20;
+
 #[derive(Clone, Debug)]
 pub struct Http {
     /// `SIDEHOOK_LISTEN`: the address to serve on.
@@ -13,6 +17,9 @@ pub struct Http {
     pub api_base_path: String,
     /// `REQUEST_BODY_LIMIT`: the largest request body in bytes, written like `10mb`.
     pub body_limit: usize,
+    /// `SIDEHOOK_MEMORY`: what bodies under way and the contexts of executions in memory may take, in bytes, written
+    /// like `512mb`.
+    pub memory: usize,
     /// `SIDEHOOK_GRACE`: how long running executions may take to end after SIGTERM, written like `20s`.
     pub grace: Duration,
 }
@@ -31,6 +38,7 @@ impl Http {
             listen: read_listen(reader),
             api_base_path: slashed(&reader.text("API_BASE_PATH").unwrap_or_else(|| "/api/".to_owned())),
             body_limit: reader.size("REQUEST_BODY_LIMIT", 10 << 20),
+            memory: reader.size("SIDEHOOK_MEMORY", DEFAULT_MEMORY),
             grace: reader
                 .with("SIDEHOOK_GRACE", "a time such as 20s", duration)
                 .unwrap_or(Duration::from_secs(20)),

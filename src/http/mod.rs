@@ -20,20 +20,28 @@ use crate::webhook::refusal::Refusal;
 /// | URL | |
 /// | --- | --- |
 /// | `POST {api}webhook:trigger/<workflow key>` | triggers a workflow; NocoBase's own URL |
+/// | `POST {api}webhook:trigger?filterByTk=<workflow key>` | the same, as NocoBase also takes it |
 /// | `POST {api}webhooks/<workflow key>` | the same |
 /// | `POST /<custom path>` | the same, for a trigger that has this path as its `sidehook.path` |
 /// | `GET /health/live` | 200 while the process serves |
 /// | `GET /health/ready` | 200 while the database answers, else 503 |
+///
+/// Those of webhooks may end with a slash.
 fn routes(app: Arc<App>) -> BoxEndpoint<'static, Response> {
     let api = app.config.http.api_base_path.clone();
     Route::new()
         // A colon starts a parameter anywhere in a pattern, so `webhook:trigger` is matched by the handler.
         .at(format!("{api}:action/:key"), webhook::by_action)
+        .at(format!("{api}:action/:key/"), webhook::by_action)
+        .at(format!("{api}:action"), webhook::by_filter)
+        .at(format!("{api}:action/"), webhook::by_filter)
         .at(format!("{api}webhooks/:key"), webhook::by_key)
+        .at(format!("{api}webhooks/:key/"), webhook::by_key)
         .at("/health/live", health::live)
         .at("/health/ready", health::ready)
         // Comes last in poem's order whatever the others are.
         .at("/*path", webhook::by_path)
+        .with(AddData::new(webhook::Limits::new(&app.config)))
         .with(AddData::new(app))
         .around(answer)
         .boxed()

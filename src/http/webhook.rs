@@ -1,36 +1,80 @@
 //! The way of a webhook: find the workflow, let the request in, build the context, run or record, answer.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
 use entity::status::execution::{RESOLVED, STARTED};
-use poem::error::ReadBodyError;
-use poem::http::header;
+use futures_util::StreamExt;
 use poem::web::{Data, Path};
 use poem::{Body, Request, Response, handler};
+use tokio::sync::Semaphore;
 
 use super::reply::{refused, replied};
 use crate::app::{App, Called, Hook};
+use crate::config::Config;
 use crate::engine::Event;
-use crate::expr::{Scope, Value, json};
+use crate::expr::{Scope, Value};
+use crate::field;
 use crate::store::recorder::RecordError;
-use crate::webhook::admission::{check_credentials, check_method};
 use crate::webhook::body;
-use crate::webhook::context::{self, Incoming};
+use crate::webhook::body::qs;
+use crate::webhook::head::{Facts, Head};
+use crate::webhook::intake::{Delivery, Intake};
+use crate::webhook::memory::{Memory, Share};
 use crate::webhook::refusal::Refusal;
 use crate::webhook::reply::Reply;
+
+/// How long the JSONPaths of a trigger may search one request.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What all requests share.
+pub struct Limits {
+    memory: Arc<Memory>,
+    /// Large bodies are read on threads of their own, one for each core at a time: on those that serve, a few of
+    /// them would keep everybody waiting.
+    readers: Arc<Semaphore>,
+}
+
+impl Limits {
+    pub fn new(config: &Config) -> Arc<Self> {
+        let readers = available_parallelism().map_or(1, usize::from);
+        Arc::new(Self { memory: Memory::new(config.http.memory), readers: Arc::new(Semaphore::new(readers)) })
+    }
+}
 
 /// `{api}webhook:trigger/<key>`.
 #[handler]
 pub async fn by_action(
     Path((action, key)): Path<(String, String)>,
     Data(app): Data<&Arc<App>>,
+    Data(limits): Data<&Arc<Limits>>,
     request: &Request,
     body: Body,
 ) -> Response {
     if action != "webhook:trigger" {
         return refused(Refusal::not_found());
     }
-    trigger(app, app.hooks.find(&key).await, request, body).await.unwrap_or_else(refused)
+    trigger(app, limits, app.hooks.find(&key).await, (request, body)).await
+}
+
+/// `{api}webhook:trigger?filterByTk=<key>`, NocoBase's other way of writing the same.
+#[handler]
+pub async fn by_filter(
+    Path(action): Path<String>,
+    Data(app): Data<&Arc<App>>,
+    Data(limits): Data<&Arc<Limits>>,
+    request: &Request,
+    body: Body,
+) -> Response {
+    let key = qs::parse_query(request.uri().query().unwrap_or_default()).member("filterByTk");
+    match key.as_str() {
+        Some(key) if action == "webhook:trigger" => {
+            trigger(app, limits, app.hooks.find(key).await, (request, body)).await
+        }
+        _ => refused(Refusal::nothing_here()),
+    }
 }
 
 /// `{api}webhooks/<key>`.
@@ -38,47 +82,146 @@ pub async fn by_action(
 pub async fn by_key(
     Path(key): Path<String>,
     Data(app): Data<&Arc<App>>,
+    Data(limits): Data<&Arc<Limits>>,
     request: &Request,
     body: Body,
 ) -> Response {
-    trigger(app, app.hooks.find(&key).await, request, body).await.unwrap_or_else(refused)
+    trigger(app, limits, app.hooks.find(&key).await, (request, body)).await
 }
 
 /// A custom path: `sidehook.path` of a trigger.
 #[handler]
-pub async fn by_path(Data(app): Data<&Arc<App>>, request: &Request, body: Body) -> Response {
-    let called = app.hooks.find_by_path(request.uri().path()).await;
-    trigger(app, called, request, body).await.unwrap_or_else(refused)
+pub async fn by_path(
+    Data(app): Data<&Arc<App>>,
+    Data(limits): Data<&Arc<Limits>>,
+    request: &Request,
+    body: Body,
+) -> Response {
+    trigger(app, limits, app.hooks.find_by_path(request.uri().path()).await, (request, body)).await
 }
 
 async fn trigger(
     app: &Arc<App>,
+    limits: &Limits,
     called: Result<Called, Refusal>,
-    request: &Request,
-    body: Body,
-) -> Result<Response, Refusal> {
-    let Called { hook, params } = called?;
-    check_method(request.method().as_str())?;
-    let headers = headers(request);
-    check_credentials(
-        &hook.trigger,
-        request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes()),
-    )?;
-    let bytes = read_body(app, request, body).await?;
-    let encoding = single(&headers, "content-encoding");
-    if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-        return Err(Refusal::unsupported_type("Compressed bodies are not taken; send the body as it is."));
+    request: (&Request, Body),
+) -> Response {
+    match called {
+        Ok(called) => handle(app, limits, called, request).await.map_or_else(refused, replied),
+        Err(refusal) => refused(refusal),
     }
-    let body = body::parse(single(&headers, "content-type"), &bytes)?;
-    let query = request.uri().query().unwrap_or_default();
-    let incoming = Incoming { headers: &headers, query, body, params };
-    let context = context::build(&hook.trigger, incoming);
+}
+
+async fn handle(
+    app: &Arc<App>,
+    limits: &Limits,
+    Called { hook, params }: Called,
+    (request, body): (&Request, Body),
+) -> Result<Reply, Refusal> {
+    let arrival = Arrival { hook: hook.clone(), head: head(request), facts: facts(app, request), params };
+    let intake = arrival.intake(app.config.http.body_limit);
+    intake.admit().inspect_err(|_| tell_operator(&hook))?;
+    let share = limits.memory.share();
+    let bytes = receive(intake, body, &share).await?;
+    let (context, share) = arrival.read(limits, (bytes, share), app.config.http.body_limit).await?;
     let event = Event { workflow: hook.workflow.clone(), context, event_key: None };
     let reply = match hook.workflow.is_sync {
-        true => run(app, event).await?,
-        false => enqueue(app, &hook, event).await?,
+        true => run(app, event).await,
+        false => enqueue(app, &hook, event).await,
     };
-    Ok(replied(reply))
+    drop(share);
+    reply
+}
+
+/// Nobody but the log learns why a webhook lets nobody in.
+fn tell_operator(hook: &Hook) {
+    if let Some(fault) = hook.trigger.unusable() {
+        let key = &hook.workflow.key;
+        tracing::warn!(
+            workflow.key = key,
+            reason = fault.text,
+            "the webhook lets nobody in; run `sidehook check`"
+        );
+    }
+}
+
+/// A request whose webhook is known.
+struct Arrival {
+    hook: Arc<Hook>,
+    head: Head,
+    facts: Facts,
+    params: Value,
+}
+
+impl Arrival {
+    fn intake(&self, body_limit: usize) -> Intake<'_> {
+        Intake { trigger: &self.hook.trigger, head: &self.head, facts: &self.facts, body_limit }
+    }
+
+    /// Makes the context, where it does not stand in the way of others.
+    async fn read(
+        self,
+        limits: &Limits,
+        (bytes, share): (Vec<u8>, Share),
+        body_limit: usize,
+    ) -> Result<(Value, Share), Refusal> {
+        let is_heavy = self.intake(body_limit).is_heavy(bytes.len());
+        let read = move || {
+            let started = Instant::now();
+            let is_late = || started.elapsed() > SEARCH_TIMEOUT;
+            let params = self.params.clone();
+            let delivery = Delivery { bytes: &bytes, params, share: &share, is_late: &is_late };
+            self.intake(body_limit).read(delivery).map(|context| (context, share))
+        };
+        if !is_heavy {
+            return read();
+        }
+        let unreadable = || Refusal::internal("The request cannot be read.");
+        let permit = limits.readers.clone().acquire_owned().await.map_err(|_| unreadable())?;
+        let reading = tokio::task::spawn_blocking(move || {
+            let outcome = read();
+            drop(permit);
+            outcome
+        });
+        reading.await.map_err(|_| unreadable())?
+    }
+}
+
+/// Names in lower case; values as Latin-1, which is what RFC 9110 leaves of bytes beyond ASCII.
+fn head(request: &Request) -> Head {
+    let header = |(name, value): (&poem::http::HeaderName, &poem::http::HeaderValue)| {
+        (name.as_str().to_owned(), field::latin1(value.as_bytes()))
+    };
+    Head {
+        method: request.method().as_str().to_owned(),
+        headers: request.headers().iter().map(header).collect(),
+        query: request.uri().query().unwrap_or_default().to_owned(),
+    }
+}
+
+fn facts(app: &App, request: &Request) -> Facts {
+    Facts {
+        now: app.engine.ids.now().timestamp_millis() as f64,
+        peer: request.remote_addr().as_socket_addr().map(|address| address.ip()),
+        env: app.engine.environment(),
+    }
+}
+
+/// Reads a body up to its limit. What has arrived is counted, not what was announced: who sends slowly must not keep
+/// memory from others.
+async fn receive(intake: Intake<'_>, body: Body, share: &Share) -> Result<Vec<u8>, Refusal> {
+    let mut bytes = Vec::new();
+    let mut chunks = body.into_bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|err| match err.kind() {
+            ErrorKind::TimedOut => Refusal::timed_out(),
+            _ => Refusal::bad_request("The body broke off."),
+        })?;
+        intake.check_length(bytes.len() + chunk.len())?;
+        share.grow(chunk.len()).map_err(body::out_of_memory)?;
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
 }
 
 /// Runs the workflow and answers what it says.
@@ -98,8 +241,8 @@ async fn run(app: &Arc<App>, event: Event) -> Result<Reply, Refusal> {
 /// Records the event, then answers what the trigger says.
 async fn enqueue(app: &Arc<App>, hook: &Hook, event: Event) -> Result<Reply, Refusal> {
     let context = match hook.trigger.response.has_placeholders() {
-        // A copy: columns that a template reads through an array stay on it, and the run must not find them.
-        true => json::parse(json::stringify_or_null(&event.context).as_bytes()).unwrap_or_default(),
+        // Columns that a template reads through an array stay on it, and the run must not find them.
+        true => event.context.detached(),
         false => Value::Undefined,
     };
     let scope =
@@ -108,29 +251,6 @@ async fn enqueue(app: &Arc<App>, hook: &Hook, event: Event) -> Result<Reply, Ref
     let id = app.engine.enqueue(event).await.map_err(refusal)?;
     tracing::debug!(execution.id = id, "execution is recorded");
     Ok(reply)
-}
-
-async fn read_body(app: &App, request: &Request, body: Body) -> Result<Vec<u8>, Refusal> {
-    let limit = app.config.http.body_limit;
-    let length = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
-    if length.is_some_and(|length| length > limit) {
-        return Err(Refusal::too_large(limit));
-    }
-    match body.into_bytes_limit(limit).await {
-        Ok(bytes) => Ok(bytes.into()),
-        Err(ReadBodyError::PayloadTooLarge) => Err(Refusal::too_large(limit)),
-        Err(_) => Err(Refusal::bad_request("The body broke off.")),
-    }
-}
-
-/// Names in lower case; values as Latin-1, which is what RFC 9110 leaves of bytes beyond ASCII.
-fn headers(request: &Request) -> Vec<(String, String)> {
-    let text = |bytes: &[u8]| bytes.iter().copied().map(char::from).collect();
-    request.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value.as_bytes()))).collect()
-}
-
-fn single<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
 /// What a caller is told when its event could not be recorded. Nothing of it is in the database then.

@@ -3,11 +3,12 @@
 //! node itself is part of NocoBase's commercial webhook plugin).
 
 use async_trait::async_trait;
-use entity::status::job::RESOLVED;
+use entity::status::job::{ERROR, RESOLVED};
 use serde::Deserialize;
 
 use super::{Context, Draft, Example, Node, NodeType, Outcome};
 use crate::expr::{Template, Thrown, Value};
+use crate::field;
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -30,6 +31,9 @@ impl Node for Response {
             ("headers", or(self.headers.render(&scope)?, Value::array(Vec::new()))),
             ("body", self.body.render(&scope)?),
         ]);
+        // The caller is told 500 then, and the job says why.
+        field::configured(&result.member("headers"), &result.member("statusCode"))
+            .map_err(|unsendable| Thrown::error(unsendable.to_string()))?;
         cx.run().reply(result.clone());
         let upstream = cx.input();
         cx.save(Draft { status: RESOLVED, result, upstream, ..Draft::default() });
@@ -41,12 +45,21 @@ impl NodeType for Response {
     const TYPE: &'static str = "response";
 
     fn examples() -> Vec<Example> {
-        vec![Example {
-            about: "Answers with a status and a JSON body",
-            config: r#"{"statusCode": 201, "body": {"id": "{{$context.body.id}}"}}"#,
-            context: r#"{"body": {"id": 7}}"#,
-            status: RESOLVED,
-            result: r#"{"statusCode":201,"headers":[],"body":{"id":7}}"#,
-        }]
+        vec![
+            Example {
+                about: "Answers with a status and a JSON body",
+                config: r#"{"statusCode": 201, "body": {"id": "{{$context.body.id}}"}}"#,
+                context: r#"{"body": {"id": 7}}"#,
+                status: RESOLVED,
+                result: r#"{"statusCode":201,"headers":[],"body":{"id":7}}"#,
+            },
+            Example {
+                about: "Fails for a header that HTTP cannot carry",
+                config: r#"{"headers": [{"name": "X-Name", "value": "{{$context.body.name}}"}]}"#,
+                context: r#"{"body": {"name": "✓"}}"#,
+                status: ERROR,
+                result: r#"{"message":"The header \"X-Name\" of the response cannot be sent: its value has characters beyond ISO 8859-1."}"#,
+            },
+        ]
     }
 }

@@ -7,6 +7,7 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
 use crate::expr::{Object, Value, json};
+use crate::field::latin1;
 
 /// A response whose body has been read.
 #[derive(Clone, Debug)]
@@ -55,11 +56,6 @@ pub fn headers(map: &HeaderMap, keeps_encoding: bool) -> Value {
         object.insert(name.as_str(), value);
     }
     Value::Object(object.into())
-}
-
-/// Bytes as the text with the same code points.
-pub fn latin1(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
 /// A content encoding that axios decodes.

@@ -30,6 +30,7 @@ use super::guard::{Guard, Policy};
 use super::headers::Headers;
 use super::redirect::{Hop, Login, MAX_REDIRECTS};
 use crate::expr::Value;
+use crate::field;
 
 /// What the client is told by the settings.
 #[derive(Clone, Debug)]
@@ -133,7 +134,7 @@ impl Client {
                 let message = "Maximum number of redirects exceeded";
                 return Err(Failure::coded("ERR_FR_TOO_MANY_REDIRECTS", message));
             }
-            let location = answer::latin1(location.as_bytes());
+            let location = field::latin1(location.as_bytes());
             hop.follow(status.as_u16(), &location, login)
                 .map_err(|failure| Failure::in_redirect(&failure))?;
             self.check(&hop.url).map_err(|failure| Failure::in_redirect(&failure))?;
@@ -179,7 +180,7 @@ impl Client {
     ) -> Result<Answer, Failure> {
         let (head, body) = response.into_parts();
         let status = head.status.as_u16();
-        let reason = head.extensions.get::<ReasonPhrase>().map(|reason| answer::latin1(reason.as_bytes()));
+        let reason = head.extensions.get::<ReasonPhrase>().map(|reason| field::latin1(reason.as_bytes()));
         let status_text =
             reason.unwrap_or_else(|| head.status.canonical_reason().unwrap_or_default().to_owned());
         let has_body = method != "HEAD" && status != 204;

@@ -1,27 +1,15 @@
 //! The `$context` of an execution: what the trigger picks of a request, or the request as a whole.
 
-use std::cell::OnceCell;
-
-use jsonpath_rust::query::js_path_process;
-use serde::Deserialize;
-
-use super::config::{HeaderItem, Item, Place, Trigger};
-use super::qs;
-use crate::expr::{Object, Value, json};
-
-/// Headers that never enter a context, not even when they are configured.
-const CREDENTIALS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
-/// Headers that prove who the sender is without being named a signature. They enter a context only when they
-/// are configured, as signatures do.
-const SECRETS: [&str; 4] =
-    ["x-gitlab-token", "x-goog-channel-token", "x-telegram-bot-api-secret-token", "x-api-key"];
+use super::body::qs;
+use super::head::Head;
+use super::json_path::{Exceeded, Search};
+use super::trigger::{HeaderItem, Item, Place, Trigger};
+use super::withheld::{is_credential, is_withheld, without_withheld};
+use crate::expr::{Object, Value};
 
 /// A request whose body has been read.
 pub struct Incoming<'a> {
-    /// Names in lower case and values as text, in the order of the request; a name may be repeated.
-    pub headers: &'a [(String, String)],
-    /// The query string without `?`, still encoded.
-    pub query: &'a str,
+    pub head: &'a Head,
     /// Undefined when there was none.
     pub body: Value,
     /// The parameters of a custom path, an object.
@@ -35,79 +23,68 @@ pub struct Incoming<'a> {
 /// none.
 ///
 /// Whole, see [`Trigger::has_full_context`]: `{headers, query, body, data, params}`, where `headers` are all
-/// headers except those with credentials or signatures, `query` is the whole query string and `data` the
-/// whole body. Configured items stand beside them; `body` holds these only, and is absent without a
-/// `request`.
+/// headers and `query` is the whole query string, both without what is or proves a secret (`withheld.rs`),
+/// and `data` is the whole body. Configured items stand beside them; `body` holds these only, and is absent
+/// without a `request`.
 ///
 /// Parameters of a custom path are part of either.
-pub fn build(trigger: &Trigger, incoming: Incoming<'_>) -> Value {
+///
+/// Fails when the JSONPaths take too many steps.
+pub fn build(trigger: &Trigger, incoming: Incoming<'_>, search: &Search<'_>) -> Result<Value, Exceeded> {
+    let Incoming { head, body, params } = incoming;
     let whole = trigger.has_full_context();
-    let query = qs::parse_query(incoming.query);
-    let mut headers = if whole { all_headers(incoming.headers) } else { Object::new() };
-    let mut queries = if whole { query.as_object().cloned().unwrap_or_default() } else { Object::new() };
-    let mut body = None;
+    let query = qs::parse_query(&head.query);
+    let mut headers = if whole { visible_headers(head) } else { Object::new() };
+    let visible = if whole { without_withheld(&query) } else { Value::Undefined };
+    let mut queries = visible.as_object().cloned().unwrap_or_default();
+    let mut picked = None;
     if let Some(request) = &trigger.request {
-        pick_headers(&mut headers, &request.headers, incoming.headers);
-        pick(&mut queries, &request.query, &query);
-        pick(body.get_or_insert_default(), &request.body, &incoming.body);
+        pick_headers(&mut headers, &request.headers, head);
+        pick(&mut queries, &request.query, &query, search)?;
+        pick(picked.get_or_insert_default(), &request.body, &body, search)?;
     }
-    let parts = [("headers", Some(headers)), ("query", Some(queries)), ("body", body)];
+    let parts = [("headers", Some(headers)), ("query", Some(queries)), ("body", picked)];
     let mut context: Object =
         parts.into_iter().filter_map(|(name, part)| Some((name, Value::Object(part?.into())))).collect();
     if whole {
-        insert_found(&mut context, "data", incoming.body);
+        insert_found(&mut context, "data", body);
     }
-    if whole || incoming.params.as_object().is_some_and(|params| !params.is_empty()) {
-        insert_found(&mut context, "params", incoming.params);
+    if whole || params.as_object().is_some_and(|params| !params.is_empty()) {
+        insert_found(&mut context, "params", params);
     }
-    Value::Object(context.into())
+    Ok(Value::Object(context.into()))
 }
 
-fn all_headers(headers: &[(String, String)]) -> Object {
+fn visible_headers(head: &Head) -> Object {
     let mut all = Object::new();
-    for (name, _) in headers.iter().filter(|(name, _)| !is_withheld(name)) {
+    for (name, _) in head.headers.iter().filter(|(name, _)| !is_withheld(name)) {
         if all.get(name).is_none() {
-            insert_found(&mut all, name, header(headers, name));
+            insert_found(&mut all, name, header(head, name));
         }
     }
     all
 }
 
-/// Credentials and proofs of who the sender is: executions are shown to people who must not know them.
-fn is_withheld(name: &str) -> bool {
-    let withheld = CREDENTIALS.contains(&name) || SECRETS.contains(&name);
-    withheld || name.contains("signature") || name.contains("hmac")
-}
-
-fn pick_headers(picked: &mut Object, items: &[HeaderItem], headers: &[(String, String)]) {
-    for item in items.iter().filter(|item| !CREDENTIALS.contains(&&*item.header)) {
-        insert_found(picked, &item.name, header(headers, &item.header));
+fn pick_headers(picked: &mut Object, items: &[HeaderItem], head: &Head) {
+    for item in items.iter().filter(|item| !is_credential(&item.header)) {
+        insert_found(picked, &item.name, header(head, &item.header));
     }
 }
 
-/// All values of a header as one (RFC 9110, section 5.2).
-fn header(headers: &[(String, String)], name: &str) -> Value {
-    let mut values = headers.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str());
-    let Some(first) = values.next() else { return Value::Undefined };
-    Value::from(values.fold(first.to_owned(), |joined, value| joined + ", " + value))
+fn header(head: &Head, name: &str) -> Value {
+    head.joined_header(name).map_or(Value::Undefined, Value::from)
 }
 
-fn pick(picked: &mut Object, items: &[Item], source: &Value) {
-    // The library reads its own JSON values; they are made for the first JSONPath only.
-    let converted = OnceCell::new();
+fn pick(picked: &mut Object, items: &[Item], source: &Value, search: &Search<'_>) -> Result<(), Exceeded> {
     for item in items {
         let found = match &item.place {
             Place::Path(path) => path.get(source),
-            Place::JsonPath { .. } if source.is_undefined() => Value::Undefined,
-            Place::JsonPath { query, singular } => {
-                let json = converted.get_or_init(|| to_json(source));
-                let found = js_path_process(query, json).unwrap_or_default();
-                let mut values = found.into_iter().map(|found| from_json(found.val));
-                if *singular { values.next().unwrap_or_default() } else { Value::array(values.collect()) }
-            }
+            Place::JsonPath(_) if source.is_undefined() => Value::Undefined,
+            Place::JsonPath(path) => path.find(source, search)?,
         };
         insert_found(picked, &item.name, found);
     }
+    Ok(())
 }
 
 /// Sets a member, unless nothing was found: a path can also lead to an inherited method (`list.map`).
@@ -117,19 +94,12 @@ fn insert_found(object: &mut Object, name: &str, found: Value) {
     }
 }
 
-fn to_json(value: &Value) -> serde_json::Value {
-    serde_json::from_str(&json::stringify_or_null(value)).unwrap_or_default()
-}
-
-fn from_json(value: &serde_json::Value) -> Value {
-    Value::deserialize(value).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::expr::json;
 
     fn value(text: &str) -> Value {
         json::parse(text.as_bytes()).expect("JSON in a test")
@@ -137,11 +107,12 @@ mod tests {
 
     fn context(config: &str, headers: &[(&str, &str)], query: &str, body: &str) -> String {
         let headers: Vec<_> = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let head = Head { method: "POST".to_owned(), headers, query: query.to_owned() };
         let body = if body.is_empty() { Value::Undefined } else { value(body) };
         // Parameters of a path that has none.
-        let params = value("{}");
-        let incoming = Incoming { headers: &headers, query, body, params };
-        json::stringify_or_null(&build(&Trigger::parse(&value(config)), incoming))
+        let incoming = Incoming { head: &head, body, params: value("{}") };
+        let built = build(&Trigger::parse(&value(config)), incoming, &Search::new(&|| false));
+        json::stringify_or_null(&built.expect("a context"))
     }
 
     fn body_item(key: &str, body: &str) -> String {
@@ -225,29 +196,40 @@ mod tests {
         ];
         for (config, expected) in cases {
             let params = value(r#"{"id":"7"}"#);
-            let incoming = Incoming { headers: &[], query: "", body: Value::Undefined, params };
-            let built = build(&Trigger::parse(&value(config)), incoming);
-            assert_eq!(json::stringify_or_null(&built), expected, "{config}");
+            let incoming = Incoming { head: &Head::default(), body: Value::Undefined, params };
+            let built = build(&Trigger::parse(&value(config)), incoming, &Search::new(&|| false));
+            assert_eq!(
+                built.map(|built| json::stringify_or_null(&built)),
+                Ok(expected.to_owned()),
+                "{config}"
+            );
         }
     }
 
     #[test]
-    fn secrets_are_never_part_of_the_whole() {
-        let names = [
-            "authorization",
-            "proxy-authorization",
-            "cookie",
-            "x-hub-signature",
-            "x-hub-signature-256",
-            "stripe-signature",
-            "x-shopify-hmac-sha256",
-            "x-slack-signature",
-            "webhook-signature",
-            "svix-signature",
-            "x-gitlab-token",
-        ];
-        let headers = names.map(|name| (name, "secret"));
-        assert_eq!(context("{}", &headers, "", ""), r#"{"headers":{},"query":{},"params":{}}"#);
+    fn secrets_are_never_part_of_the_whole_but_can_be_configured() {
+        let headers = [("x-auth-token", "secret"), ("x-hub-signature-256", "secret"), ("x-a", "1")];
+        assert_eq!(
+            context("{}", &headers, "token=secret&b=2&a[key]=secret&a[c]=3", ""),
+            r#"{"headers":{"x-a":"1"},"query":{"b":"2","a":{"c":"3"}},"params":{}}"#
+        );
+        let config = r#"{"sidehook":{"context":"full"},"request":{
+            "headers":[{"key":"X-Auth-Token","_var":"h"}],"query":[{"key":"token"},{"key":"a.key"}]}}"#;
+        assert_eq!(
+            context(config, &headers, "token=t&a[key]=k", ""),
+            concat!(
+                r#"{"headers":{"x-a":"1","h":"secret"},"query":{"a":{},"token":"t","a.key":"k"},"#,
+                r#""body":{},"params":{}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_search_that_takes_too_many_steps_gives_no_context() {
+        let config = value(r#"{"request":{"body":[{"key":"$..*..*..*"}]}}"#);
+        let body = value(&format!("{}1{}", "{\"a\":".repeat(120), "}".repeat(120)));
+        let incoming = Incoming { head: &Head::default(), body, params: Value::Undefined };
+        assert_eq!(build(&Trigger::parse(&config), incoming, &Search::new(&|| false)).err(), Some(Exceeded));
     }
 
     #[test]
@@ -270,11 +252,13 @@ mod tests {
         ) {
             let item = || Value::array(vec![Value::object([("key", Value::from(key.as_str()))])]);
             let request = Value::object([("headers", item()), ("query", item()), ("body", item())]);
-            let headers = [(name.clone(), query.clone()), (name, query.clone())];
+            let headers = vec![(name.clone(), query.clone()), (name, query.clone())];
+            let head = Head { method: String::new(), headers, query };
             for config in [Value::object([("request", request)]), Value::Null] {
                 let body = json::parse(json.as_bytes()).unwrap_or_default();
-                let incoming = Incoming { headers: &headers, query: &query, body, params: Value::Null };
-                let built = build(&Trigger::parse(&config), incoming);
+                let incoming = Incoming { head: &head, body, params: Value::Null };
+                let built = build(&Trigger::parse(&config), incoming, &Search::new(&|| false));
+                let built = built.expect("short values are searched in few steps");
                 prop_assert!(built.member("headers").as_object().is_some());
                 prop_assert!(built.member("query").as_object().is_some());
             }

@@ -3,11 +3,13 @@
 
 pub mod admission;
 pub mod body;
-pub mod config;
 pub mod context;
-mod media_type;
-mod multipart;
+pub mod head;
+pub mod intake;
+pub mod json_path;
+pub mod memory;
 pub mod path;
-pub mod qs;
 pub mod refusal;
 pub mod reply;
+pub mod trigger;
+mod withheld;

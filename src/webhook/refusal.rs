@@ -78,6 +78,16 @@ impl Refusal {
         Self { headers: vec![("Retry-After", RETRY_AFTER_SECONDS.to_string())], ..refusal }
     }
 
+    /// 503, for a server whose memory others hold at the moment.
+    pub fn busy() -> Self {
+        Self { message: "Too many requests are under way at the moment.".to_owned(), ..Self::unavailable() }
+    }
+
+    /// 503, for a trigger whose extensions this version does not know or cannot use.
+    pub fn misconfigured() -> Self {
+        Self::new(503, "The configuration of this webhook cannot be used.")
+    }
+
     /// The body as JSON: `{"errors":[{"message":"…"}]}`, as NocoBase answers errors.
     pub fn body(&self) -> String {
         let error = Value::object([("message", Value::text(self.message.as_str()))]);

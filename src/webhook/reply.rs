@@ -3,28 +3,16 @@
 
 use std::borrow::Cow;
 
-use super::config::Response;
 use super::refusal::Refusal;
-use crate::expr::convert::{text_to_number, to_text};
+use super::trigger::Response;
+use crate::expr::convert::text_to_number;
 use crate::expr::{Scope, Template, Value, json};
+use crate::field;
 
 const JSON: &str = "application/json; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 /// Statuses whose answers have no body (RFC 9110, section 15).
 const EMPTY: [u16; 3] = [204, 205, 304];
-/// What belongs to the connection, and what the server itself counts (RFC 9110, section 7.6.1).
-const CONNECTION_HEADERS: [&str; 9] = [
-    "connection",
-    "content-length",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
 /// An answer, before it becomes HTTP.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
@@ -52,14 +40,15 @@ impl Reply {
     /// - the status is 200 when there is none;
     /// - a body that is absent or null is none, text is plain text and everything else JSON, unless a
     ///   `content-type` is among the headers (of several, the last);
-    /// - headers that HTTP does not allow, that have no value, or that belong to the connection are left out.
+    /// - headers are those of [`field::configured`].
     ///
-    /// Refuses (500) a status that is no whole number from 200 to 599.
+    /// Refuses (500) a status that is no whole number from 200 to 599, and headers that cannot be sent.
     pub fn of_response_job(result: &Value) -> Result<Self, Refusal> {
         let status = status(&result.member("statusCode"))?;
         let is_type = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-type");
-        let (types, headers): (Vec<_>, Vec<_>) =
-            headers(&result.member("headers")).into_iter().partition(is_type);
+        let headers = field::configured(&result.member("headers"), &result.member("statusCode"));
+        let headers = headers.map_err(|unsendable| Refusal::internal(unsendable.to_string()))?;
+        let (types, headers): (Vec<_>, Vec<_>) = headers.into_iter().partition(is_type);
         let content_type = types.into_iter().last().map(|(_, value)| value);
         let body = if EMPTY.contains(&status) { Value::Null } else { result.member("body") };
         Ok(Self { status, headers, body: ReplyBody::of(&body, content_type) })
@@ -135,38 +124,12 @@ fn status(value: &Value) -> Result<u16, Refusal> {
     Err(Refusal::internal("The status code of the response is not a whole number from 200 to 599."))
 }
 
-fn headers(list: &Value) -> Vec<(String, String)> {
-    let items = list.as_array().map(|list| list.items()).unwrap_or_default();
-    let header =
-        |item: &Value| Some((header_name(&item.member("name"))?, header_value(&item.member("value"))?));
-    items.iter().filter_map(header).collect()
-}
-
-fn header_name(name: &Value) -> Option<String> {
-    let name = name.as_str()?.trim();
-    // A token of RFC 9110, section 5.6.2.
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    let valid = !name.is_empty() && name.bytes().all(is_token);
-    let own = CONNECTION_HEADERS.iter().any(|header| header.eq_ignore_ascii_case(name));
-    (valid && !own).then(|| name.to_owned())
-}
-
-fn header_value(value: &Value) -> Option<String> {
-    let text = match value {
-        Value::Text(_) | Value::Number(_) | Value::Bool(_) => to_text(value).ok()?,
-        _ => return None,
-    };
-    let text = text.trim();
-    let valid = text.chars().all(|c| c == '\t' || (!c.is_control() && c <= '\u{ff}'));
-    valid.then(|| text.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::webhook::config::Trigger;
+    use crate::webhook::trigger::Trigger;
 
     fn value(text: &str) -> Value {
         json::parse(text.as_bytes()).expect("JSON in a test")
@@ -234,21 +197,13 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_cannot_be_sent_are_left_out() {
-        let reply = of_job(
-            r#"{"headers":[{"name":"X-No-Value"},{"name":"X-Null","value":null},{"name":"X Y","value":"a"},
-                {"name":"","value":"a"},{"name":"X-É","value":"a"},{"value":"a"},null,1,
-                {"name":"X-Break","value":"a\r\nb: c"},{"name":"X-Wide","value":"✓"},
-                {"name":"X-List","value":[1]},
-                {"name":"Content-Length","value":"5"},{"name":"transfer-encoding","value":"chunked"},
-                {"name":"Connection","value":"close"},{"name":"X-Number","value":7},
-                {"name":"X-Latin","value":"é"},
-                {"name":"Set-Cookie","value":"a=1"},{"name":"Set-Cookie","value":"b=2"}]}"#,
-        );
-        let headers: Vec<_> = reply.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-        let expected = [("X-Number", "7"), ("X-Latin", "é"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")];
-        assert_eq!(headers, expected);
-        assert_eq!(of_job(r#"{"headers":"x"}"#).headers, []);
+    fn headers_that_cannot_be_sent_are_an_error() {
+        let result = value(r#"{"headers":[{"name":"X-Wide","value":"✓"}],"body":"x"}"#);
+        let refusal = Reply::of_response_job(&result).expect_err("it cannot be sent");
+        assert_eq!(refusal.status, 500);
+        assert!(refusal.message.contains("\"X-Wide\""), "{}", refusal.message);
+        let moved = of_job(r#"{"statusCode":302,"headers":[{"name":"Location","value":"/✓"}]}"#);
+        assert_eq!(moved.headers, [("Location".to_owned(), "/%E2%9C%93".to_owned())]);
     }
 
     #[test]

@@ -8,7 +8,8 @@ use crate::node::script::ScriptNode;
 use crate::node::{self, NodeType};
 use crate::store::catalog::Definition;
 use crate::store::event::RecordEvent;
-use crate::webhook::config::{BasicAuth, Item, Place, Trigger};
+use crate::webhook::json_path::JsonPath;
+use crate::webhook::trigger::{Item, Place, Trigger};
 
 /// One thing about a workflow.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Finding {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
+    /// Its webhook, or a URL of it, serves nobody.
+    Error,
     /// It does not work as it was meant.
     Warning,
     /// It may be meant.
@@ -56,17 +59,16 @@ fn warn(findings: &mut Vec<Finding>, text: impl Into<String>) {
 }
 
 fn about_trigger(trigger: &Trigger, findings: &mut Vec<Finding>) {
-    if let BasicAuth::Unusable = trigger.basic_auth {
-        let text = "basic authentication is on, but without a user name and a password: nobody is let in";
-        warn(findings, text);
-    }
-    for name in &trigger.unknown_extensions {
-        warn(findings, format!("`sidehook.{name}` of its trigger is not known and does nothing"));
-    }
+    let faults = trigger.faults().map(|fault| fault.text.clone());
+    findings.extend(faults.map(|text| Finding { level: Level::Error, text }));
     let Some(request) = &trigger.request else { return };
     for (part, items) in [("query", &request.query), ("body", &request.body)] {
         for key in items.iter().filter_map(broken_json_path) {
             warn(findings, format!("`{key}` of its {part} is not a valid JSONPath and finds nothing"));
+        }
+        for path in items.iter().filter_map(far_reaching) {
+            let text = "looks into everything below more than once: large requests may be refused (400)";
+            warn(findings, format!("`{path}` of its {part} {text}"));
         }
     }
 }
@@ -77,7 +79,15 @@ fn broken_json_path(item: &Item) -> Option<&str> {
         Place::Path(path) => {
             Some(path.text()).filter(|text| text.starts_with("$.") || text.starts_with("$["))
         }
-        Place::JsonPath { .. } => None,
+        Place::JsonPath(_) => None,
+    }
+}
+
+/// A JSONPath with more than one `..`: what it finds grows with the power of the depth of a request.
+fn far_reaching(item: &Item) -> Option<&JsonPath> {
+    match &item.place {
+        Place::JsonPath(path) => Some(path).filter(|path| path.descents() > 1),
+        Place::Path(_) => None,
     }
 }
 
@@ -164,6 +174,7 @@ mod tests {
         };
         let definition = Definition { workflow, nodes };
         let text = |finding: Finding| match finding.level {
+            Level::Error => format!("error: {}", finding.text),
             Level::Warning => finding.text,
             Level::Note => format!("note: {}", finding.text),
         };
@@ -183,13 +194,16 @@ mod tests {
     #[test]
     fn faults_of_the_trigger_are_named() {
         let trigger = r#"{"basicAuthentication":true,"request":{"query":[{"key":"$[?x"}],
-            "body":[{"key":"$.a["},{"key":"$."},{"key":"$"}]},"sidehook":{"signature":{}}}"#;
+            "body":[{"key":"$.a["},{"key":"$."},{"key":"$"},{"key":"$..a"},{"key":"$..a..b"}]},
+            "sidehook":{"signature":{},"context":"all"}}"#;
         let expected = [
-            "basic authentication is on, but without a user name and a password: nobody is let in",
-            "`sidehook.signature` of its trigger is not known and does nothing",
+            "error: `sidehook.signature` of its trigger is not known to this version: nobody is let in",
+            "error: `sidehook.context` of its trigger is not \"full\": nobody is let in",
+            "error: basic authentication is on, but without a user name and a password: nobody is let in",
             "`$[?x` of its query is not a valid JSONPath and finds nothing",
             "`$.a[` of its body is not a valid JSONPath and finds nothing",
             "`$.` of its body is not a valid JSONPath and finds nothing",
+            "`$..a..b` of its body looks into everything below more than once: large requests may be refused (400)",
         ];
         assert_eq!(found(trigger, false, Vec::new()), expected);
     }

@@ -17,14 +17,14 @@ use crate::store::Store;
 use crate::store::catalog::{Catalog, Definition};
 use crate::store::inspect::Gap;
 use crate::store::instance::MAX_INSTANCES;
-use crate::webhook::config::BasicAuth;
+use crate::webhook::admission::Key;
 use crate::webhook::path;
 
 /// Looks at the database and its webhook workflows and says what is wrong with them. Changes nothing.
 #[derive(Args)]
 #[command(after_help = "\
-With an error sidehook cannot serve the database, and the exit code is 1. Warnings name what does
-not work as it was meant, notes what may be meant.
+With an error sidehook cannot serve the database, or a webhook of it, and the exit code is 1. Warnings
+name what does not work as it was meant, notes what may be meant.
 
 Examples:
   sidehook check --env-file .env
@@ -174,15 +174,19 @@ fn describe(
         report.detail("", &format!("POST {path}"));
     }
     report.detail("mode", if workflow.is_sync { "synchronous" } else { "asynchronous" });
-    let authentication = match &trigger.basic_auth {
-        BasicAuth::Off => "none",
-        BasicAuth::Credentials(_) => "basic",
-        BasicAuth::Unusable => "basic, but unusable",
+    let asks = trigger.admission.asks_for(Key::Trigger("basicAuthentication"));
+    let authentication = match (asks, trigger.admission.faults.is_empty()) {
+        (false, _) => "none",
+        (true, true) => "basic",
+        (true, false) => "basic, but unusable",
     };
     report.detail("authentication", authentication);
-    let path = refused.map(|reason| Finding { level: Level::Warning, text: reason.to_string() });
+    // What is wrong with the path itself is among the findings.
+    let refused = refused.filter(|reason| !matches!(reason, path::Reason::Unusable(_)));
+    let path = refused.map(|reason| Finding { level: Level::Error, text: reason.to_string() });
     for finding in path.into_iter().chain(findings) {
         match finding.level {
+            Level::Error => report.fault(&finding.text),
             Level::Warning => report.warning(&finding.text),
             Level::Note => report.note(&finding.text),
         }

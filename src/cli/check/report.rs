@@ -7,6 +7,7 @@ const LABEL: usize = 19;
 #[derive(Default)]
 pub struct Report {
     errors: usize,
+    faults: usize,
     warnings: usize,
 }
 
@@ -32,6 +33,12 @@ impl Report {
         self.detail("ERROR", text);
     }
 
+    /// What keeps a webhook from being served, but no others.
+    pub fn fault(&mut self, text: &str) {
+        self.faults += 1;
+        self.detail("ERROR", text);
+    }
+
     /// What to do about the errors before.
     pub fn hint(&mut self, text: &str) {
         self.detail("", text);
@@ -50,14 +57,17 @@ impl Report {
 
     /// Says what it comes to; an error is what makes the command fail.
     pub fn finish(self) -> anyhow::Result<()> {
-        match (self.errors, self.warnings) {
-            (0, 0) => println!("\nsidehook can serve this database."),
-            (0, 1) => println!("\nsidehook can serve this database; there is 1 warning."),
-            (0, count) => println!("\nsidehook can serve this database; there are {count} warnings."),
-            (errors, _) => {
-                let errors = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
-                anyhow::bail!("this database cannot be served: {errors}, see above");
-            }
+        let count = |count| if count == 1 { "1 error".to_owned() } else { format!("{count} errors") };
+        if self.errors > 0 {
+            anyhow::bail!("this database cannot be served: {}, see above", count(self.errors + self.faults));
+        }
+        if self.faults > 0 {
+            anyhow::bail!("a webhook cannot be served: {}, see above", count(self.faults));
+        }
+        match self.warnings {
+            0 => println!("\nsidehook can serve this database."),
+            1 => println!("\nsidehook can serve this database; there is 1 warning."),
+            count => println!("\nsidehook can serve this database; there are {count} warnings."),
         }
         Ok(())
     }

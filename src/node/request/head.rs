@@ -5,6 +5,7 @@ use url::Url;
 
 use crate::expr::convert::{to_text, trim};
 use crate::expr::{Object, Thrown, Value};
+use crate::field::is_token;
 use crate::outbound::{Failure, Headers};
 
 /// Where axios says that it is: NocoBase 2.2.15 comes with this one. Some servers look at it.
@@ -67,11 +68,6 @@ pub fn method(configured: &Value) -> Result<String, Failure> {
     }
     let message = format!("Method must be a valid HTTP token [\"{method}\"]");
     Err(Failure::coded("ERR_INVALID_HTTP_TOKEN", message))
-}
-
-fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 /// Without control characters, which could end the header, and without what Latin-1 does not have.

@@ -31,15 +31,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("engine", &["clock", "expr", "ids", "node", "outbound", "script", "store"]),
     ("expr", &[]),
-    ("http", &["app", "engine", "expr", "store", "webhook"]),
+    ("field", &["expr"]),
+    ("http", &["app", "config", "engine", "expr", "field", "store", "webhook"]),
     ("ids", &["clock", "expr"]),
     ("main", &["cli"]),
-    ("node", &["collection", "expr", "outbound", "script"]),
-    ("outbound", &["expr"]),
+    ("node", &["collection", "expr", "field", "outbound", "script"]),
+    ("outbound", &["expr", "field"]),
     ("script", &["expr"]),
     ("store", &[]),
     ("telemetry", &["config"]),
-    ("webhook", &["expr"]),
+    ("webhook", &["expr", "field"]),
 ];
 
 /// Circles of files that are still to be opened, with all files of each. A line that names no circle any more has to

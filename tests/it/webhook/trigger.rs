@@ -70,6 +70,10 @@ async fn each_url_of_a_workflow_triggers_it() {
         "/api/webhook%3atrigger/a-key",
         "/api/webhooks/a-key",
         "/api/webhook:trigger/a%2Dkey",
+        "/api/webhook:trigger/a-key/",
+        "/api/webhooks/a-key/",
+        "/api/webhook:trigger?filterByTk=a-key",
+        "/api/webhook:trigger/?x=1&filterByTk=a%2Dkey",
     ];
     for path in paths {
         let response = server.client.post(format!("{}{path}", server.url)).json(&json!({"n": path}));
@@ -104,6 +108,10 @@ async fn what_is_no_url_of_sidehook_is_not_found() {
         "/api",
         "/api/webhook:trigger",
         "/api/webhook:trigger/",
+        "/api/webhook:trigger?filterByTk=",
+        "/api/webhook:trigger?filterByTk=unknown",
+        "/api/webhook:trigger?filterByTk[]=k",
+        "/api/webhook:other?filterByTk=k",
         "/api/webhook:other/k",
         "/api/workflows:list",
         "/api/webhooks",
@@ -230,15 +238,17 @@ async fn bodies_of_types_that_are_not_read_are_refused() {
         ("content-type", "application/octet-stream"),
         ("content-type", "image/png"),
         ("content-type", "application/jsonish"),
-        ("content-type", "text/plain; charset=utf-16"),
+        ("content-type", "text/plain; charset=utf-7"),
         ("content-type", "nonsense"),
         ("content-encoding", "gzip"),
+        ("content-encoding", "utf-8"),
     ];
     for (name, value) in refused {
         let request = server.client.post(server.trigger_url("k")).header(name, value).body("{}");
         let response = request.send().await.expect("an answer");
         assert_eq!(response.status(), 415, "{name}: {value}");
-        message_of(response).await;
+        let message = message_of(response).await;
+        assert_eq!(message.contains(value), name == "content-encoding", "{message}");
     }
     assert_eq!(server.count(Table::Executions).await, 0);
 }
@@ -319,6 +329,7 @@ async fn bodies_reach_the_context_by_their_types() {
             json!({"a": {"b": ["1", "2"]}, "c": {"d": "ä x"}})
         }),
         ("text/plain", "häufig", json!("häufig")),
+        ("text/plain; charset=gbk", "plain", json!("plain")),
         ("text/csv", "a,b\n1,2", json!("a,b\n1,2")),
         ("application/xml", "<a>{}</a>", json!("<a>{}</a>")),
         ("text/xml; charset=utf-8", "<ä/>", json!("<ä/>")),
@@ -459,17 +470,20 @@ async fn a_trigger_without_request_sees_the_whole_request_but_no_credentials() {
         json!({"request": {"body": [{"key": "a", "_var": "picked"}]}, "sidehook": {"context": "full"}});
     for (key, trigger) in [("none", json!({})), ("full", full)] {
         server.add(&echo(key, trigger)).await;
-        let url = format!("{}?q=1", server.trigger_url(key));
+        let url = format!("{}?q=1&token=pw&a[password]=pw", server.trigger_url(key));
         let request = server.client.post(url).json(&json!({"a": [1]})).header("x-own", "own");
         let request = request
             .header("authorization", basic("ada:pw"))
             .header("cookie", "session=pw")
             .header("proxy-authorization", "pw")
             .header("x-hub-signature-256", "sha256=pw")
+            .header("x-auth-token", "pw")
+            .header("x-webhook-secret", "pw")
+            .header("x-forwarded-authorization", "pw")
             .header("x-gitlab-token", "pw");
         let context = context_of(request.send().await.expect("an answer")).await;
         assert_eq!(context["data"], json!({"a": [1]}), "{key}");
-        assert_eq!(context["query"], json!({"q": "1"}), "{key}");
+        assert_eq!(context["query"], json!({"q": "1", "a": {}}), "{key}");
         assert_eq!(context["params"], json!({}), "{key}");
         let headers = context["headers"].as_object().expect("an object");
         assert_eq!(
@@ -495,6 +509,140 @@ async fn configured_items_never_hold_credentials() {
     }
     let context = context_of(request.send().await.expect("an answer")).await;
     assert_eq!(context["headers"], json!({"x-own": "value"}));
+}
+
+#[tokio::test]
+async fn what_a_version_does_not_know_lets_nobody_in_and_is_logged() {
+    let database = TestDatabase::create(Kind::Sqlite).await.expect("SQLite can always be had");
+    let rows = Rows { store: prepare(&database, &[]).await };
+    let extensions = [
+        ("signed", json!({"signature": {"scheme": "github"}})),
+        ("listed", json!({"ipAllowlist": null})),
+        ("partial", json!({"context": "part"})),
+        ("pathless", json!({"path": "a//b"})),
+    ];
+    for (key, sidehook) in &extensions {
+        rows.add(&echo(key, json!({"sidehook": sidehook}))).await;
+    }
+    rows.add(&echo("sound", json!({"sidehook": {"context": "full"}}))).await;
+    let mut process = Process::serve(&database, &[]).await;
+    let client = crate::server::client();
+    for (key, _) in &extensions {
+        for method in [Method::POST, Method::PUT] {
+            let request = client.request(method, process.trigger_url(key));
+            let response = request.send().await.expect("an answer");
+            assert_eq!(response.status(), 503, "{key}");
+            let message = message_of(response).await;
+            assert_eq!(message, "The configuration of this webhook cannot be used.", "{key}");
+        }
+    }
+    let sound = client.post(process.trigger_url("sound")).send().await.expect("an answer");
+    assert_eq!(sound.status(), 200);
+    process.signal("TERM").await;
+    assert!(process.ended().await.success());
+    let printed = process.printed();
+    for (key, _) in &extensions {
+        let key = format!("\"workflow.key\":\"{key}\"");
+        let lines = printed.lines().filter(|line| line.contains(&key) && line.contains("lets nobody in"));
+        assert_eq!(lines.count(), 2, "{key}: {printed}");
+    }
+}
+
+#[tokio::test]
+async fn a_large_body_and_a_search_are_read_like_others() {
+    let (_database, server) = start(&[]).await;
+    let request =
+        json!({"body": [{"key": "$.l[*].n", "_var": "all"}, {"key": "t.length", "_var": "length"}]});
+    server.add(&echo("k", picking(request))).await;
+    let body = json!({"t": "x".repeat(200_000), "l": [{"n": 1}, {"n": 2}]});
+    let response = server.client.post(server.trigger_url("k")).json(&body).send().await.expect("an answer");
+    assert_eq!(context_of(response).await["body"], json!({"all": [1, 2], "length": 200_000}));
+}
+
+#[tokio::test]
+async fn a_search_that_finds_too_much_is_refused() {
+    let (_database, server) = start(&[]).await;
+    server.add(&echo("k", picking(json!({"body": [{"key": "$..*..*..*"}]})))).await;
+    let body = format!("{}1{}", "{\"a\":".repeat(120), "}".repeat(120));
+    let request = server.client.post(server.trigger_url("k")).header("content-type", "application/json");
+    let response = request.body(body).send().await.expect("an answer");
+    assert_eq!(response.status(), 400);
+    assert!(message_of(response).await.contains("JSONPath"));
+    assert_eq!(server.count(Table::Executions).await, 0);
+}
+
+#[tokio::test]
+async fn index_keys_in_any_order_keep_nobody_waiting() {
+    let (_database, server) = start(&[]).await;
+    server
+        .add(&echo("k", picking(json!({"body": [{"key": "0", "_var": "first"}, {"key": "299999"}]}))))
+        .await;
+    let members: Vec<String> = (0..300_000).rev().map(|i| format!("\"{i}\":{i}")).collect();
+    let request = server.client.post(server.trigger_url("k")).header("content-type", "application/json");
+    let response = request.body(format!("{{{}}}", members.join(","))).send().await.expect("an answer");
+    assert_eq!(context_of(response).await["body"], json!({"first": 0, "299999": 299_999}));
+}
+
+/// A body of many small values takes up to 30 times its bytes.
+#[tokio::test]
+async fn what_takes_more_memory_than_there_is_is_refused() {
+    let (_database, server) = start(&[("SIDEHOOK_MEMORY", "4mb")]).await;
+    server.add(&echo("k", picking(json!({"body": [{"key": "length"}]})))).await;
+    let send = async |items: usize| {
+        let body = format!("[{}{{}}]", "{},".repeat(items - 1));
+        let request = server.client.post(server.trigger_url("k")).header("content-type", "application/json");
+        request.body(body).send().await.expect("an answer")
+    };
+    for _ in 0..3 {
+        // Its memory is given back each time.
+        assert_eq!(context_of(send(15_000).await).await["body"], json!({"length": 15_000}));
+    }
+    let response = send(60_000).await;
+    assert_eq!(response.status(), 413);
+    assert!(message_of(response).await.contains("memory"));
+    assert_eq!(server.count(Table::Executions).await, 3);
+}
+
+#[tokio::test]
+async fn a_header_that_cannot_be_sent_is_an_error_that_the_job_tells() {
+    let (_database, server) = start(&[]).await;
+    let headers = json!([{"name": "{{$context.body.name}}", "value": "{{$context.body.value}}"}]);
+    let status = "{{$context.body.status}}";
+    let answer = node("answer", "response", json!({"statusCode": status, "headers": headers}));
+    let trigger = picking(json!({"body": [{"key": "name"}, {"key": "value"}, {"key": "status"}]}));
+    let hook = workflow("k", true, &trigger, &[answer]);
+    server.add(&hook).await;
+    let configured = json!({"statusCode": 202, "headers": headers});
+    let mut async_trigger = trigger.clone();
+    async_trigger["response"] = configured;
+    server.add(&workflow("async", false, &async_trigger, &[])).await;
+    let send = async |key: &str, name: &str, value: Value| {
+        let request =
+            server.client.post(server.trigger_url(key)).json(&json!({"name": name, "value": value}));
+        request.send().await.expect("an answer")
+    };
+    let moved = send("k", "Location", json!("https://a.example/größe ✓")).await;
+    assert_eq!(moved.status(), 302);
+    assert_eq!(moved.headers()["location"], "https://a.example/gr%C3%B6%C3%9Fe%20%E2%9C%93");
+    let wrong = [
+        ("X-Wide", json!("✓"), "its value has characters beyond ISO 8859-1"),
+        ("X-Break", json!("a\r\nb: c"), "its value has line breaks or other control characters"),
+        ("X Y", json!("a"), "its name has characters that names of headers cannot have"),
+        ("location", Value::Null, "it has no value, so nobody is told where to go"),
+    ];
+    for (i, (name, value, reason)) in wrong.into_iter().enumerate() {
+        assert_eq!(send("k", name, value.clone()).await.status(), 500, "{name}");
+        let jobs = server.query("SELECT status, result FROM jobs ORDER BY id DESC LIMIT 1").await;
+        let (status, result): (i32, String) =
+            (jobs[0].try_get_by_index(0).expect("a status"), jobs[0].try_get_by_index(1).expect("a text"));
+        let result: Value = serde_json::from_str(&result).expect("JSON");
+        let message = format!("The header {name:?} of the response cannot be sent: {reason}.");
+        assert_eq!((status, result), (-2, json!({"message": message})), "{name}");
+        assert_eq!(server.executions(hook.id).await.len(), i + 2);
+        if name != "location" {
+            assert_eq!(send("async", name, value).await.status(), 500, "{name}");
+        }
+    }
 }
 
 /// Everything that could be told to a log is in it: a request that is let in and recorded, one of each kind that is

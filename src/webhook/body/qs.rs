@@ -6,10 +6,12 @@
 //! limit takes another shape, and a name that `Object.prototype` has is dropped with its value.
 
 use indexmap::IndexMap;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{percent_decode, percent_decode_str};
 
+use super::media_type::Charset;
 use crate::expr::Value;
 use crate::expr::convert::number_to_text;
+use crate::field;
 
 /// How many brackets of a name count; the rest of the name is one more key, brackets included.
 const DEPTH: usize = 5;
@@ -35,13 +37,19 @@ const PROTOTYPE: [&str; 12] = [
 
 /// The query string of a URL, without `?`, as an object of texts, arrays and objects.
 pub fn parse_query(text: &str) -> Value {
-    nest(parameters(text))
+    nest(parameters(text, decode))
 }
 
 /// The body of a form. Unlike in a query string a dot nests as brackets do (`a.b=1` is `a[b]=1`), because
 /// `co-body` switches `allowDots` on.
-pub fn parse_form(text: &str) -> Value {
-    nest(parameters(text).into_iter().map(|(name, texts)| (dots_to_brackets(&name), texts)))
+pub(super) fn parse_form(bytes: &[u8], charset: Charset) -> Value {
+    let parameters = if charset.is_utf8() {
+        parameters(&charset.decode(bytes), decode)
+    } else {
+        // One character per byte: escaped or not, it is the bytes of a name or value that are text.
+        parameters(&field::latin1(bytes), |text| decode_in(charset, text))
+    };
+    nest(parameters.into_iter().map(|(name, texts)| (dots_to_brackets(&name), texts)))
 }
 
 fn nest(parameters: impl IntoIterator<Item = (String, Vec<String>)>) -> Value {
@@ -60,7 +68,7 @@ fn nest(parameters: impl IntoIterator<Item = (String, Vec<String>)>) -> Value {
 
 /// The decoded names with all values that were given under them, in the order in which JavaScript would list
 /// them as keys.
-fn parameters(text: &str) -> Vec<(String, Vec<String>)> {
+fn parameters(text: &str, decode: impl Fn(&str) -> String) -> Vec<(String, Vec<String>)> {
     let text = text.replace("%5B", "[").replace("%5b", "[").replace("%5D", "]").replace("%5d", "]");
     let mut found: IndexMap<String, Vec<String>> = IndexMap::new();
     for part in text.split('&').take(PARAMETERS) {
@@ -93,6 +101,12 @@ fn decode(text: &str) -> String {
         Ok(decoded) => decoded.into_owned(),
         Err(_) => text,
     }
+}
+
+/// The same in another charset, for a text of one character per byte. Broken escapes stay as they are.
+fn decode_in(charset: Charset, text: &str) -> String {
+    let bytes = field::bytes(&text.replace('+', " ")).unwrap_or_default();
+    charset.decode(&percent_decode(&bytes).collect::<Vec<u8>>()).into_owned()
 }
 
 /// `a.b.c` as `a[b][c]`. A dot stays inside brackets, at the end, and before another dot or a bracket.
@@ -375,128 +389,14 @@ mod tests {
     use super::*;
     use crate::expr::json;
 
-    /// Query string and `JSON.stringify(qs.parse(it))`, recorded from qs 6.17.1.
-    #[rustfmt::skip]
-    const QUERIES: [(&str, &str); 99] = [
-        ("", "{}"),
-        ("a", r#"{"a":""}"#),
-        ("a=", r#"{"a":""}"#),
-        ("a=1", r#"{"a":"1"}"#),
-        ("a=1&b=2", r#"{"a":"1","b":"2"}"#),
-        ("b=1&a=2&1=3&0=4", r#"{"0":"4","1":"3","b":"1","a":"2"}"#),
-        ("a=1&a=2&a=3", r#"{"a":["1","2","3"]}"#),
-        ("a=&a=", r#"{"a":["",""]}"#),
-        ("a=&a=b", r#"{"a":["","b"]}"#),
-        ("=x", "{}"),
-        ("&&", "{}"),
-        ("&a=1&", r#"{"a":"1"}"#),
-        ("=", "{}"),
-        ("%", r#"{"%":""}"#),
-        ("a=%", r#"{"a":"%"}"#),
-        ("a=%zz%41", r#"{"a":"%zz%41"}"#),
-        ("a=%41%C3%A9", r#"{"a":"Aé"}"#),
-        ("a=%C3", r#"{"a":"%C3"}"#),
-        ("a=%C3é", r#"{"a":"%C3é"}"#),
-        ("a+b=c+d%2Be", r#"{"a b":"c d+e"}"#),
-        ("é=✓", r#"{"é":"✓"}"#),
-        ("a=1=2", r#"{"a":"1=2"}"#),
-        ("a=b%26c%3Dd", r#"{"a":"b&c=d"}"#),
-        ("a[b]=c", r#"{"a":{"b":"c"}}"#),
-        ("a%5Bb%5d=c", r#"{"a":{"b":"c"}}"#),
-        ("a[b]=c&a[d]=e", r#"{"a":{"b":"c","d":"e"}}"#),
-        ("a[b]=c&a[b]=d", r#"{"a":{"b":["c","d"]}}"#),
-        ("a[b][c][d]=1", r#"{"a":{"b":{"c":{"d":"1"}}}}"#),
-        ("a[b][c][d][e][f]=1", r#"{"a":{"b":{"c":{"d":{"e":{"f":"1"}}}}}}"#),
-        ("a[b][c][d][e][f][g]=1", r#"{"a":{"b":{"c":{"d":{"e":{"f":{"[g]":"1"}}}}}}}"#),
-        ("a[b][c][d][e][f][g][h]=1", r#"{"a":{"b":{"c":{"d":{"e":{"f":{"[g][h]":"1"}}}}}}}"#),
-        ("a[b][c][d][e][f][]=1", r#"{"a":{"b":{"c":{"d":{"e":{"f":{"[]":"1"}}}}}}}"#),
-        ("a[]=b", r#"{"a":["b"]}"#),
-        ("a[]=", r#"{"a":[""]}"#),
-        ("a[]", r#"{"a":[""]}"#),
-        ("a[]=&a[]=b", r#"{"a":["","b"]}"#),
-        ("a[]=1&a[]=2", r#"{"a":["1","2"]}"#),
-        ("a[]=1&a=2", r#"{"a":["1","2"]}"#),
-        ("a=1&a[]=2", r#"{"a":["1","2"]}"#),
-        ("a[0]=x", r#"{"a":["x"]}"#),
-        ("a[1]=x&a[0]=y", r#"{"a":["y","x"]}"#),
-        ("a[2]=x", r#"{"a":["x"]}"#),
-        ("a[1]=x&a[1]=y", r#"{"a":[["x","y"]]}"#),
-        ("a[0]=x&a[]=y", r#"{"a":["x","y"]}"#),
-        ("a[19]=x", r#"{"a":["x"]}"#),
-        ("a[20]=x", r#"{"a":{"20":"x"}}"#),
-        ("a[100]=x", r#"{"a":{"100":"x"}}"#),
-        ("a[100]=x&a=y", r#"{"a":{"100":"x","101":"y"}}"#),
-        ("a[20]=x&a[]=y", r#"{"a":{"0":"y","20":"x"}}"#),
-        ("a=y&a[20]=x", r#"{"a":{"0":"y","21":"x"}}"#),
-        ("a=x&a[19]=y", r#"{"a":{"0":"x","20":"y"}}"#),
-        ("a[01]=x", r#"{"a":{"01":"x"}}"#),
-        ("a[-1]=x", r#"{"a":{"-1":"x"}}"#),
-        ("a[1.5]=x", r#"{"a":{"1.5":"x"}}"#),
-        ("[]=a", r#"{"0":"a"}"#),
-        ("[]=a&[]=b", r#"{"0":"a","1":"b"}"#),
-        ("[0]=a&[1]=b", r#"{"0":"a","1":"b"}"#),
-        ("[a]=b", r#"{"a":"b"}"#),
-        ("[a][b]=c", r#"{"a":{"b":"c"}}"#),
-        ("0=a&[0]=b", r#"{"0":["a","b"]}"#),
-        ("[", r#"{"[":""}"#),
-        ("a[b", r#"{"a":{"[b":""}}"#),
-        ("a[b=c", r#"{"a":{"[b":"c"}}"#),
-        ("a[[b]=c", r#"{"a":{"[[b]":"c"}}"#),
-        ("a[[]]=c", r#"{"a":{"[]":"c"}}"#),
-        ("a]=b", r#"{"a]":"b"}"#),
-        ("a]b[c]=d", r#"{"a]b":{"c":"d"}}"#),
-        ("a[b]c=d", r#"{"a":{"b":"d"}}"#),
-        ("a[b]c[d]=e", r#"{"a":{"b":{"d":"e"}}}"#),
-        ("a[=]=b", r#"{"a":{"=":"b"}}"#),
-        ("a[b=c]=d", r#"{"a":{"b=c":"d"}}"#),
-        ("a.b=c", r#"{"a.b":"c"}"#),
-        ("a[b.c]=d", r#"{"a":{"b.c":"d"}}"#),
-        ("a[b]=c&a=d", r#"{"a":[{"b":"c"},"d"]}"#),
-        ("a=d&a[b]=c", r#"{"a":["d",{"b":"c"}]}"#),
-        ("a[b]=c&a=", r#"{"a":{"b":"c"}}"#),
-        ("a[b]=c&a=d&a=e", r#"{"a":{"0":"d","1":"e","b":"c"}}"#),
-        ("a[b]=c&a=d&a[]=e", r#"{"a":[{"b":"c"},"d","e"]}"#),
-        ("a[b]=c&a=d&a[e]=f", r#"{"a":{"0":{"b":"c"},"1":"d","e":"f"}}"#),
-        ("a=1&a[b]=2&a[0]=3", r#"{"a":["1",{"b":"2"},"3"]}"#),
-        ("a[]=1&a[b]=2", r#"{"a":{"0":"1","b":"2"}}"#),
-        ("a[b]=2&a[]=1", r#"{"a":{"0":"1","b":"2"}}"#),
-        ("a[0]=1&a[b]=2", r#"{"a":{"0":"1","b":"2"}}"#),
-        ("a[0][b]=1&a[0][c]=2", r#"{"a":[{"b":"1","c":"2"}]}"#),
-        ("a[0][b]=1&a[1][b]=2", r#"{"a":[{"b":"1"},{"b":"2"}]}"#),
-        ("a[][b]=1&a[][b]=2", r#"{"a":[{"b":["1","2"]}]}"#),
-        ("a[][b]=1&a[][c]=2", r#"{"a":[{"b":"1","c":"2"}]}"#),
-        ("a[b][]=1&a[b][]=2", r#"{"a":{"b":["1","2"]}}"#),
-        ("a[][]=1", r#"{"a":["1"]}"#),
-        ("a[0][]=1&a[0][]=2", r#"{"a":[["1","2"]]}"#),
-        ("__proto__=x", "{}"),
-        ("a[__proto__]=x", "{}"),
-        ("a[__proto__][b]=x", "{}"),
-        ("hasOwnProperty=x&b=1", r#"{"b":"1"}"#),
-        ("a[toString]=x&a[b]=y", r#"{"a":{"b":"y"}}"#),
-        ("constructor[prototype]=x", "{}"),
-        ("a[length]=x", r#"{"a":{"length":"x"}}"#),
-        ("a[]=b&a[length]=x", r#"{"a":{"0":"b","length":"x"}}"#),
-        ("a[hasOwnProperty", r#"{"a":{"[hasOwnProperty":""}}"#),
-    ];
+    const RECORDED: &str = include_str!("qs/recorded.txt");
 
-    /// Form and `JSON.stringify(qs.parse(it, { allowDots: true }))`, recorded from qs 6.17.1.
-    #[rustfmt::skip]
-    const FORMS: [(&str, &str); 14] = [
-        ("a.b=c", r#"{"a":{"b":"c"}}"#),
-        ("a.b.c=1&a.b.d=2", r#"{"a":{"b":{"c":"1","d":"2"}}}"#),
-        ("a.0=x&a.1=y", r#"{"a":["x","y"]}"#),
-        ("a.b[c]=d", r#"{"a":{"b":{"c":"d"}}}"#),
-        ("a[b.c]=d", r#"{"a":{"b.c":"d"}}"#),
-        ("a[b].c=d", r#"{"a":{"b":{"c":"d"}}}"#),
-        (".a=b", r#"{"a":"b"}"#),
-        ("a.=b", r#"{"a.":"b"}"#),
-        ("a..b=c", r#"{"a.":{"b":"c"}}"#),
-        ("a%2Eb=c", r#"{"a":{"b":"c"}}"#),
-        ("a.b]c=d", r#"{"a":{"b":"d"}}"#),
-        ("a.toString=x", "{}"),
-        ("a.b=1&a[b]=2", r#"{"a":{"b":["1","2"]}}"#),
-        ("a.[b]=c", r#"{"a.":{"b":"c"}}"#),
-    ];
+    /// The recorded texts of a section with their outcomes.
+    fn recorded(section: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let (_, rest) = RECORDED.split_once(section).expect("the section");
+        let lines = rest.lines().skip(1).take_while(|line| !line.is_empty());
+        lines.map(|line| line.split_once('\t').expect("a text and its outcome"))
+    }
 
     fn text(value: &Value) -> String {
         json::stringify(value).expect("an object is JSON")
@@ -508,15 +408,17 @@ mod tests {
 
     #[test]
     fn query_strings_nest_as_in_qs() {
-        for (query, expected) in QUERIES {
+        assert_eq!(recorded("[query]").count(), 99);
+        for (query, expected) in recorded("[query]") {
             assert_eq!(text(&parse_query(query)), expected, "{query}");
         }
     }
 
     #[test]
     fn forms_nest_at_dots_too() {
-        for (form, expected) in FORMS {
-            assert_eq!(text(&parse_form(form)), expected, "{form}");
+        assert_eq!(recorded("[form]").count(), 14);
+        for (form, expected) in recorded("[form]") {
+            assert_eq!(text(&parse_form(form.as_bytes(), Charset::UTF_8)), expected, "{form}");
         }
     }
 
@@ -535,11 +437,22 @@ mod tests {
         assert_eq!(parse_query(&query).as_object().map(|object| object.len()), Some(1000));
     }
 
+    #[test]
+    fn names_and_values_of_a_form_are_in_its_charset() {
+        let form = |label: &str, bytes: &[u8]| {
+            text(&parse_form(bytes, Charset::of_label(label).expect("a known label")))
+        };
+        assert_eq!(form("gbk", b"%C4%E3.a=%BA%C3+x&b=\xba\xc3"), r#"{"你":{"a":"好 x"},"b":"好"}"#);
+        // The second byte of a character may be a bracket.
+        assert_eq!(form("big5", b"%A4%5B=1"), r#"{"久":"1"}"#);
+        assert_eq!(form("windows-1252", b"a=%zz%ED"), r#"{"a":"%zzí"}"#);
+    }
+
     proptest! {
         #[test]
         fn any_text_is_read_as_an_object(text in "\\PC*") {
             prop_assert!(parse_query(&text).as_object().is_some());
-            prop_assert!(parse_form(&text).as_object().is_some());
+            prop_assert!(parse_form(text.as_bytes(), Charset::UTF_8).as_object().is_some());
         }
 
         #[test]
@@ -547,7 +460,7 @@ mod tests {
             text in "((a|b|\\[\\]|\\[b\\]|\\[[0-9]{1,2}\\]|\\[|\\]|\\.|%5[bBdD]|%C3)(=x?)?&?){0,60}",
         ) {
             prop_assert!(parse_query(&text).as_object().is_some());
-            prop_assert!(parse_form(&text).as_object().is_some());
+            prop_assert!(parse_form(text.as_bytes(), Charset::UTF_8).as_object().is_some());
         }
 
         #[test]

@@ -1,57 +1,33 @@
 //! The configuration of a webhook trigger, `workflows.config`: parsed once per version of a workflow.
 //!
-//! Nothing here fails. What has another shape than expected counts as not configured, except for basic
-//! authentication, which then lets nobody in.
+//! Nothing here fails. What has another shape than expected in NocoBase's own part counts as not configured. What
+//! this version does not know or cannot use in `sidehook` is a fault, with which nobody is let in.
 
-use std::fmt;
-
-use jsonpath_rust::parser::model::{JpQuery, Segment, Selector};
-use jsonpath_rust::parser::parse_json_path;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
-
-use super::path::{Fault, Pattern};
+use super::admission::{self, Admission, Fault};
+use super::json_path::JsonPath;
+use super::path::{self, Pattern};
 use crate::expr::path::Path;
 use crate::expr::{Array, Object, Template, Value};
 
 /// The trigger of one version of a workflow.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Trigger {
-    /// `basicAuthentication`
-    pub basic_auth: BasicAuth,
+    /// Who is let in.
+    pub admission: Admission,
     /// `request`: the items to pick; `None` when the configuration has none at all.
     pub request: Option<Request>,
     /// `response`: the answer of an asynchronous workflow.
     pub response: Response,
     /// `sidehook.path`: where the workflow is served beside its own URLs.
-    pub path: Option<Result<Pattern, Fault>>,
+    pub path: Option<Result<Pattern, path::Fault>>,
     /// `sidehook.context` is `"full"`.
     full_context: bool,
-    /// Members of `sidehook` that this version knows nothing of.
-    pub unknown_extensions: Vec<String>,
+    /// What is wrong with `sidehook`, but for its checks.
+    faults: Vec<Fault>,
 }
 
-/// The members of `sidehook` that count.
+/// The members of `sidehook` beside those of [`admission::CHECKS`].
 const EXTENSIONS: [&str; 2] = ["context", "path"];
-
-/// What `basicAuthentication` asks for.
-#[derive(Clone, Debug)]
-pub enum BasicAuth {
-    /// Absent or falsy.
-    Off,
-    /// `{username, password}`
-    Credentials(Credentials),
-    /// Switched on without a user name and a password that could be compared.
-    Unusable,
-}
-
-/// A user name and a password. Only their digests are kept: they have one length, so comparing them takes the
-/// same time whatever was sent.
-#[derive(Clone)]
-pub struct Credentials {
-    username: [u8; 32],
-    password: [u8; 32],
-}
 
 /// The parts of a request that go into the context.
 #[derive(Clone, Debug, Default)]
@@ -83,9 +59,9 @@ pub struct Item {
 pub enum Place {
     /// A lodash path.
     Path(Path),
-    /// A key that is a JSONPath (RFC 9535). One that can find a single value at most (`$.a[0]`) is
-    /// `singular` and gives that value; any other gives an array of all values found.
-    JsonPath { query: JpQuery, singular: bool },
+    /// A key that is a JSONPath. One that can find a single value at most (`$.a[0]`) gives that value; any
+    /// other gives an array of all values found.
+    JsonPath(JsonPath),
 }
 
 /// The configured answer: `{statusCode, headers: [{name, value}], body}`, each with placeholders.
@@ -109,18 +85,39 @@ impl Trigger {
         let request = config.member("request");
         let response = config.member("response");
         let sidehook = config.member("sidehook");
+        let path = Pattern::of_config(&sidehook.member("path"));
+        let (full_context, mut faults) = (sidehook.member("context"), unknown(&sidehook));
+        let is_full = full_context.as_str() == Some("full");
+        if !full_context.is_nullish() && !is_full {
+            faults
+                .push(Fault::unusable("`sidehook.context` of its trigger is not \"full\": nobody is let in"));
+        }
+        if let Some(Err(fault)) = &path {
+            faults
+                .push(Fault::unusable(format!("its custom path cannot be used: {fault}: nobody is let in")));
+        }
         Self {
-            basic_auth: BasicAuth::parse(&config.member("basicAuthentication")),
+            admission: Admission::parse(config),
             request: request.as_object().map(|_| Request::parse(&request)),
             response: Response {
                 status_code: Template::parse(&response.member("statusCode")),
                 headers: Template::parse(&response.member("headers")),
                 body: Template::parse(&response.member("body")),
             },
-            path: Pattern::of_config(&sidehook.member("path")),
-            full_context: sidehook.member("context").as_str() == Some("full"),
-            unknown_extensions: unknown_extensions(&sidehook),
+            path,
+            full_context: is_full,
+            faults,
         }
+    }
+
+    /// Everything that is wrong with the configuration.
+    pub fn faults(&self) -> impl Iterator<Item = &Fault> {
+        self.faults.iter().chain(&self.admission.faults)
+    }
+
+    /// Why nobody is let in, whatever is sent.
+    pub fn unusable(&self) -> Option<&Fault> {
+        self.faults().find(|fault| fault.refusal.is_none())
     }
 
     /// Whether the context holds the request as a whole: when asked for, or when no item could be picked
@@ -128,41 +125,14 @@ impl Trigger {
     pub fn has_full_context(&self) -> bool {
         self.full_context || self.request.is_none()
     }
-}
 
-impl BasicAuth {
-    fn parse(config: &Value) -> Self {
-        if !config.is_truthy() {
-            return BasicAuth::Off;
-        }
-        let (username, password) = (config.member("username"), config.member("password"));
-        match (username.as_str(), password.as_str()) {
-            (Some(username), Some(password)) => {
-                BasicAuth::Credentials(Credentials::new(username.as_bytes(), password.as_bytes()))
-            }
-            _ => BasicAuth::Unusable,
-        }
-    }
-}
-
-impl Credentials {
-    /// A user name and a password as bytes, in UTF-8 by RFC 7617.
-    pub fn new(username: &[u8], password: &[u8]) -> Self {
-        Self { username: Sha256::digest(username).into(), password: Sha256::digest(password).into() }
-    }
-
-    /// Compares both parts, also when the first already differs.
-    pub fn equals(&self, other: &Self) -> bool {
-        let username = self.username.ct_eq(&other.username);
-        let password = self.password.ct_eq(&other.password);
-        (username & password).into()
-    }
-}
-
-/// Prints nothing of them: passwords can be guessed from a digest.
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credentials(..)")
+    /// The JSONPaths of the items.
+    pub fn json_paths(&self) -> impl Iterator<Item = &JsonPath> {
+        let items = self.request.iter().flat_map(|request| request.query.iter().chain(&request.body));
+        items.filter_map(|item| match &item.place {
+            Place::JsonPath(path) => Some(path),
+            Place::Path(_) => None,
+        })
     }
 }
 
@@ -182,23 +152,27 @@ impl Place {
     /// A key that starts with `$` is a JSONPath if it reads as one. `$filter` does not, and is a path like
     /// any other: query parameters and JSON members have such names.
     fn parse(key: &str) -> Self {
-        match key.starts_with('$').then(|| parse_json_path(key)) {
-            Some(Ok(query)) => {
-                let singular = query.segments.iter().all(is_singular);
-                Place::JsonPath { query, singular }
-            }
-            _ => Place::Path(Path::parse(key)),
+        match key.starts_with('$').then(|| JsonPath::parse(key)).flatten() {
+            Some(path) => Place::JsonPath(path),
+            None => Place::Path(Path::parse(key)),
         }
     }
 }
 
-fn is_singular(segment: &Segment) -> bool {
-    matches!(segment, Segment::Selector(Selector::Name(_) | Selector::Index(_)))
-}
-
-fn unknown_extensions(sidehook: &Value) -> Vec<String> {
-    let names = sidehook.as_object().into_iter().flat_map(Object::iter).map(|(name, _)| name.to_string());
-    names.filter(|name| !EXTENSIONS.contains(&name.as_str())).collect()
+/// What nobody has implemented yet may be meant to keep somebody out.
+fn unknown(sidehook: &Value) -> Vec<Fault> {
+    if sidehook.is_truthy() && sidehook.as_object().is_none() {
+        return vec![Fault::unusable("`sidehook` of its trigger is not an object: nobody is let in")];
+    }
+    let names = sidehook.as_object().into_iter().flat_map(Object::iter).map(|(name, _)| &**name);
+    let is_known =
+        |name: &str| EXTENSIONS.contains(&name) || admission::extensions().any(|known| known == name);
+    let fault = |name| {
+        Fault::unusable(format!(
+            "`sidehook.{name}` of its trigger is not known to this version: nobody is let in"
+        ))
+    };
+    names.filter(|name| !is_known(name)).map(fault).collect()
 }
 
 /// The keys of a list of `{key, alias, _var}` with their names in the context. (`alias` is for people only.)
@@ -226,7 +200,7 @@ mod tests {
     fn is_json_path(key: &str) -> Option<bool> {
         match Place::parse(key) {
             Place::Path(_) => None,
-            Place::JsonPath { singular, .. } => Some(singular),
+            Place::JsonPath(path) => Some(path.is_singular()),
         }
     }
 
@@ -272,20 +246,49 @@ mod tests {
             (r#"{"request":[]}"#, true),
             (r#"{"request":{}}"#, false),
             (r#"{"request":{},"sidehook":{"context":"full"}}"#, true),
-            (r#"{"request":{},"sidehook":{"context":true}}"#, false),
-            (r#"{"request":{},"sidehook":"full"}"#, false),
+            (r#"{"request":{},"sidehook":{}}"#, false),
         ];
         for (config, expected) in cases {
             assert_eq!(parse(config).has_full_context(), expected, "{config}");
         }
     }
 
+    fn unusable(sidehook: &str) -> Option<String> {
+        parse(&format!(r#"{{"sidehook":{sidehook}}}"#)).unusable().map(|fault| fault.text.clone())
+    }
+
     #[test]
-    fn extensions_that_are_not_known_are_named() {
-        let trigger = parse(r#"{"sidehook":{"path":"a/:b","context":"full","signature":{},"auth":null}}"#);
+    fn an_extension_that_is_not_known_or_cannot_be_used_is_a_fault() {
+        let trigger = parse(r#"{"sidehook":{"path":"a/:b","context":"full"}}"#);
+        assert_eq!(trigger.faults().count(), 0);
         assert_eq!(trigger.path.map(|path| path.map(|path| path.to_string())), Some(Ok("/a/:b".to_owned())));
-        assert_eq!(trigger.unknown_extensions, ["signature", "auth"]);
-        assert!(parse(r#"{"sidehook":["path"]}"#).path.is_none());
+        for usable in ["null", "false", "{}", r#"{"context":null,"path":null}"#, r#"{"path":""}"#] {
+            assert_eq!(unusable(usable), None, "{usable}");
+        }
+        let cases = [
+            (
+                r#"{"signature":{}}"#,
+                "`sidehook.signature` of its trigger is not known to this version: nobody is let in",
+            ),
+            (
+                r#"{"auth":null}"#,
+                "`sidehook.auth` of its trigger is not known to this version: nobody is let in",
+            ),
+            (r#"{"context":true}"#, "`sidehook.context` of its trigger is not \"full\": nobody is let in"),
+            (r#"{"context":"part"}"#, "`sidehook.context` of its trigger is not \"full\": nobody is let in"),
+            (r#"{"path":5}"#, "its custom path cannot be used: it is not a text: nobody is let in"),
+            (
+                r#"{"path":"a//b"}"#,
+                "its custom path cannot be used: it has an empty segment: nobody is let in",
+            ),
+            (r#"["path"]"#, "`sidehook` of its trigger is not an object: nobody is let in"),
+            (r#""full""#, "`sidehook` of its trigger is not an object: nobody is let in"),
+        ];
+        for (config, text) in cases {
+            assert_eq!(unusable(config).as_deref(), Some(text), "{config}");
+        }
+        let trigger = parse(r#"{"basicAuthentication":true}"#);
+        assert_eq!((trigger.faults().count(), trigger.unusable()), (1, None));
     }
 
     #[test]
@@ -297,16 +300,6 @@ mod tests {
         let request = trigger.request.expect("a request is configured");
         assert!(request.headers.is_empty() && request.query.is_empty());
         assert_eq!(request.body.iter().map(|item| &*item.name).collect::<Vec<_>>(), ["b"]);
-    }
-
-    #[test]
-    fn credentials_are_equal_in_both_parts_and_are_not_printed() {
-        let credentials = Credentials::new(b"alice", b"secret");
-        assert!(credentials.equals(&Credentials::new(b"alice", b"secret")));
-        for (username, password) in [("alice", "Secret"), ("bob", "secret"), ("", ""), ("alicesecret", "")] {
-            assert!(!credentials.equals(&Credentials::new(username.as_bytes(), password.as_bytes())));
-        }
-        assert_eq!(format!("{credentials:?}"), "Credentials(..)");
     }
 
     proptest! {

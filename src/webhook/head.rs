@@ -1,0 +1,42 @@
+//! A request before its body is read, as any transport can bring it, and what else is known of it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::expr::Object;
+
+/// What comes before a body.
+#[derive(Clone, Debug, Default)]
+pub struct Head {
+    /// As it was sent; methods are case-sensitive.
+    pub method: String,
+    /// Names in lower case and values as text (ISO 8859-1), in the order of the request; a name may be
+    /// repeated.
+    pub headers: Vec<(String, String)>,
+    /// The query string without `?`, still encoded.
+    pub query: String,
+}
+
+/// What a check may go by besides the request.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub now: f64,
+    /// Who has opened the connection; a proxy where there is one.
+    pub peer: Option<IpAddr>,
+    /// `$env`
+    pub env: Arc<Object>,
+}
+
+impl Head {
+    /// The first value of a header, `name` in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a header as one (RFC 9110, section 5.2), `name` in lower case.
+    pub fn joined_header(&self, name: &str) -> Option<String> {
+        let values = self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        values.map(str::to_owned).reduce(|joined, value| joined + ", " + &value)
+    }
+}

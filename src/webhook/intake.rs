@@ -1,0 +1,197 @@
+//! The way of a delivery from a request to the context of an execution, whatever transport has brought it: checks of
+//! its head, its length, checks of its body, what the body says, the context.
+
+use super::admission::Stage;
+use super::body;
+use super::context::{self, Incoming};
+use super::head::{Facts, Head};
+use super::json_path::Search;
+use super::memory::Share;
+use super::refusal::Refusal;
+use super::trigger::Trigger;
+use crate::expr::{Value, json};
+
+/// Bodies above this are not read on a thread that others wait for.
+const SMALL_BODY: usize = 64 << 10;
+
+/// A request for a webhook.
+#[derive(Clone, Copy, Debug)]
+pub struct Intake<'a> {
+    pub trigger: &'a Trigger,
+    pub head: &'a Head,
+    pub facts: &'a Facts,
+    /// The longest body, in bytes.
+    pub body_limit: usize,
+}
+
+/// A body that has arrived, and what reading it may take.
+pub struct Delivery<'a> {
+    pub bytes: &'a [u8],
+    /// The parameters of a custom path, an object.
+    pub params: Value,
+    /// The memory that the request holds.
+    pub share: &'a Share,
+    /// Asked now and then whether it has taken too long.
+    pub is_late: &'a dyn Fn() -> bool,
+}
+
+impl Intake<'_> {
+    /// Decides by what comes before the body.
+    pub fn admit(&self) -> Result<(), Refusal> {
+        if self.trigger.unusable().is_some() {
+            return Err(Refusal::misconfigured());
+        }
+        self.trigger.admission.admit(Stage::Head, self.head, None, self.facts)?;
+        let length = self.head.header("content-length").and_then(|length| length.parse::<usize>().ok());
+        self.check_length(length.unwrap_or_default())
+    }
+
+    /// Refuses a body of so many bytes when that is too long.
+    pub fn check_length(&self, length: usize) -> Result<(), Refusal> {
+        if length > self.body_limit { Err(Refusal::too_large(self.body_limit)) } else { Ok(()) }
+    }
+
+    /// Whether [`Intake::read`] may take so long that other requests must not wait for it.
+    pub fn is_heavy(&self, length: usize) -> bool {
+        length > SMALL_BODY || self.trigger.json_paths().any(|path| !path.is_singular())
+    }
+
+    /// Makes the context of an execution from a request that was admitted.
+    pub fn read(&self, delivery: Delivery<'_>) -> Result<Value, Refusal> {
+        let Delivery { bytes, params, share, is_late } = delivery;
+        self.trigger.admission.admit(Stage::Body, self.head, Some(bytes), self.facts)?;
+        let encoding = self.head.header("content-encoding").map(str::trim).unwrap_or_default();
+        if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
+            return Err(unsupported_encoding(encoding));
+        }
+        let body = body::parse(self.head.header("content-type"), bytes, share)?;
+        let incoming = Incoming { head: self.head, body, params };
+        let context = context::build(self.trigger, incoming, &Search::new(is_late)).map_err(|_| {
+            Refusal::bad_request("A JSONPath of this webhook finds too much in this request.")
+        })?;
+        // Of a body from which items are picked the rest is gone now.
+        share.shrink_to(json::weight(&context));
+        Ok(context)
+    }
+}
+
+/// Names the encoding, as NocoBase does: the one thing that is repeated to a sender, so it has to look like a name.
+fn unsupported_encoding(encoding: &str) -> Refusal {
+    let is_name = |c: &char| c.is_ascii_alphanumeric() || "-_, ".contains(*c);
+    let name: String = encoding.chars().filter(is_name).take(40).collect();
+    Refusal::unsupported_type(format!("Unsupported Content-Encoding: {name}. Send the body as it is."))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+    use crate::webhook::memory::Memory;
+
+    fn entries(value: &Value, member: &str) -> Vec<Value> {
+        value.member(member).as_array().map(|array| array.items().to_vec()).unwrap_or_default()
+    }
+
+    fn text(value: &Value) -> String {
+        value.as_str().unwrap_or_default().to_owned()
+    }
+
+    fn head_of(request: &Value) -> Head {
+        let header = |pair: Value| {
+            let pair = pair.as_array().expect("a name and a value").items().to_vec();
+            (text(&pair[0]).to_lowercase(), text(&pair[1]))
+        };
+        Head {
+            method: request.member("method").as_str().unwrap_or("POST").to_owned(),
+            headers: entries(request, "headers").into_iter().map(header).collect(),
+            query: text(&request.member("query")),
+        }
+    }
+
+    fn bytes_of(body: &Value) -> Vec<u8> {
+        match body.member("base64").as_str() {
+            Some(encoded) => STANDARD.decode(encoded).expect("base64"),
+            None => text(body).into_bytes(),
+        }
+    }
+
+    /// What a request comes to.
+    fn outcome(case: &Value) -> Result<Value, Refusal> {
+        let request = case.member("request");
+        let (trigger, head) = (Trigger::parse(&case.member("trigger")), head_of(&request));
+        let body_limit = case.member("bodyLimit").as_number().map_or(1 << 20, |limit| limit as usize);
+        let intake = Intake { trigger: &trigger, head: &head, facts: &Facts::default(), body_limit };
+        intake.admit()?;
+        let bytes = bytes_of(&request.member("body"));
+        intake.check_length(bytes.len())?;
+        let params = Value::Object(std::sync::Arc::default());
+        let share = Memory::new(256 << 20).share();
+        intake.read(Delivery { bytes: &bytes, params, share: &share, is_late: &|| false })
+    }
+
+    /// As far as the case says something of it.
+    fn refused(refusal: &Refusal, expected: &Value) -> bool {
+        let is_told = |(name, value): (&str, &Value)| {
+            let mut headers = refusal.headers.iter();
+            headers.any(|(known, told)| known.eq_ignore_ascii_case(name) && Some(&**told) == value.as_str())
+        };
+        let (message, headers) = (expected.member("message"), expected.member("headers"));
+        expected.member("status").as_number() == Some(refusal.status.into())
+            && (message.is_undefined() || message.as_str() == Some(&refusal.message))
+            && headers.as_object().is_none_or(|headers| headers.iter().all(|(k, v)| is_told((k, v))))
+    }
+
+    /// The cases that NocoBase's plugin is tested with, too.
+    #[test]
+    fn requests_come_to_what_the_cases_say() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/webhook");
+        let mut count = 0;
+        for entry in fs::read_dir(folder).expect("the folder of cases") {
+            let file = fs::read(entry.expect("an entry").path()).expect("a file of cases");
+            for case in entries(&json::parse(&file).expect("cases as JSON"), "cases") {
+                let name = text(&case.member("name"));
+                let (context, refusal) = (case.member("context"), case.member("refusal"));
+                match outcome(&case) {
+                    // As texts, because the order of keys counts.
+                    Ok(found) => {
+                        assert_eq!(json::stringify(&found), json::stringify(&context), "{name}");
+                    }
+                    Err(found) => assert!(refused(&found, &refusal), "{name}: {found:?}"),
+                }
+                count += 1;
+            }
+        }
+        assert!(count > 150, "{count} cases");
+    }
+
+    #[test]
+    fn a_request_keeps_the_memory_of_its_context_only() {
+        let trigger = json::parse(br#"{"request":{"body":[{"key":"id"}]}}"#).expect("JSON in a test");
+        let (trigger, memory) = (Trigger::parse(&trigger), Memory::new(16 << 20));
+        let (head, share) = (Head::default(), memory.share());
+        let intake = Intake { trigger: &trigger, head: &head, facts: &Facts::default(), body_limit: 1 << 20 };
+        let body = format!(r#"{{"id":1,"rest":[{}0]}}"#, "0,".repeat(10_000));
+        let params = Value::Undefined;
+        let read =
+            intake.read(Delivery { bytes: body.as_bytes(), params, share: &share, is_late: &|| false });
+        assert_eq!(read.map(|context| context.member("body").member("id").as_number()), Ok(Some(1.0)));
+        assert!((1..1000).contains(&memory.used()), "{}", memory.used());
+    }
+
+    #[test]
+    fn large_bodies_and_searches_are_heavy() {
+        let is_heavy = |config: &str, length: usize| {
+            let trigger = Trigger::parse(&json::parse(config.as_bytes()).expect("JSON in a test"));
+            let (head, facts) = (Head::default(), Facts::default());
+            Intake { trigger: &trigger, head: &head, facts: &facts, body_limit: 1 << 20 }.is_heavy(length)
+        };
+        assert!(!is_heavy("{}", 64 << 10) && is_heavy("{}", (64 << 10) + 1));
+        assert!(!is_heavy(r#"{"request":{"body":[{"key":"$.a[0]"}]}}"#, 1));
+        assert!(is_heavy(r#"{"request":{"body":[{"key":"$.a[*]"}]}}"#, 1));
+    }
+}

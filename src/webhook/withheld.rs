@@ -1,0 +1,148 @@
+//! Which headers and query parameters stay out of a context: executions are shown to people who must not know what
+//! lets a sender in.
+
+use crate::expr::{Object, Value};
+
+/// Headers that never enter a context, not even when they are configured.
+const CREDENTIALS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
+
+/// Words by which a name says that its value is a secret or a proof. `x-auth-token`, `apiKey` and
+/// `x-hub-signature-256` have one; `author`, `keyboard` and `tokenizer` have none.
+const WORDS: [&str; 23] = [
+    "accesskey",
+    "accesstoken",
+    "apikey",
+    "auth",
+    "authentication",
+    "authkey",
+    "authorization",
+    "authtoken",
+    "cookie",
+    "credential",
+    "hmac",
+    "jwt",
+    "key",
+    "oauth",
+    "passwd",
+    "password",
+    "passphrase",
+    "pwd",
+    "secret",
+    "secretkey",
+    "sig",
+    "signature",
+    "token",
+];
+
+/// Whether a header is a credential, its name in lower case.
+pub(super) fn is_credential(header: &str) -> bool {
+    CREDENTIALS.contains(&header)
+}
+
+/// Whether a value of this name enters a context only where it is configured.
+pub(super) fn is_withheld(name: &str) -> bool {
+    words(name).iter().any(|word| {
+        // `signature256`, `tokens`
+        let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
+        WORDS.contains(&word) || word.strip_suffix('s').is_some_and(|one| WORDS.contains(&one))
+    })
+}
+
+/// A query without the members that are withheld, on all levels.
+pub(super) fn without_withheld(query: &Value) -> Value {
+    match query {
+        Value::Array(array) => Value::array(array.items().iter().map(without_withheld).collect()),
+        Value::Object(object) => Value::Object(visible(object).into()),
+        value => value.clone(),
+    }
+}
+
+fn visible(object: &Object) -> Object {
+    let members = object.iter().filter(|(key, _)| !is_withheld(key));
+    members.map(|(key, value)| (key.clone(), without_withheld(value))).collect()
+}
+
+/// The words of a name in lower case: between signs, and where a small letter is followed by a capital one or
+/// several capitals by a small one (`APIKey`).
+fn words(name: &str) -> Vec<String> {
+    let chars: Vec<char> = name.chars().collect();
+    let mut words = vec![String::new()];
+    for (i, c) in chars.iter().enumerate() {
+        let before = i.checked_sub(1).and_then(|i| chars.get(i));
+        let is_after_small = before.is_some_and(|before| !before.is_uppercase());
+        let is_before_small = chars.get(i + 1).is_some_and(|after| after.is_lowercase());
+        if !c.is_alphanumeric() || c.is_uppercase() && (is_after_small || is_before_small) {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| c.is_alphanumeric()) {
+            word.extend(c.to_lowercase());
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr::json;
+
+    #[test]
+    fn names_with_a_word_for_a_secret_are_withheld() {
+        let withheld = [
+            "authorization",
+            "x-forwarded-authorization",
+            "x-auth-token",
+            "x-webhook-secret",
+            "x-access-token",
+            "x-amz-security-token",
+            "x-goog-iap-jwt-assertion",
+            "x-gitlab-token",
+            "x-goog-channel-token",
+            "x-telegram-bot-api-secret-token",
+            "x-api-key",
+            "x-apikey",
+            "x-hub-signature",
+            "x-hub-signature-256",
+            "x-shopify-hmac-sha256",
+            "stripe-signature",
+            "set-cookie",
+            "token",
+            "access_token",
+            "accessToken",
+            "APIKey",
+            "apiKeys",
+            "user.password",
+            "TOKEN",
+            "signature2",
+        ];
+        for name in withheld {
+            assert!(is_withheld(name), "{name}");
+        }
+        let visible = [
+            "content-type",
+            "user-agent",
+            "x-author",
+            "x-authority",
+            "x-keyboard",
+            "monkey",
+            "tokenizer",
+            "secretary",
+            "x-github-event",
+            "x-request-id",
+            "keyword",
+            "",
+            "é",
+        ];
+        for name in visible {
+            assert!(!is_withheld(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn members_of_a_query_are_withheld_on_all_levels() {
+        let query = r#"{"a":{"token":"x","b":"1"},"list":[{"key":"x","c":"2"}],"signature":"x"}"#;
+        let query = json::parse(query.as_bytes()).expect("JSON in a test");
+        let expected = r#"{"a":{"b":"1"},"list":[{"c":"2"}]}"#;
+        assert_eq!(json::stringify_or_null(&without_withheld(&query)), expected);
+    }
+}
