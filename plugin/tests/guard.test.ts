@@ -84,6 +84,17 @@ test.each([
   ['/api/webhooks/', '/api/', undefined],
   ['/api/webhook:other/abc', '/api/', undefined],
   ['/webhooks/abc', '/api/', undefined],
+  ['/api/webhook:trigger', '/api/', undefined],
+  ['/api/webhook%3Atrigger/abc/', '/api/', 'abc'],
 ])('%s below %s calls %s', (path, base, key) => {
   expect(webhookKey(path, base)).toBe(key);
+});
+
+test('the key may be given as NocoBase also takes it', () => {
+  for (const path of ['/api/webhook:trigger', '/api/webhook:trigger/', '/api/webhook%3atrigger']) {
+    expect(webhookKey(path, '/api/', 'a=1&filterByTk=a%20b')).toBe('a b');
+    expect(webhookKey(path, '/api/', 'filterByTk[]=a')).toBeUndefined();
+  }
+  expect(webhookKey('/api/webhooks/', '/api/', 'filterByTk=a')).toBeUndefined();
+  expect(webhookKey('/api/webhook:trigger/b', '/api/', 'filterByTk=a')).toBe('b');
 });

@@ -25,16 +25,35 @@ test.each([
   expect(replyOf(result)).toEqual(expected);
 });
 
-test('leaves out headers that HTTP does not allow', () => {
+test('leaves out headers without a value and those of the connection', () => {
   const headers = [
     { name: 'X-A', value: 1 },
-    { name: 'X-B', value: 'a\r\nb: c' },
-    { name: 'X B', value: 'a' },
     { name: 'Content-Length', value: '3' },
     { name: 'X-C', value: null },
-    { name: 'X-D', value: '✓' },
+    { name: '', value: 'a' },
+    { name: 'X-L', value: ' é ' },
   ];
-  expect(replyOf({ headers }).headers).toEqual([['X-A', '1']]);
+  expect(replyOf({ headers }).headers).toEqual([
+    ['X-A', '1'],
+    ['X-L', 'é'],
+  ]);
+});
+
+test.each([
+  ['X-B', 'a\r\nb: c', 'its value has line breaks or other control characters'],
+  ['X B', 'a', 'its name has characters that names of headers cannot have'],
+  ['X-D', '✓', 'its value has characters beyond ISO 8859-1'],
+  ['Location', null, 'it has no value, so nobody is told where to go'],
+])('says that %s cannot be sent', (name, value, reason) => {
+  const message = `The header "${name}" of the response cannot be sent: ${reason}.`;
+  expect(() => replyOf({ statusCode: 302, headers: [{ name, value }] })).toThrow(message);
+});
+
+test('percent-encodes URLs', () => {
+  const location = (value: string) => replyOf({ headers: [{ name: 'Location', value }] }).headers[0]?.[1];
+  expect(location('https://a.example/größe?q=✓ 1')).toBe('https://a.example/gr%C3%B6%C3%9Fe?q=%E2%9C%93%201');
+  expect(location("/a%20b?c[]=1&d='#e")).toBe("/a%20b?c[]=1&d='#e");
+  expect(location('/a\r\nb: c')).toBe('/a%0D%0Ab:%20c');
 });
 
 test.each([[99], [600], ['x'], [true], [200.5]])('refuses the status %j', (statusCode) => {

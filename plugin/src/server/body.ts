@@ -1,8 +1,9 @@
-// Reads the body of a request, and makes a value of it by its content type, as sidehook's `src/webhook/body.rs`.
+// Reads the body of a request, and makes a value of it by its content type, as sidehook's `src/webhook/body`.
 
 import type { IncomingMessage } from 'node:http';
-import busboy from 'busboy';
 import qs from 'qs';
+import { decoder, mediaType } from './charset';
+import { parseForm } from './multipart';
 import { Refusal } from './refusal';
 
 const JSON_TYPES = ['application/json', 'text/json', 'application/csp-report'];
@@ -14,34 +15,56 @@ export function bodyLimit(text = ''): number {
   return match ? Math.floor(Number(match[1]) * UNITS[(match[2] ?? 'b').toLowerCase()]!) : 10 * UNITS.mb!;
 }
 
-export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
-  const tooLarge = () => new Refusal(413, `The body is larger than ${limit} bytes.`, { Connection: 'close' });
-  if (Number(request.headers['content-length']) > limit) throw tooLarge();
+/** All of a body; `check` throws when it has become too long. */
+export async function readBody(request: IncomingMessage, check: (length: number) => void): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   // The connection has to stay, for the answer.
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > limit) throw tooLarge();
+    check(size);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }
 
-/** Undefined for no body. Refuses broken bodies (400) and those of other types (415). */
-export async function parseBody(contentType: string | undefined, bytes: Buffer): Promise<unknown> {
+/** Undefined for no body. Refuses broken bodies (400) and those of other types and charsets (415). */
+export function parseBody(contentType: string | undefined, bytes: Buffer): unknown {
   if (!bytes.length) return;
-  const essence = (contentType ?? '').split(';')[0]!.trim().toLowerCase();
-  if (essence === '') return parseUnnamed(bytes.toString('utf8'));
-  if (JSON_TYPES.includes(essence) || essence.endsWith('+json')) return parseJson(bytes.toString('utf8'));
-  if (essence === 'application/x-www-form-urlencoded')
-    return qs.parse(bytes.toString('utf8'), { allowDots: true });
-  if (essence === 'multipart/form-data') return parseMultipart(contentType!, bytes);
+  const { essence, charset, boundary } = mediaType(contentType);
+  if (essence === '') return parseUnnamed(utf8(bytes));
+  if (JSON_TYPES.includes(essence) || essence.endsWith('+json')) return parseJson(utf8(bytes));
+  if (essence === 'application/x-www-form-urlencoded') return parseUrlEncoded(charset, bytes);
+  if (essence === 'multipart/form-data') return parseMultipart(boundary, bytes);
   if (essence.startsWith('text/') || essence === 'application/xml' || essence.endsWith('+xml')) {
-    return decode(contentType!, bytes);
+    return decoderOf(charset)(bytes);
   }
   const accepted = 'JSON, application/x-www-form-urlencoded, multipart/form-data, text and XML';
   throw new Refusal(415, `Bodies of this type are not read; send ${accepted}.`);
+}
+
+function utf8(bytes: Buffer): string {
+  return new TextDecoder().decode(bytes);
+}
+
+function decoderOf(charset = 'utf-8'): (bytes: Buffer) => string {
+  const decode = decoder(charset);
+  if (decode) return decode;
+  throw new Refusal(415, "The charset of the body is not one of the WHATWG's encoding standard.");
+}
+
+function parseUrlEncoded(charset: string | undefined, bytes: Buffer): unknown {
+  const decode = decoderOf(charset);
+  if (!charset || /^utf-?8$/i.test(charset)) return qs.parse(utf8(bytes), { allowDots: true });
+  // One character per byte: escaped or not, it is the bytes of a name or value that are text.
+  const unescape = (text: string) => {
+    const escapes = /%([0-9a-f]{2})/gi;
+    const plain = text
+      .replace(/\+/g, ' ')
+      .replace(escapes, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+    return decode(Buffer.from(plain, 'latin1'));
+  };
+  return qs.parse(bytes.toString('latin1'), { allowDots: true, decoder: unescape });
 }
 
 function parseUnnamed(text: string): unknown {
@@ -61,46 +84,10 @@ function parseJson(text: string): unknown {
   }
 }
 
-function decode(contentType: string, bytes: Buffer): string {
-  const charset = /;\s*charset="?([^";\s]+)/i.exec(contentType)?.[1] ?? 'utf-8';
+function parseMultipart(boundary: string | undefined, bytes: Buffer): unknown {
   try {
-    return new TextDecoder(charset).decode(bytes);
-  } catch {
-    throw new Refusal(415, 'The charset of the body is not known.');
+    return parseForm(boundary, bytes);
+  } catch (error) {
+    throw new Refusal(400, `The body is not valid multipart/form-data: ${(error as Error).message}.`);
   }
-}
-
-/** Fields as text, files as `{filename, contentType, size, base64}`, several of one name as a list. */
-function parseMultipart(contentType: string, bytes: Buffer): Promise<unknown> {
-  const parts = new Map<string, unknown[]>();
-  const add = (name: string | undefined, value: unknown) => {
-    if (name === undefined) throw new Error('a part has no name');
-    parts.set(name, [...(parts.get(name) ?? []), value]);
-  };
-  return new Promise<unknown>((resolve, reject) => {
-    const limits = { fieldSize: Infinity, fieldNameSize: 1024 };
-    const parser = busboy({ headers: { 'content-type': contentType }, limits, defParamCharset: 'utf8' });
-    parser.on('field', (name, value) => add(name, value));
-    parser.on('file', (name, stream, { filename, mimeType }) => {
-      const chunks: Buffer[] = [];
-      stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-      stream.on('end', () => {
-        const content = Buffer.concat(chunks);
-        add(name, {
-          filename,
-          contentType: mimeType,
-          size: content.length,
-          base64: content.toString('base64'),
-        });
-      });
-    });
-    parser.on('close', () => {
-      const one = ([name, values]: [string, unknown[]]) => [name, values.length === 1 ? values[0] : values];
-      resolve(Object.fromEntries([...parts].map(one)));
-    });
-    parser.on('error', reject);
-    parser.end(bytes);
-  }).catch(() => {
-    throw new Refusal(400, 'The body is not a valid multipart form.');
-  });
 }

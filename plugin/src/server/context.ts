@@ -1,10 +1,12 @@
 // The `$context` of an execution: what the trigger picks of a request, or the request as a whole. The rules are
 // those of sidehook's `src/webhook/context.rs`.
 
-import { compile, type JSONPathQuery } from 'json-p3';
+import { JSONPathEnvironment, type JSONPathQuery, JSONPathRecursionLimitError } from 'json-p3';
 import get from 'lodash/get';
 import qs from 'qs';
 import { isObject, type Item, type TriggerConfig } from './config';
+import { Refusal } from './refusal';
+import { isCredential, isWithheld, withoutWithheld } from './withheld';
 
 export interface Incoming {
   /** Names and values in turn, as node reads them. */
@@ -17,25 +19,27 @@ export interface Incoming {
 
 type Members = [string, unknown][];
 
-/** Headers that never enter a context, not even when they are configured. */
-const CREDENTIALS = ['authorization', 'proxy-authorization', 'cookie'];
-/** Headers that prove who the sender is; they enter a context only when they are configured. */
-const PROOFS = ['x-gitlab-token', 'x-goog-channel-token', 'x-telegram-bot-api-secret-token', 'x-api-key'];
+/** The most values that the JSONPaths of a trigger may find in one request, with all that is in them. sidehook, which
+ * does nothing else meanwhile, allows for more. */
+const MAX_FOUND = 500_000;
+/** How long they may search. */
+const SEARCH_MS = 1000;
+/** Deeper than sidehook reads a body. */
+const JSON_PATH = new JSONPathEnvironment({ maxRecursionDepth: 1000 });
 
 export function buildContext(config: TriggerConfig, incoming: Incoming): Record<string, unknown> {
   const request = isObject(config.request) ? config.request : undefined;
   const isWhole = !request || config.sidehook?.context === 'full';
   const headers = joinHeaders(incoming.rawHeaders);
   const query = qs.parse(incoming.query);
+  const shown = Object.entries(withoutWithheld(query) as object);
+  const search: Search = { left: MAX_FOUND, deadline: Date.now() + SEARCH_MS };
   const items = (part: 'headers' | 'query' | 'body') => namedKeys(request?.[part]);
   const context: Members = [
-    [
-      'headers',
-      members([...(isWhole ? withoutSecrets(headers) : []), ...pickHeaders(items('headers'), headers)]),
-    ],
-    ['query', members([...(isWhole ? Object.entries(query) : []), ...pick(items('query'), query)])],
+    ['headers', members([...(isWhole ? visible(headers) : []), ...pickHeaders(items('headers'), headers)])],
+    ['query', members([...(isWhole ? shown : []), ...pick(items('query'), query, search)])],
   ];
-  if (request) context.push(['body', members(pick(items('body'), incoming.body))]);
+  if (request) context.push(['body', members(pick(items('body'), incoming.body, search))]);
   if (isWhole) context.push(['data', incoming.body], ['params', {}]);
   return members(context);
 }
@@ -51,24 +55,19 @@ function joinHeaders(raw: string[]): Map<string, string> {
   return joined;
 }
 
-function withoutSecrets(headers: Map<string, string>): Members {
-  const isSecret = (name: string) =>
-    CREDENTIALS.includes(name) ||
-    PROOFS.includes(name) ||
-    name.includes('signature') ||
-    name.includes('hmac');
-  return [...headers].filter(([name]) => !isSecret(name));
+function visible(headers: Map<string, string>): Members {
+  return [...headers].filter(([name]) => !isWithheld(name));
 }
 
 function pickHeaders(items: [string, string][], headers: Map<string, string>): Members {
-  const allowed = items.filter(([key]) => !CREDENTIALS.includes(key.toLowerCase()));
+  const allowed = items.filter(([key]) => !isCredential(key.toLowerCase()));
   return allowed.map(([key, name]) => [name, headers.get(key.toLowerCase())]);
 }
 
-function pick(items: [string, string][], source: unknown): Members {
+function pick(items: [string, string][], source: unknown, search: Search): Members {
   return items.map(([key, name]) => {
     const query = jsonPath(key);
-    return [name, query ? find(query, source) : get(source, key)];
+    return [name, query ? find(query, source, search) : get(source, key)];
   });
 }
 
@@ -76,17 +75,43 @@ function pick(items: [string, string][], source: unknown): Members {
 function jsonPath(key: string): JSONPathQuery | undefined {
   if (!key.startsWith('$')) return;
   try {
-    return compile(key);
+    return JSON_PATH.compile(key);
   } catch {
     return;
   }
 }
 
+/** What the JSONPaths of one request may still take. */
+interface Search {
+  left: number;
+  deadline: number;
+}
+
 /** A path that can find one value at most gives that value, any other a list of all. */
-function find(query: JSONPathQuery, source: unknown): unknown {
+function find(query: JSONPathQuery, source: unknown, search: Search): unknown {
   if (source === undefined) return;
-  const values = query.query(source as never).values();
+  const values: unknown[] = [];
+  try {
+    for (const { value } of query.lazyQuery(source as never)) {
+      if (Date.now() > search.deadline) throw tooMuch();
+      weigh(value, search);
+      values.push(value);
+    }
+  } catch (error) {
+    throw error instanceof JSONPathRecursionLimitError ? tooMuch() : error;
+  }
   return query.singularQuery() ? values[0] : values;
+}
+
+/** Counts all that is within a value, because it becomes part of the context once more. */
+function weigh(value: unknown, search: Search): void {
+  search.left -= 1 + (typeof value === 'string' ? value.length >> 4 : 0);
+  if (search.left < 0) throw tooMuch();
+  if (typeof value === 'object' && value) for (const child of Object.values(value)) weigh(child, search);
+}
+
+function tooMuch(): Refusal {
+  return new Refusal(400, 'A JSONPath of this webhook finds too much in this request.');
 }
 
 /** The keys of a list of `{key, alias, _var}` with their names in the context. */

@@ -90,7 +90,7 @@ export default class PluginSidehook extends Plugin {
 
   /** Comes before NocoBase's body parser. */
   private async webhook(ctx: Context, next: Next) {
-    const key = webhookKey(ctx.path, process.env.API_BASE_PATH);
+    const key = webhookKey(ctx.path, process.env.API_BASE_PATH, ctx.querystring);
     // sidehook serves the database of the main application only.
     const isForwarded = this.url && this.app.name === 'main';
     if (key === undefined || !(isForwarded || this.local)) return next();

@@ -3,10 +3,9 @@
 
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { checkCredentials } from './admission';
-import { bodyLimit, parseBody, readBody } from './body';
+import { bodyLimit, readBody } from './body';
 import { isObject, type TriggerConfig } from './config';
-import { buildContext } from './context';
+import { Intake } from './intake';
 import type { Application, Execution, Processor, Workflow, WorkflowPlugin } from './nocobase';
 import { Refusal } from './refusal';
 import { type Reply, replyOf, replyOfRefusal, replyOfStatus } from './reply';
@@ -43,18 +42,12 @@ export class LocalWebhook {
 
   private async run(key: string, request: IncomingMessage): Promise<Reply> {
     const workflow = this.find(key);
-    if (request.method !== 'POST') {
-      throw new Refusal(405, 'This webhook answers POST only.', { Allow: 'POST' });
-    }
     const config: TriggerConfig = isObject(workflow.config) ? workflow.config : {};
-    checkCredentials(config.basicAuthentication, request.headers.authorization);
-    const bytes = await readBody(request, bodyLimit(this.options.bodyLimit));
-    if ((request.headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity') {
-      throw new Refusal(415, 'Compressed bodies are not taken; send the body as it is.');
-    }
-    const body = await parseBody(request.headers['content-type'], bytes);
     const query = (request.url ?? '').split('?').slice(1).join('?');
-    const context = buildContext(config, { rawHeaders: request.rawHeaders, query, body });
+    const incoming = { method: request.method ?? '', rawHeaders: request.rawHeaders, query };
+    const intake = new Intake(config, incoming, bodyLimit(this.options.bodyLimit));
+    intake.admit();
+    const context = intake.read(await readBody(request, (length) => intake.checkLength(length)));
     return workflow.sync ? this.answer(workflow, context) : this.enqueue(workflow, config, context);
   }
 

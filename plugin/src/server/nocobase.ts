@@ -87,6 +87,8 @@ export interface Database {
 
 export interface Context {
   path: string;
+  /** Without `?`. */
+  querystring: string;
   req: IncomingMessage;
   res: ServerResponse;
   respond?: boolean;

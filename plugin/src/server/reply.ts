@@ -31,7 +31,7 @@ const CONNECTION_HEADERS = [
 export function replyOf(result: unknown): Reply {
   const { statusCode, headers, body }: Record<string, unknown> = isObject(result) ? result : {};
   const status = readStatus(statusCode);
-  const all = (Array.isArray(headers) ? headers : []).flatMap(readHeader);
+  const all = readHeaders(headers, status);
   const isType = ([name]: [string, string]) => name.toLowerCase() === 'content-type';
   const type = all.filter(isType).pop()?.[1];
   const reply: Reply = { status, headers: all.filter((header) => !isType(header)) };
@@ -64,12 +64,45 @@ function readStatus(value: unknown): number {
   throw new Refusal(500, 'The status code of the response is not a whole number from 200 to 599.');
 }
 
-/** Leaves out what HTTP does not allow, what has no value, and what belongs to the connection. */
-function readHeader(item: unknown): [string, string][] {
-  if (!isObject(item) || typeof item.name !== 'string') return [];
-  if (!['string', 'number', 'boolean'].includes(typeof item.value)) return [];
-  const name = item.name.trim();
-  const value = String(item.value).trim();
-  const isAllowed = /^[\w!#$%&'*+\-.^`|~]+$/.test(name) && /^[\t\x20-\x7e\xa0-\xff]*$/.test(value);
-  return isAllowed && !CONNECTION_HEADERS.includes(name.toLowerCase()) ? [[name, value]] : [];
+/**
+ * The headers of a list of `{name, value}`, by the rules of sidehook's `src/field.rs`: leaves out what has no name or
+ * value, and what belongs to the connection, and percent-encodes URLs. Throws for others that HTTP cannot carry.
+ */
+export function readHeaders(list: unknown, status: unknown): [string, string][] {
+  return (Array.isArray(list) ? list : []).flatMap((item): [string, string][] => {
+    const name = isObject(item) && typeof item.name === 'string' ? item.name.trim() : '';
+    if (!name || CONNECTION_HEADERS.includes(name.toLowerCase())) return [];
+    const value = readValue(name, item.value);
+    if (value === undefined && name.toLowerCase() === 'location' && isRedirection(status)) {
+      throw unsendable(name, 'it has no value, so nobody is told where to go');
+    }
+    return value === undefined ? [] : [[name, value]];
+  });
+}
+
+function readValue(name: string, given: unknown): string | undefined {
+  if (!['string', 'number', 'boolean'].includes(typeof given)) return;
+  const value = String(given).trim();
+  if (!/^[\w!#$%&'*+\-.^`|~]+$/.test(name)) {
+    throw unsendable(name, 'its name has characters that names of headers cannot have');
+  }
+  if (['location', 'content-location'].includes(name.toLowerCase())) {
+    const escape = (char: string) =>
+      [...Buffer.from(char)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('');
+    return value.replace(/[\x00-\x20"<>\\^`{|}\x7f]|[^\x00-\x7f]+/gu, escape) || undefined;
+  }
+  if (/[\x00-\x08\x0a-\x1f\x7f-\x9f]/.test(value)) {
+    throw unsendable(name, 'its value has line breaks or other control characters');
+  }
+  if (/[^\x00-\xff]/.test(value)) throw unsendable(name, 'its value has characters beyond ISO 8859-1');
+  return value;
+}
+
+function isRedirection(status: unknown): boolean {
+  const number = Number(status);
+  return number >= 300 && number < 400 && number !== 304;
+}
+
+function unsendable(name: string, reason: string): Refusal {
+  return new Refusal(500, `The header ${JSON.stringify(name)} of the response cannot be sent: ${reason}.`);
 }

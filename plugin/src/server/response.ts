@@ -1,6 +1,7 @@
 // The workflow node `response`: answers the caller of a synchronous webhook and ends the execution.
 
 import { validateResponse } from './config';
+import { readHeaders } from './reply';
 import type { FlowNode, Id, Job, Processor, Workflow } from './nocobase';
 
 const RESOLVED = 1;
@@ -23,6 +24,8 @@ export class ResponseInstruction {
       headers: rendered.headers === undefined ? [] : rendered.headers,
     };
     if (rendered.body !== undefined) result.body = rendered.body;
+    // The caller is told 500 then, and the job says why.
+    readHeaders(result.headers, result.statusCode);
     const job: Job = processor.saveJob({
       status: RESOLVED,
       result,

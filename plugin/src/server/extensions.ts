@@ -1,0 +1,33 @@
+// The members of `sidehook` in a trigger's configuration. What this version does not know, or cannot use, lets nobody
+// in, by the rules of sidehook's `src/webhook/trigger.rs`: it may be meant to keep somebody out.
+
+import { isObject } from './config';
+
+const USABLE: Record<string, (value: unknown) => boolean> = {
+  context: (value) => value == null || value === 'full',
+  path: (value) => !value || isPath(value),
+};
+
+/** Whether everything in it can be used. */
+export function isUsable(sidehook: unknown): boolean {
+  if (!sidehook) return true;
+  if (!isObject(sidehook)) return false;
+  return Object.entries(sidehook).every(
+    ([name, value]) => Object.hasOwn(USABLE, name) && USABLE[name]!(value),
+  );
+}
+
+/** `orders/:id`, by the rules of `src/webhook/path.rs`. Here nothing is served at it. */
+function isPath(path: unknown): boolean {
+  if (typeof path !== 'string') return false;
+  const segments = path
+    .trim()
+    .replace(/^\/+|\/+$/g, '')
+    .split('/');
+  const parameters = segments.filter((segment) => segment.startsWith(':'));
+  const isSegment = (segment: string) =>
+    segment.startsWith(':')
+      ? /^:[A-Za-z0-9_-]+$/.test(segment)
+      : segment !== '' && segment !== '.' && segment !== '..' && !/[?#*]/.test(segment);
+  return segments.every(isSegment) && new Set(parameters).size === parameters.length;
+}

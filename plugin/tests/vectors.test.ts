@@ -1,0 +1,49 @@
+// The cases that sidehook's own tests read, too: what one side lets in, refuses or makes of a request, the other does.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { Intake } from '../src/server/intake';
+import { Refusal } from '../src/server/refusal';
+
+interface Case {
+  name: string;
+  trigger?: unknown;
+  request: {
+    method?: string;
+    headers?: [string, string][];
+    query?: string;
+    body?: string | { base64: string };
+  };
+  bodyLimit?: number;
+  context?: unknown;
+  refusal?: { status: number; message?: string; headers?: Record<string, string> };
+}
+
+const FOLDER = new URL('../../tests/webhook/', import.meta.url);
+
+/** What a request comes to, in the form in which cases expect it. */
+function outcome({ trigger, request, bodyLimit = 1 << 20 }: Case): Pick<Case, 'context' | 'refusal'> {
+  const { method = 'POST', headers = [], query = '', body = '' } = request;
+  const bytes = typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.base64, 'base64');
+  const intake = new Intake(trigger, { method, rawHeaders: headers.flat(), query }, bodyLimit);
+  try {
+    intake.admit();
+    return { context: intake.read(bytes) };
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    const names = Object.entries(error.headers).map(([name, value]) => [name.toLowerCase(), value]);
+    return { refusal: { status: error.status, message: error.message, headers: Object.fromEntries(names) } };
+  }
+}
+
+for (const file of readdirSync(FOLDER)) {
+  const { cases }: { cases: Case[] } = JSON.parse(readFileSync(new URL(file, FOLDER), 'utf8'));
+  describe(file, () => {
+    test.each(cases)('$name', (given) => {
+      const found = outcome(given);
+      if (given.refusal) expect(found.refusal).toMatchObject(given.refusal);
+      // As texts, because the order of keys counts.
+      else expect(JSON.stringify(found)).toBe(JSON.stringify({ context: given.context }));
+    });
+  });
+}
