@@ -1,8 +1,12 @@
 //! Rich text as NocoBase would keep it. NocoBase takes dangerous HTML out (`sanitize-rich-text-html.ts`); here a text
-//! has to do without it from the start, because nothing but a whole HTML parser could take it out safely.
+//! has to do without it from the start. What its tags are, is decided as browsers do it, by their own parser.
 
-use std::iter::Peekable;
-use std::str::CharIndices;
+use std::cell::Cell;
+
+use html5ever::tendril::StrTendril;
+use html5ever::tokenizer::{
+    BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
+};
 
 /// Elements without attributes of their own; some may be indented.
 const PLAIN: [&str; 21] = [
@@ -29,68 +33,66 @@ const PLAIN: [&str; 21] = [
     "ul",
 ];
 
+/// Stands behind every text: where the parser does not find it, the text ends in the middle of something.
+const END: &str = "br";
+
 /// Whether the text holds nothing but elements, attributes and addresses that NocoBase leaves alone.
 pub(super) fn is_safe(text: &str) -> bool {
-    let mut rest = text;
-    while let Some(start) = rest.find('<') {
-        rest = &rest[start + 1..];
-        // Before anything else it is text.
-        if rest.starts_with(|c: char| c.is_ascii_alphabetic() || "/!?".contains(c)) {
-            let Some(after) = tag(rest) else { return false };
-            rest = after;
-        }
-    }
-    true
+    let input = BufferQueue::default();
+    input.push_back(StrTendril::from(format!("{text}<{END}>")));
+    let tokenizer = Tokenizer::new(Judge::default(), TokenizerOpts::default());
+    // A script would stop the parser here; it is no element that may be there.
+    let _ = tokenizer.feed(&input);
+    tokenizer.end();
+    !tokenizer.sink.has_found_fault.get() && tokenizer.sink.is_at_end.get()
 }
 
-/// What follows a tag that may be there; the `<` has been read.
-fn tag(text: &str) -> Option<&str> {
-    let (inner, after) = text.split_once('>')?;
-    if let Some(name) = inner.strip_prefix('/') {
-        return is_element(name).then_some(after);
-    }
-    let inner = inner.strip_suffix('/').unwrap_or(inner);
-    let name_end = inner.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(inner.len());
-    let (name, attributes) = inner.split_at(name_end);
-    let mut chars = attributes.char_indices().peekable();
-    while let Some((key, value)) = attribute(attributes, &mut chars)? {
-        if !is_allowed(name, key, value, attributes) {
-            return None;
-        }
-    }
-    is_element(name).then_some(after)
+#[derive(Default)]
+struct Judge {
+    has_found_fault: Cell<bool>,
+    /// Whether the last tag is the one that stands behind the text.
+    is_at_end: Cell<bool>,
 }
 
-/// The next attribute with its value in double quotes; an outer `None` for anything else.
-#[expect(clippy::option_option, reason = "none is left, and none can be read, are different things")]
-fn attribute<'a>(text: &'a str, chars: &mut Peekable<CharIndices<'_>>) -> Option<Option<(&'a str, &'a str)>> {
-    let mut has_space = false;
-    while chars.next_if(|(_, c)| c.is_ascii_whitespace()).is_some() {
-        has_space = true;
+impl TokenSink for Judge {
+    type Handle = ();
+
+    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
+        let is_allowed = match &token {
+            Token::TagToken(tag) => {
+                self.is_at_end.set(&*tag.name == END && tag.attrs.is_empty());
+                is_allowed_tag(tag)
+            }
+            Token::CommentToken(_) | Token::DoctypeToken(_) => false,
+            // `a < b` is an error, too, and text.
+            _ => true,
+        };
+        if !is_allowed {
+            self.has_found_fault.set(true);
+        }
+        TokenSinkResult::Continue
     }
-    let Some((start, _)) = chars.peek().copied() else { return Some(None) };
-    while chars.next_if(|(_, c)| c.is_ascii_lowercase()).is_some() {}
-    let (end, equals) = chars.next()?;
-    let (_, quote) = chars.next()?;
-    if !has_space || equals != '=' || quote != '"' || end == start {
-        return None;
-    }
-    let value = text.get(end + 2..)?;
-    let length = value.find('"')?;
-    while chars.next_if(|(place, _)| *place <= end + 2 + length).is_some() {}
-    Some(Some((text.get(start..end)?, value.get(..length)?)))
+}
+
+fn is_allowed_tag(tag: &Tag) -> bool {
+    let attributes: Vec<(&str, &str)> =
+        tag.attrs.iter().map(|attribute| (&*attribute.name.local, &*attribute.value)).collect();
+    let may_have_some = tag.kind == TagKind::StartTag || attributes.is_empty();
+    may_have_some
+        && is_element(&tag.name)
+        && attributes.iter().all(|(key, value)| is_allowed(&tag.name, key, value, &attributes))
 }
 
 fn is_element(name: &str) -> bool {
     PLAIN.contains(&name) || name == "span"
 }
 
-fn is_allowed(element: &str, key: &str, value: &str, attributes: &str) -> bool {
+fn is_allowed(element: &str, key: &str, value: &str, attributes: &[(&str, &str)]) -> bool {
     let is_image = value.strip_prefix("data:image/").and_then(|rest| rest.split_once(";base64,"));
     match (element, key) {
         ("a", "href") => has_scheme(value, &["http://", "https://", "mailto:", "tel:"]) || is_local(value),
         ("a", "target") => {
-            value == "_self" || (value == "_blank" && attributes.contains(r#"rel="noopener noreferrer""#))
+            value == "_self" || (value == "_blank" && attributes.contains(&("rel", "noopener noreferrer")))
         }
         ("a", "rel") => value == "noopener noreferrer",
         ("img", "src") => {
@@ -160,6 +162,17 @@ mod tests {
             "<p",
             r#"<a href="https://a"onclick="x">"#,
             r#"<img alt="a>b" src="x"#,
+            "<img alt=",
+            "text</p",
+            "<br ",
+            "<!--",
+            "<p><![CDATA[x]]>",
+            "</p onclick=x>",
+            "<ſcript>",
+            r#"<a href="java
+script:alert(1)">x</a>"#,
+            "<textarea><p></textarea>",
+            "<p/onclick=x>",
         ];
         for text in unsafe_ones {
             assert!(!is_safe(text), "{text}");
