@@ -96,6 +96,14 @@ impl Collection {
         if declared.is_empty() { self.primary_key.iter().cloned().collect() } else { declared }
     }
 
+    /// The attribute that NocoBase finds records by.
+    pub fn target_key(&self) -> Option<Arc<str>> {
+        match self.option("filterTargetKey") {
+            Value::Text(key) if self.field(&key).is_some() => Some(key),
+            _ => self.primary_key.clone(),
+        }
+    }
+
     pub fn option(&self, name: &str) -> Value {
         self.options.member(name)
     }

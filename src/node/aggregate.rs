@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use entity::number_text;
+use entity::status::job::{ERROR, RESOLVED};
 use serde::Deserialize;
 
-use super::data_source::{CollectionName, Source, resolve};
-use super::{Context, Example, Node, NodeType, Outcome, resolved};
+use super::data_source::{BOOKS, CollectionName, Source, resolve};
+use super::{Context, Example, Node, NodeType, Outcome, Sample, resolved};
 use crate::collection::aggregate::{Aggregate as Calculation, AggregateFunction, Source as Associated};
 use crate::expr::convert::{text_to_number, to_number, to_text};
 use crate::expr::{Object, Template, Thrown, Value};
@@ -192,15 +193,25 @@ fn not_round(value: &Value) -> Thrown {
 
 impl NodeType for Aggregate {
     const TYPE: &'static str = "aggregate";
+    const SAMPLE: Option<&'static Sample> = Some(BOOKS);
 
     fn examples() -> Vec<Example> {
-        vec![Example {
-            about: "Says that there is no such collection",
-            config: r#"{"aggregator": "count", "collection": "no_such_collection", "params": {"field": "id"}}"#,
-            context: "{}",
-            status: entity::status::job::ERROR,
-            result: r#"{"message":"Cannot read properties of undefined (reading 'aggregate')"}"#,
-        }]
+        vec![
+            Example {
+                about: "Adds up a field of the records that match",
+                config: r#"{"aggregator": "sum", "collection": "books", "params": {"field": "price", "filter": {"stock": {"$gt": 0}}}}"#,
+                context: "{}",
+                status: RESOLVED,
+                result: "17.5",
+            },
+            Example {
+                about: "Says that there is no such collection",
+                config: r#"{"aggregator": "count", "collection": "no_such_collection", "params": {"field": "id"}}"#,
+                context: "{}",
+                status: ERROR,
+                result: r#"{"message":"Cannot read properties of undefined (reading 'aggregate')"}"#,
+            },
+        ]
     }
 }
 

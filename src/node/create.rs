@@ -1,13 +1,13 @@
 //! Creates a record, or several, with what is nested in its values (`CreateInstruction.ts`).
 
 use async_trait::async_trait;
-use entity::status::job::ERROR;
+use entity::status::job::{ERROR, RESOLVED};
 use serde::Deserialize;
 
-use super::data_source::appends;
+use super::data_source::{BOOKS, appends};
 use super::record::api::outcome;
 use super::record::{Destination, Unknown, change};
-use super::{Context, Example, Node, NodeType, Outcome, resolved};
+use super::{Context, Example, Node, NodeType, Outcome, Sample, resolved};
 use crate::collection::{Collection, Find};
 use crate::expr::{Template, Thrown, Value};
 
@@ -62,7 +62,7 @@ impl Node for Create {
                 if appends.is_empty() {
                     return Ok(together(created, single));
                 }
-                let key = target_key(&destination.collection).zip(created.first());
+                let key = destination.collection.target_key().zip(created.first());
                 let key = key.map(|(key, record)| record.member(&key)).unwrap_or_default();
                 if single && !key.is_truthy() {
                     return Err(Thrown::error("NocoBase has not told the key of the record that it created"));
@@ -76,7 +76,7 @@ impl Node for Create {
         for values in records {
             change.values = values;
             let instance = writer.create(&collection, &change).await?;
-            key = target_key(&collection).map(|key| instance.raw(&key)).unwrap_or_default();
+            key = collection.target_key().map(|key| instance.raw(&key)).unwrap_or_default();
             created.push(instance.to_value(writer.codec));
         }
         if appends.is_empty() {
@@ -96,31 +96,33 @@ fn together(mut created: Vec<Value>, single: bool) -> Value {
 /// What is read once more, with what is appended. Several records have no key together: NocoBase then reads the
 /// first record of the collection.
 fn appended(collection: &Collection, key: Value, single: bool, appends: Vec<String>) -> Find {
-    let filter = match target_key(collection).filter(|_| single) {
+    let filter = match collection.target_key().filter(|_| single) {
         Some(name) => Value::object([(name, key)]),
         None => Value::Undefined,
     };
     Find { filter, appends, limit: Some(1), ..Find::default() }
 }
 
-/// The attribute that NocoBase finds records by.
-fn target_key(collection: &Collection) -> Option<std::sync::Arc<str>> {
-    match collection.option("filterTargetKey") {
-        Value::Text(key) if collection.field(&key).is_some() => Some(key),
-        _ => collection.primary_key.clone(),
-    }
-}
-
 impl NodeType for Create {
     const TYPE: &'static str = "create";
+    const SAMPLE: Option<&'static Sample> = Some(BOOKS);
 
     fn examples() -> Vec<Example> {
-        vec![Example {
-            about: "Says that there is no such collection",
-            config: r#"{"collection": "no_such_collection", "params": {"values": {"title": "A"}}}"#,
-            context: "{}",
-            status: ERROR,
-            result: r#"{"message":"Cannot destructure property 'repository' of 'dataSource.collectionManager.getCollection(...)' as it is undefined."}"#,
-        }]
+        vec![
+            Example {
+                about: "Creates a record from the payload and returns it",
+                config: r#"{"collection": "books", "params": {"values": {"title": "{{$context.body.title}}", "price": "{{$context.body.price}}", "stock": 1}}}"#,
+                context: r#"{"body": {"title": "Persuasion", "price": 7.25}}"#,
+                status: RESOLVED,
+                result: r#"{"id":4,"title":"Persuasion","price":7.25,"stock":1}"#,
+            },
+            Example {
+                about: "Says that there is no such collection",
+                config: r#"{"collection": "no_such_collection", "params": {"values": {"title": "A"}}}"#,
+                context: "{}",
+                status: ERROR,
+                result: r#"{"message":"Cannot destructure property 'repository' of 'dataSource.collectionManager.getCollection(...)' as it is undefined."}"#,
+            },
+        ]
     }
 }

@@ -4,10 +4,19 @@ use std::sync::Arc;
 
 use sea_orm::{DatabaseExecutor, DbErr};
 
-use super::Context;
+use super::{Context, Sample};
 use crate::collection::{Collections, Reader, Schema};
 use crate::expr::convert::to_text;
 use crate::expr::{Thrown, Value};
+
+/// What the examples of data nodes work on.
+pub(super) const BOOKS: &Sample = &Sample {
+    collection: r#"{"name": "books", "autoGenId": false, "createdAt": false, "updatedAt": false, "fields": [
+        {"name": "id", "type": "bigInt", "primaryKey": true, "autoIncrement": true},
+        {"name": "title", "type": "string"}, {"name": "price", "type": "double"}, {"name": "stock", "type": "integer"}]}"#,
+    records: r#"[{"id": 1, "title": "Emma", "price": 9.5, "stock": 4}, {"id": 2, "title": "Dune", "price": 12, "stock": 0},
+        {"id": 3, "title": "Momo", "price": 8, "stock": 7}]"#,
+};
 
 /// A collection as configurations name it: `posts`, or `erp:orders` of another data source.
 #[derive(Debug, PartialEq)]

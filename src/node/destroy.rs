@@ -1,12 +1,13 @@
 //! Deletes the records that a filter finds (`DestroyInstruction.ts`).
 
 use async_trait::async_trait;
-use entity::status::job::ERROR;
+use entity::status::job::{ERROR, RESOLVED};
 use serde::Deserialize;
 
+use super::data_source::BOOKS;
 use super::record::api::outcome;
 use super::record::{Destination, UNCHECKED, change};
-use super::{Context, Example, Node, NodeType, Outcome, resolved};
+use super::{Context, Example, Node, NodeType, Outcome, Sample, resolved};
 use crate::expr::{Template, Thrown, Value};
 
 #[derive(Default, Deserialize)]
@@ -35,14 +36,24 @@ impl Node for Destroy {
 
 impl NodeType for Destroy {
     const TYPE: &'static str = "destroy";
+    const SAMPLE: Option<&'static Sample> = Some(BOOKS);
 
     fn examples() -> Vec<Example> {
-        vec![Example {
-            about: "Says that there is no such collection",
-            config: r#"{"collection": "no_such_collection", "params": {"filter": {"id": 1}}}"#,
-            context: "{}",
-            status: ERROR,
-            result: r#"{"message":"Cannot destructure property 'repository' of 'this.workflow.app.dataSourceManager.dataSources.get(...).collectionManager.getCollection(...)' as it is undefined."}"#,
-        }]
+        vec![
+            Example {
+                about: "Deletes the records that match and counts them",
+                config: r#"{"collection": "books", "params": {"filter": {"stock": 0}}}"#,
+                context: r#"{}"#,
+                status: RESOLVED,
+                result: r#"1"#,
+            },
+            Example {
+                about: "Says that there is no such collection",
+                config: r#"{"collection": "no_such_collection", "params": {"filter": {"id": 1}}}"#,
+                context: "{}",
+                status: ERROR,
+                result: r#"{"message":"Cannot destructure property 'repository' of 'this.workflow.app.dataSourceManager.dataSources.get(...).collectionManager.getCollection(...)' as it is undefined."}"#,
+            },
+        ]
     }
 }

@@ -40,7 +40,7 @@ use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
 pub use context::{Context, Draft, Job, JobId, NodeIndex, Run};
-pub use registry::{Example, Kind, NODES, find};
+pub use registry::{Example, Kind, NODES, Sample, find};
 pub use services::Services;
 
 use crate::expr::{Template, Thrown, Value};
@@ -92,6 +92,9 @@ pub trait NodeType: Node + DeserializeOwned + 'static {
 
     /// Whether running the node changes something outside the database.
     const HAS_OUTSIDE_EFFECTS: bool = false;
+
+    /// The collection that the examples work on, for nodes that read or write one.
+    const SAMPLE: Option<&'static Sample> = None;
 
     /// Configurations with what they record: checked by a test, printed by `sidehook nodes`.
     fn examples() -> Vec<Example>;

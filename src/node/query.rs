@@ -1,11 +1,11 @@
 //! Reads records of a collection, one or many (`QueryInstruction.ts`).
 
 use async_trait::async_trait;
-use entity::status::job::{FAILED, RESOLVED};
+use entity::status::job::{ERROR, FAILED, RESOLVED};
 use serde::Deserialize;
 
-use super::data_source::{CollectionName, Source, appends, resolve, texts};
-use super::{Context, Draft, Example, Node, NodeType, Outcome};
+use super::data_source::{BOOKS, CollectionName, Source, appends, resolve, texts};
+use super::{Context, Draft, Example, Node, NodeType, Outcome, Sample};
 use crate::collection::{Find, Sort};
 use crate::expr::convert::{to_number, to_text};
 use crate::expr::{Template, Thrown, Value};
@@ -105,15 +105,25 @@ fn sort(value: &Value) -> Result<Vec<Sort>, Thrown> {
 
 impl NodeType for Query {
     const TYPE: &'static str = "query";
+    const SAMPLE: Option<&'static Sample> = Some(BOOKS);
 
     fn examples() -> Vec<Example> {
-        vec![Example {
-            about: "Says that there is no such collection",
-            config: r#"{"collection": "no_such_collection", "params": {"filter": {"id": 1}}}"#,
-            context: "{}",
-            status: entity::status::job::ERROR,
-            result: r#"{"message":"Cannot destructure property 'repository' of 'this.workflow.app.dataSourceManager.dataSources.get(...).collectionManager.getCollection(...)' as it is undefined."}"#,
-        }]
+        vec![
+            Example {
+                about: "Reads the records that match, in the order that is asked for",
+                config: r#"{"collection": "books", "multiple": true, "params": {"filter": {"stock": {"$gt": 0}}, "sort": [{"field": "price", "direction": "asc"}], "fields": ["title", "stock"]}}"#,
+                context: r#"{}"#,
+                status: RESOLVED,
+                result: r#"[{"title":"Momo","stock":7},{"title":"Emma","stock":4}]"#,
+            },
+            Example {
+                about: "Says that there is no such collection",
+                config: r#"{"collection": "no_such_collection", "params": {"filter": {"id": 1}}}"#,
+                context: "{}",
+                status: ERROR,
+                result: r#"{"message":"Cannot destructure property 'repository' of 'this.workflow.app.dataSourceManager.dataSources.get(...).collectionManager.getCollection(...)' as it is undefined."}"#,
+            },
+        ]
     }
 }
 

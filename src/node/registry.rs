@@ -47,6 +47,7 @@ pub fn find(type_name: &str) -> Option<&'static Kind> {
 pub struct Kind {
     pub type_name: &'static str,
     pub has_outside_effects: bool,
+    pub sample: Option<&'static Sample>,
     pub examples: fn() -> Vec<Example>,
     decode: fn(&str) -> Result<Arc<dyn Node>, serde_json::Error>,
 }
@@ -56,6 +57,7 @@ impl Kind {
         Self {
             type_name: N::TYPE,
             has_outside_effects: N::HAS_OUTSIDE_EFFECTS,
+            sample: N::SAMPLE,
             examples: N::examples,
             decode: |config| Ok(Arc::new(serde_json::from_str::<N>(config)?)),
         }
@@ -83,6 +85,14 @@ pub struct Example {
     pub status: i32,
     /// JSON; empty for an undefined result, which is recorded as NULL.
     pub result: &'static str,
+}
+
+/// A collection with records; each example of a node type finds it as it is here.
+pub struct Sample {
+    /// JSON: a payload of NocoBase's `collections:create`.
+    pub collection: &'static str,
+    /// JSON: an array of records.
+    pub records: &'static str,
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Changes the records that a filter finds (`UpdateInstruction.ts`).
 
 use async_trait::async_trait;
-use entity::status::job::ERROR;
+use entity::status::job::{ERROR, RESOLVED};
 use serde::Deserialize;
 
+use super::data_source::BOOKS;
 use super::record::api::outcome;
 use super::record::{Destination, UNCHECKED, change};
-use super::{Context, Example, Node, NodeType, Outcome, resolved};
+use super::{Context, Example, Node, NodeType, Outcome, Sample, resolved};
 use crate::expr::{Template, Thrown, Value};
 
 #[derive(Default, Deserialize)]
@@ -34,14 +35,24 @@ impl Node for Update {
 
 impl NodeType for Update {
     const TYPE: &'static str = "update";
+    const SAMPLE: Option<&'static Sample> = Some(BOOKS);
 
     fn examples() -> Vec<Example> {
-        vec![Example {
-            about: "Says that there is no such data source",
-            config: r#"{"collection": "no_such_source:posts", "params": {"values": {"title": "A"}}}"#,
-            context: "{}",
-            status: ERROR,
-            result: r#"{"message":"Cannot read properties of undefined (reading 'collectionManager')"}"#,
-        }]
+        vec![
+            Example {
+                about: "Changes the records that match and counts them",
+                config: r#"{"collection": "books", "params": {"filter": {"price": {"$gt": "{{$context.body.above}}"}}, "values": {"stock": 0}}}"#,
+                context: r#"{"body": {"above": 9}}"#,
+                status: RESOLVED,
+                result: r#"2"#,
+            },
+            Example {
+                about: "Says that there is no such data source",
+                config: r#"{"collection": "no_such_source:posts", "params": {"values": {"title": "A"}}}"#,
+                context: "{}",
+                status: ERROR,
+                result: r#"{"message":"Cannot read properties of undefined (reading 'collectionManager')"}"#,
+            },
+        ]
     }
 }

@@ -1,8 +1,9 @@
 //! The examples of the node types are true: each is run as a workflow of just that node.
 
 use serde_json::{Value, json};
-use sidehook::node::{Example, NODES};
+use sidehook::node::{Example, NODES, Sample};
 
+use crate::collections;
 use crate::databases::{Kind, TestDatabase};
 use crate::fixture;
 use crate::server::TestServer;
@@ -14,10 +15,31 @@ async fn examples_of_node_types_record_what_they_say() {
     for kind in NODES {
         for (i, example) in (kind.examples)().iter().enumerate() {
             let key = format!("{}-{i}", kind.type_name);
+            if let Some(sample) = kind.sample {
+                fill(&server, sample).await;
+            }
             run(&server, &key, kind.type_name, example).await;
         }
     }
     server.stop().await;
+}
+
+/// Makes the collection, if it does not exist, and gives it its records.
+async fn fill(server: &TestServer, sample: &Sample) {
+    let collection: Value = serde_json::from_str(sample.collection).expect("a collection is JSON");
+    let records: Vec<Value> = serde_json::from_str(sample.records).expect("records are JSON");
+    let name = collection["name"].as_str().expect("a name");
+    collections::create(server, std::slice::from_ref(&collection)).await;
+    server.execute(&format!("DELETE FROM {name}")).await;
+    server.execute(&format!("DELETE FROM sqlite_sequence WHERE name = '{name}'")).await;
+    for record in records.iter().filter_map(Value::as_object) {
+        let columns: Vec<&str> = record.keys().map(String::as_str).collect();
+        let value = |value: &Value| value.as_str().map_or_else(|| value.to_string(), collections::literal);
+        let values: Vec<String> = record.values().map(value).collect();
+        let (columns, values) = (columns.join(", "), values.join(", "));
+        server.execute(&format!("INSERT INTO {name} ({columns}) VALUES ({values})")).await;
+    }
+    server.app.collections.refresh().await.expect("the collections are read");
 }
 
 async fn run(server: &TestServer, key: &str, type_name: &str, example: &Example) {
