@@ -37,6 +37,6 @@ pub use reader::Reader;
 pub use record::{Linked, Record};
 pub use schema::Schema;
 pub use shape::{Collection, TableName};
-pub use write::{Change, NO_FILTER, Writer};
+pub use write::{Change, NO_FILTER, ROLES, Writer, has_roles, path_collection};
 
 pub use crate::store::storage::{Storage, Storages};

@@ -9,7 +9,7 @@ use super::association::Association;
 use super::bind::parse_local;
 use super::field::{ColumnType, Field, FieldType};
 use super::shape::Collection;
-use crate::expr::{Date, Object, Value, json};
+use crate::expr::{Date, Live, Object, Value, json};
 use crate::store::Codec;
 
 /// A record with those of its associations that were loaded.
@@ -59,10 +59,20 @@ impl Record {
         for (name, linked) in &self.linked {
             let association = self.collection.association(name);
             if !association.is_some_and(Association::is_hidden) {
-                object.insert(name.clone(), linked.to_value(association));
+                let value = linked.to_value(association);
+                object.insert(name.clone(), if association.is_some() { value } else { as_model(value) });
             }
         }
         Value::Object(object.into())
+    }
+}
+
+/// The row between two records, which no association leads to, stays a model in NocoBase: whoever writes tells it
+/// from an object that somebody has given. As JSON, and when it is read back, it is an object like any other.
+fn as_model(row: Value) -> Value {
+    match row {
+        Value::Object(members) => Value::Live(Arc::new(Live::new((*members).clone()))),
+        other => other,
     }
 }
 
@@ -127,6 +137,7 @@ pub fn attribute(field: &Field, value: Value, codec: &Codec) -> Value {
     match (field.kind, field.column_type) {
         (FieldType::UnixTimestamp, _) if field.is_declared => unix_time(&value, field),
         (_, ColumnType::Boolean) => boolean(value),
+        (_, ColumnType::Float) if codec.backend() == DbBackend::Sqlite => float(value),
         (_, ColumnType::Json | ColumnType::Jsonb) if !is_postgres => parsed(value),
         (_, ColumnType::Instant) => instant(value),
         (_, ColumnType::Timestamp) => wall_clock(value, codec),
@@ -147,6 +158,16 @@ fn boolean(value: Value) -> Value {
     match value {
         Value::Number(number) => Value::Bool(number != 0.0),
         other => other,
+    }
+}
+
+/// SQLite keeps what is no finite number as a text.
+fn float(value: Value) -> Value {
+    match value.as_str() {
+        Some("NaN") => Value::Number(f64::NAN),
+        Some("Infinity") => Value::Number(f64::INFINITY),
+        Some("-Infinity") => Value::Number(f64::NEG_INFINITY),
+        _ => value,
     }
 }
 

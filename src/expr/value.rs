@@ -46,7 +46,8 @@ pub enum Function {
 /// An array, together with the columns that templates have read through it.
 ///
 /// NocoBase stores such a column as a property of the very array object (`appendArrayColumn` in
-/// `packages/core/evaluators/src/utils/index.ts`), where later nodes of the same run find it.
+/// `packages/core/evaluators/src/utils/index.ts`), where later nodes of the same run find it. Sorting is done in place,
+/// too: whoever holds the array finds it sorted.
 #[derive(Debug, Default)]
 pub struct Array {
     items: Box<[Value]>,
@@ -58,25 +59,51 @@ pub struct Array {
 #[derive(Debug, Default)]
 struct Noted {
     columns: Mutex<Vec<(Arc<str>, Value)>>,
-    /// Where the items are that are neither null nor undefined; nothing when that is all of them.
-    present: OnceLock<Option<Box<[usize]>>>,
+    present: Present,
+    sorted: OnceLock<Sorted>,
+}
+
+/// Where the items are that are neither null nor undefined; nothing when that is all of them.
+type Present = OnceLock<Option<Box<[usize]>>>;
+
+/// The items in the order in which somebody has sorted them.
+#[derive(Debug, Default)]
+struct Sorted {
+    items: Box<[Value]>,
+    present: Present,
 }
 
 impl Array {
     pub fn items(&self) -> &[Value] {
-        &self.items
+        self.sorted().map_or(&self.items, |sorted| &sorted.items)
+    }
+
+    fn sorted(&self) -> Option<&Sorted> {
+        self.noted.get()?.sorted.get()
+    }
+
+    /// Gives the array its items in the order in which JavaScript's `sort` leaves them. Sorting what is sorted
+    /// changes nothing, so only the first time counts.
+    pub fn set_sorted(&self, items: Vec<Value>) {
+        let sorted = &self.noted.get_or_init(Box::default).sorted;
+        sorted.get_or_init(|| Sorted { items: items.into(), ..Sorted::default() });
     }
 
     /// The item at this place among those that are neither null nor undefined.
     pub fn present_item(&self, index: usize) -> Option<&Value> {
-        let present = self.noted.get_or_init(Box::default).present.get_or_init(|| {
-            let is_present = |i: &usize| !self.items[*i].is_nullish();
-            let places: Box<[usize]> = (0..self.items.len()).filter(is_present).collect();
-            (places.len() < self.items.len()).then_some(places)
+        let items = self.items();
+        let present = match self.sorted() {
+            Some(sorted) => &sorted.present,
+            None => &self.noted.get_or_init(Box::default).present,
+        };
+        let present = present.get_or_init(|| {
+            let is_present = |i: &usize| !items[*i].is_nullish();
+            let places: Box<[usize]> = (0..items.len()).filter(is_present).collect();
+            (places.len() < items.len()).then_some(places)
         });
         match present {
-            None => self.items.get(index),
-            Some(places) => places.get(index).map(|place| &self.items[*place]),
+            None => items.get(index),
+            Some(places) => places.get(index).map(|place| &items[*place]),
         }
     }
 
@@ -136,6 +163,31 @@ impl Value {
 
     pub fn object<K: Into<Arc<str>>>(members: impl IntoIterator<Item = (K, Value)>) -> Self {
         Value::Object(Arc::new(members.into_iter().collect()))
+    }
+
+    /// Whether a list in it was sorted since it was made.
+    fn is_sorted_since(&self) -> bool {
+        match self {
+            Value::Array(array) => array.sorted().is_some() || array.items.iter().any(Value::is_sorted_since),
+            Value::Object(object) => object.iter().any(|(_, value)| value.is_sorted_since()),
+            _ => false,
+        }
+    }
+
+    /// The value as it was made, for whoever reads it once more: lists that were sorted since are in their first
+    /// order. `None` when nothing was.
+    pub fn as_made(&self) -> Option<Self> {
+        if !self.is_sorted_since() {
+            return None;
+        }
+        let made = |value: &Value| value.as_made().unwrap_or_else(|| value.clone());
+        match self {
+            Value::Array(array) => Some(Value::array(array.items.iter().map(made).collect())),
+            Value::Object(object) => {
+                Some(Value::object(object.iter().map(|(key, value)| (key.clone(), made(value)))))
+            }
+            _ => None,
+        }
     }
 
     /// `null` and `undefined`: what JavaScript's `== null` accepts.
@@ -365,6 +417,29 @@ mod tests {
         assert!(a.columns().is_empty(), "columns are left behind");
         a.set_column("d", Value::Null);
         assert!(list.as_array().expect("an array").column("d").is_none());
+    }
+
+    #[test]
+    fn whoever_holds_an_array_finds_it_sorted() {
+        let array = Value::array(vec!["b".into(), Value::Null, "a".into()]);
+        let other = array.clone();
+        let array = array.as_array().expect("an array");
+        assert_eq!(array.present_item(1).and_then(Value::as_str), Some("a"));
+        array.set_sorted(vec!["a".into(), "b".into(), Value::Null]);
+        let other = other.as_array().expect("an array");
+        assert_eq!(other.items()[0].as_str(), Some("a"));
+        assert_eq!(other.present_item(1).and_then(Value::as_str), Some("b"));
+    }
+
+    #[test]
+    fn what_is_read_once_more_is_in_its_first_order() {
+        let list = Value::array(vec![2.0.into(), 1.0.into()]);
+        let context = Value::object([("a", Value::array(vec![list.clone()])), ("b", true.into())]);
+        assert!(context.as_made().is_none());
+        list.as_array().expect("an array").set_sorted(vec![1.0.into(), 2.0.into()]);
+        assert_eq!(crate::expr::json::stringify_or_null(&context), r#"{"a":[[1,2]],"b":true}"#);
+        let again = context.as_made().expect("a copy");
+        assert_eq!(crate::expr::json::stringify_or_null(&again), r#"{"a":[[2,1]],"b":true}"#);
     }
 
     /// A payload may have millions of values.

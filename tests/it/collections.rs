@@ -58,22 +58,33 @@ pub async fn prepare(rows: &Rows) {
 /// Creates collections from payloads of `collections:create`; those that exist already stay as they are.
 pub async fn create(rows: &Rows, payloads: &[Value]) {
     prepare(rows).await;
+    let mut created = Vec::new();
     for payload in payloads {
         let name = payload["name"].as_str().expect("a collection has a name");
-        let known = format!(
-            "SELECT COUNT(*) FROM {} WHERE {} = '{name}'",
-            quoted(rows, "collections"),
-            quoted(rows, "name")
-        );
-        if rows.number(&known).await == 0 {
-            create_one(rows, name, payload).await;
+        if !is_known(rows, name).await {
+            create_one(rows, name, payload, payloads).await;
+            created.push(payload);
+        }
+    }
+    // A key can belong to a collection that comes later.
+    for field in created.iter().filter_map(|payload| payload["fields"].as_array()).flatten() {
+        if matches!(text(field, "type"), "hasMany" | "hasOne") {
+            let owner = created
+                .iter()
+                .find(|payload| payload["fields"].as_array().is_some_and(|all| all.contains(field)));
+            add_foreign_key(rows, field, owner.copied().unwrap_or(&Value::Null)).await;
         }
     }
 }
 
-async fn create_one(rows: &Rows, name: &str, payload: &Value) {
+async fn is_known(rows: &Rows, name: &str) -> bool {
+    let (collections, column) = (quoted(rows, "collections"), quoted(rows, "name"));
+    rows.number(&format!("SELECT COUNT(*) FROM {collections} WHERE {column} = '{name}'")).await > 0
+}
+
+async fn create_one(rows: &Rows, name: &str, payload: &Value, all: &[Value]) {
     if payload["sql"].is_null() {
-        create_table(rows, name, payload).await;
+        create_table(rows, name, payload, all).await;
     }
     insert_collection(rows, name, &without(payload, &["name", "title", "fields"])).await;
     for (sort, field) in payload["fields"].as_array().into_iter().flatten().enumerate() {
@@ -82,7 +93,7 @@ async fn create_one(rows: &Rows, name: &str, payload: &Value) {
 }
 
 /// The table of a collection with those between it and others. A table that inherits has its own columns only.
-async fn create_table(rows: &Rows, name: &str, payload: &Value) {
+async fn create_table(rows: &Rows, name: &str, payload: &Value, all: &[Value]) {
     let fields = payload["fields"].as_array().cloned().unwrap_or_default();
     let parents: Vec<String> = payload["inherits"]
         .as_array()
@@ -109,7 +120,8 @@ async fn create_table(rows: &Rows, name: &str, payload: &Value) {
     for field in fields.iter().filter(|field| field["type"] == "belongsTo") {
         let key = text(field, "foreignKey").to_owned();
         if !columns.iter().any(|(column, _)| *column == key) {
-            columns.push((key, "bigint".to_owned()));
+            let target = all.iter().find(|one| one["name"] == field["target"]).unwrap_or(&Value::Null);
+            columns.push((key, key_type(rows, target, &field["targetKey"])));
         }
     }
     let table = quoted(rows, payload["tableName"].as_str().unwrap_or(name));
@@ -117,19 +129,46 @@ async fn create_table(rows: &Rows, name: &str, payload: &Value) {
         columns.iter().map(|(name, kind)| format!("{} {kind}", quoted(rows, name))).collect();
     let inherited = if is_heir { format!(" INHERITS ({})", parents.join(", ")) } else { String::new() };
     rows.execute(&format!("CREATE TABLE {table} ({}){inherited}", columns.join(", "))).await;
-    for field in &fields {
-        match text(field, "type") {
-            "hasMany" | "hasOne" => add_foreign_key(rows, field).await,
-            "belongsToMany" => create_through(rows, field).await,
-            _ => {}
-        }
+    if payload["tree"].is_string() {
+        create_paths(rows, name, &fields).await;
+    }
+    for field in fields.iter().filter(|field| text(field, "type") == "belongsToMany") {
+        create_through(rows, field).await;
     }
 }
 
-/// The key of a `hasMany` is a column of its target.
-async fn add_foreign_key(rows: &Rows, field: &Value) {
-    let (target, key) = (quoted(rows, text(field, "target")), quoted(rows, text(field, "foreignKey")));
-    rows.execute(&format!("ALTER TABLE {target} ADD COLUMN {key} bigint")).await;
+/// The key of a `hasMany` is a column of its target, unless there is a field of its name.
+async fn add_foreign_key(rows: &Rows, field: &Value, owner: &Value) {
+    let (target, key) = (text(field, "target"), text(field, "foreignKey"));
+    let columns = rows.store.table_columns(None, target).await.expect("the columns are read");
+    if !columns.iter().any(|column| column.name == key) {
+        let kind = key_type(rows, owner, &field["sourceKey"]);
+        rows.execute(&format!(
+            "ALTER TABLE {} ADD COLUMN {} {kind}",
+            quoted(rows, target),
+            quoted(rows, key)
+        ))
+        .await;
+    }
+}
+
+/// The type of a column that refers to a field of a collection.
+fn key_type(rows: &Rows, collection: &Value, key: &Value) -> String {
+    let field = collection["fields"].as_array().into_iter().flatten().find(|field| field["name"] == *key);
+    match field.map(|field| text(field, "type")) {
+        Some("string") => column_type(rows, &json!({"type": "string"})),
+        _ => "bigint".to_owned(),
+    }
+}
+
+/// The table that `plugin-collection-tree` defines in code beside a tree.
+async fn create_paths(rows: &Rows, name: &str, fields: &[Value]) {
+    let key =
+        fields.iter().find(|field| field["primaryKey"] == true).map_or("bigInt", |key| text(key, "type"));
+    let key = column_type(rows, &json!({"type": key}));
+    let [node, path, root] = ["nodePk", "path", "rootPk"].map(|column| quoted(rows, column));
+    let table = quoted(rows, &format!("main_{name}_path"));
+    rows.execute(&format!("CREATE TABLE {table} ({node} {key}, {path} varchar(1024), {root} {key})")).await;
 }
 
 async fn create_through(rows: &Rows, field: &Value) {
@@ -143,7 +182,9 @@ async fn create_through(rows: &Rows, field: &Value) {
     rows.execute(&format!("CREATE TABLE IF NOT EXISTS {} ({columns}{key}, {other})", quoted(rows, through)))
         .await;
     let options = json!({"timestamps": true, "autoGenId": false, "autoCreate": true, "isThrough": true});
-    insert_collection(rows, through, &options).await;
+    if !is_known(rows, through).await {
+        insert_collection(rows, through, &options).await;
+    }
 }
 
 async fn insert_collection(rows: &Rows, name: &str, options: &Value) {

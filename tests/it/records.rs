@@ -5,7 +5,9 @@ use std::sync::Arc;
 use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
 use serde_json::{Value, json};
 use sidehook::clock::ManualClock;
-use sidehook::collection::{Change, Collection, Collections, Find, Reader, Schema, Writer};
+use sidehook::collection::{
+    Change, Collection, Collections, Find, ROLES, Reader, Schema, Writer, path_collection,
+};
 use sidehook::expr::{self, Thrown, json as js};
 use sidehook::ids::Ids;
 
@@ -69,11 +71,19 @@ impl Records {
 
     /// The records that match, as a node's result.
     pub async fn find(&self, collection: &str, find: &Find) -> Result<Value, Thrown> {
+        self.known.schema_with(collection).await.expect("the database answers");
         let schema = self.schema();
         let records = self.reader(&schema).find(&self.collection(collection), find).await?;
         let values = records.iter().map(sidehook::collection::Record::to_value).collect();
         let text = js::stringify_or_null(&expr::Value::array(values));
         Ok(serde_json::from_str(&text).expect("JSON"))
+    }
+
+    /// The records as the nodes of a run see them.
+    pub async fn found(&self, collection: &str, find: &Find) -> Vec<expr::Value> {
+        let schema = self.schema();
+        let records = self.reader(&schema).find(&self.collection(collection), find).await.expect("it reads");
+        records.iter().map(sidehook::collection::Record::to_value).collect()
     }
 
     /// Creates a record, as a node's result.
@@ -112,7 +122,10 @@ impl Records {
         collection: &str,
         work: impl AsyncFnOnce(&Writer<'_, DatabaseTransaction>, &Arc<Collection>) -> Result<T, Thrown>,
     ) -> Result<T, Thrown> {
-        self.known.schema_with("sequences").await.expect("the database answers");
+        let trees: Vec<String> = self.schema().collections().filter_map(|one| path_collection(one)).collect();
+        for name in trees.iter().map(String::as_str).chain([collection, "sequences"]).chain(ROLES) {
+            self.known.schema_with(name).await.expect("the database answers");
+        }
         let (schema, store) = (self.schema(), &self.rows.store);
         let transaction = store.db.begin().await.expect("a transaction");
         let writer = self.known.writer(&schema, &transaction, &self.ids);

@@ -2,7 +2,7 @@
 
 use entity::flow_node;
 
-use super::missed;
+use super::{listener, missed};
 use crate::app::Hook;
 use crate::node::script::ScriptNode;
 use crate::node::{self, NodeType};
@@ -102,6 +102,9 @@ fn about_node(row: &flow_node::Model, setting: Setting<'_>, findings: &mut Vec<F
     let Ok(configured) = kind.configure(config) else {
         return warn(findings, format!("node {name} has a configuration that cannot be read: it fails"));
     };
+    if let Some(left_out) = listener::warning(type_name, config) {
+        warn(findings, format!("node {name} {left_out}"));
+    }
     if let Some(missed) = missed::warning(type_name, config, setting.events) {
         warn(findings, format!("node {name} {missed}"));
     }

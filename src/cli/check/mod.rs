@@ -1,6 +1,7 @@
 //! `sidehook check`: what stands between a database and being served, and what its webhooks look like.
 
 mod finding;
+mod listener;
 mod missed;
 mod report;
 

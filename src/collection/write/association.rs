@@ -8,10 +8,12 @@ use sea_orm::ConnectionTrait;
 
 use super::super::association::{Association, AssociationKind};
 use super::super::shape::Collection;
+use super::change::Change;
 use super::instance::{Instance, Linked};
 use super::save::Save;
 use super::value::equal;
-use super::{Change, Writer, rule, value};
+use super::writer::Writer;
+use super::{rule, value};
 use crate::expr::{Object, Thrown, Value};
 
 /// How far values go into associated records.
@@ -47,17 +49,22 @@ impl Linking {
 
     fn leads_back(&self, collection: &Collection, association: &Association) -> bool {
         let Some((from, way)) = &self.from else { return false };
-        is_reverse((from, way), (collection, association))
+        is_reverse(&Way { from, association: way }, &Way { from: collection, association })
     }
 }
 
+/// An association with the collection that has it.
+struct Way<'a> {
+    from: &'a Collection,
+    association: &'a Association,
+}
+
 /// Whether one association is the other one seen from its target.
-fn is_reverse(
-    (from, way): (&Collection, &Association),
-    (collection, back): (&Collection, &Association),
-) -> bool {
+fn is_reverse(there: &Way<'_>, back: &Way<'_>) -> bool {
     use AssociationKind::{BelongsTo, BelongsToMany, HasMany, HasOne};
-    let is_between = *way.target == *collection.name && *back.target == *from.name;
+    let is_between =
+        *there.association.target == *back.from.name && *back.association.target == *there.from.name;
+    let (way, back) = (there.association, back.association);
     match (way.kind, back.kind) {
         (BelongsToMany, BelongsToMany) => {
             let keys = |one: &Association| {
@@ -127,7 +134,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
             )));
         }
         if given.is_nullish() {
-            self.set_single(instance, association, None).await?;
+            self.set_single(instance, association, Other::Nothing).await?;
             instance.link(&association.name, Linked::Nothing);
             return Ok(());
         }
@@ -139,7 +146,12 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         };
         if matches!(given, Value::Text(_) | Value::Number(_)) {
             if let Some(found) = self.load_one(&target, &key, given).await? {
-                self.set_single(instance, association, Some(found)).await?;
+                // The key stays as it was given, a text included.
+                let other = match association.kind {
+                    AssociationKind::BelongsTo => Other::Key(given.clone()),
+                    _ => Other::Record(Box::new(found)),
+                };
+                self.set_single(instance, association, other).await?;
             }
             return Ok(());
         }
@@ -148,7 +160,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         if matches!(known, Value::Text(_) | Value::Number(_))
             && let Some(found) = self.load_one(&target, &key, &known).await?
         {
-            return self.link_found(instance, association, (found, values), linking).await;
+            return self.link_found(instance, association, found, values, linking).await;
         }
         rule::check_all(&target, &values)?;
         let mut created = self.create_single(instance, association, &target, &values).await?;
@@ -171,17 +183,18 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         &self,
         instance: &mut Instance,
         association: &Association,
-        (mut found, mut values): (Instance, Object),
+        mut found: Instance,
+        mut values: Object,
         linking: &Linking,
     ) -> Result<(), Thrown> {
-        self.set_single(instance, association, Some(found.clone())).await?;
+        self.set_single(instance, association, Other::Record(Box::new(found.clone()))).await?;
         if !linking.is_recursive {
             return Ok(());
         }
         if association.kind == AssociationKind::HasOne {
             let owner = instance.raw(&association.source_key);
             found.set(&association.foreign_key, owner, self.codec)?;
-            found.saved(std::slice::from_ref(&association.foreign_key));
+            found.saved([&association.foreign_key]);
         }
         if linking.updates(association) {
             if association.kind == AssociationKind::HasOne {
@@ -211,7 +224,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         }
         let mut created = self.create_associated(target, &values).await?;
         if association.kind == AssociationKind::BelongsTo {
-            self.set_single(instance, association, Some(created.clone())).await?;
+            self.set_single(instance, association, Other::Record(Box::new(created.clone()))).await?;
         }
         created.is_new = false;
         Ok(created)
@@ -234,20 +247,25 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         &self,
         instance: &mut Instance,
         association: &Association,
-        other: Option<Instance>,
+        other: Other,
     ) -> Result<(), Thrown> {
         let key = &association.foreign_key;
         if association.kind == AssociationKind::BelongsTo {
-            let value = other.map_or(Value::Null, |other| other.raw(&association.target_key));
+            let value = match other {
+                Other::Nothing => Value::Null,
+                Other::Key(key) => key,
+                Other::Record(other) => other.raw(&association.target_key),
+            };
             instance.set(key, value, self.codec)?;
             let save = Save { fields: Some(vec![key.clone()]), ..Save::default() };
             return self.save(instance, save).await;
         }
+        let other = if let Other::Record(other) = other { Some(*other) } else { None };
         let target = self.collection(&association.target)?;
         let owner = instance.raw(&association.source_key);
         let old = self.load_one(&target, key, &owner).await?;
         let is_same = |a: &Instance, b: &Instance| {
-            a.key_attributes().iter().all(|name| equal(&a.raw(name), &b.raw(name)))
+            a.collection.key_attributes().iter().all(|name| equal(&a.raw(name), &b.raw(name)))
         };
         if let (Some(old), Some(other)) = (&old, &other)
             && is_same(old, other)
@@ -265,6 +283,14 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         }
         Ok(())
     }
+}
+
+/// What a single association is set to.
+enum Other {
+    Nothing,
+    /// The key of a record that is known to exist.
+    Key(Value),
+    Record(Box<Instance>),
 }
 
 /// Records that refer to this one need something to refer to.

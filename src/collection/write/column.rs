@@ -1,14 +1,34 @@
 //! Values on their way into columns: what Sequelize makes of them for the type of the attribute, always bound.
 
+use std::sync::Arc;
+
+use indexmap::IndexMap;
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Keyword};
 
-use super::super::bind::{stored_time, typed_text};
+use super::super::bind::{float_text, stored_time, text, typed_text};
 use super::super::field::{ColumnType, Field, FieldType};
+use super::instance::Instance;
 use crate::expr::convert::to_text;
 use crate::expr::date::calendar::server_reading;
 use crate::expr::{Date, Thrown, Value, json};
 use crate::store::Codec;
+
+/// What a statement sets the columns of these attributes to, as far as they have values. A column is set once.
+pub fn assigned<'a>(
+    instance: &Instance,
+    names: impl IntoIterator<Item = &'a Arc<str>>,
+    codec: &Codec,
+) -> Result<Vec<(Alias, Expr)>, Thrown> {
+    let mut columns = IndexMap::new();
+    for field in names.into_iter().filter_map(|name| instance.collection.field(name)) {
+        let value = instance.raw(&field.name);
+        if !value.is_undefined() {
+            columns.insert(&*field.column, written(&value, field, codec)?);
+        }
+    }
+    Ok(columns.into_iter().map(|(column, value)| (Alias::new(column), value)).collect())
+}
 
 /// The expression that writes a value. PostgreSQL gets texts that it reads as the type of the column, as
 /// NocoBase's driver sends them, so that it refuses the same ones with the same words.
@@ -21,7 +41,15 @@ pub fn written(value: &Value, field: &Field, codec: &Codec) -> Result<Expr, Thro
         ColumnType::Json => return Ok(json_text(value, column, codec)),
         ColumnType::Jsonb => return Ok(json_text(value, column, codec)),
         ColumnType::Other if matches!(field.kind, FieldType::Array | FieldType::Set) => {
-            return native_array(value, field);
+            return native_array(value, field, codec);
+        }
+        ColumnType::Instant | ColumnType::Date if !value.is_truthy() => {
+            return Ok(no_date(value, field, codec));
+        }
+        ColumnType::Float => {
+            if let Some(text) = odd_number(value, codec)? {
+                return Ok(typed_text(text, column, codec));
+            }
         }
         _ => {}
     }
@@ -41,6 +69,35 @@ fn json_text(value: &Value, column: ColumnType, codec: &Codec) -> Expr {
         DbBackend::Sqlite => codec.json(Some(text)),
         _ => typed_text(text, column, codec),
     }
+}
+
+/// What reaches the database of a value that Sequelize makes no date of: `moment(value)`, in which 0 is 1970.
+fn no_date(value: &Value, field: &Field, codec: &Codec) -> Expr {
+    let date = match value {
+        Value::Number(number) if *number == 0.0 => Date(0.0),
+        _ => Date(f64::NAN),
+    };
+    match Date(server_reading(date.0)).to_chrono() {
+        Some(local) if field.column_type == ColumnType::Date => {
+            typed_text(local.format("%Y-%m-%d").to_string(), field.column_type, codec)
+        }
+        _ => time(date, field, codec),
+    }
+}
+
+/// The text of what is no plain number in a column of doubles: NaN stands for anything that JavaScript makes no
+/// number of. A list stays one, which the database refuses.
+fn odd_number(value: &Value, codec: &Codec) -> Result<Option<String>, Thrown> {
+    let text = float_text(value)?;
+    if matches!(&*text, "NaN" | "Infinity" | "-Infinity") {
+        return Ok(Some(text));
+    }
+    let Value::Array(array) = value else { return Ok(None) };
+    Ok(Some(match codec.backend() {
+        DbBackend::Postgres => array_literal(array.items())?,
+        DbBackend::MySql => json::stringify_or_null(value),
+        _ => text,
+    }))
 }
 
 fn number(number: f64) -> Expr {
@@ -77,7 +134,7 @@ fn time(date: Date, field: &Field, codec: &Codec) -> Expr {
 }
 
 /// A native array of PostgreSQL's, cast to its type.
-fn native_array(value: &Value, field: &Field) -> Result<Expr, Thrown> {
+fn native_array(value: &Value, field: &Field, codec: &Codec) -> Result<Expr, Thrown> {
     let name = match field.option("elementType").as_str().unwrap_or_default().to_ascii_lowercase().as_str() {
         "integer" => "integer[]",
         "bigint" => "bigint[]",
@@ -91,6 +148,11 @@ fn native_array(value: &Value, field: &Field) -> Result<Expr, Thrown> {
         _ => "varchar[]",
     };
     let items = value.as_array().map(|array| array.items().to_vec()).unwrap_or_else(|| vec![value.clone()]);
+    Ok(text(&array_literal(&items)?, codec).cast_as(Alias::new(name)))
+}
+
+/// A list as PostgreSQL reads an array.
+fn array_literal(items: &[Value]) -> Result<String, Thrown> {
     let mut literal = String::from("{");
     for (place, item) in items.iter().enumerate() {
         if place > 0 {
@@ -107,5 +169,5 @@ fn native_array(value: &Value, field: &Field) -> Result<Expr, Thrown> {
         }
     }
     literal.push('}');
-    Ok(Expr::val(literal).cast_as(Alias::new(name)))
+    Ok(literal)
 }

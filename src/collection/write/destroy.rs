@@ -8,8 +8,9 @@ use sea_orm::sea_query::{Condition, Query};
 
 use super::super::filter::Filter;
 use super::super::shape::Collection;
+use super::change::Change;
 use super::instance::Instance;
-use super::{Change, KEYS, Writer};
+use super::writer::{KEYS, Writer};
 use crate::expr::{Thrown, Value};
 
 impl<C: ConnectionTrait> Writer<'_, C> {
@@ -32,6 +33,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
             let condition = self.is_in(collection, &key, keys)?;
             count += self.delete(collection, condition).await?;
         }
+        self.remove_paths(&found).await?;
         Ok(Some(count))
     }
 
@@ -44,7 +46,9 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         Box::pin(async move {
             let found = self.select(collection, condition.clone()).await?;
             self.follow_rules(&found).await?;
-            self.delete(collection, condition).await
+            let count = self.delete(collection, condition).await?;
+            self.remove_paths(&found).await?;
+            Ok(count)
         })
     }
 

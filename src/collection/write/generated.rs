@@ -8,10 +8,11 @@ use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query};
 use super::super::field::{Field, FieldType};
 use super::instance::Instance;
 use super::value::equal;
-use super::{Writer, column, password, pattern};
+use super::writer::Writer;
+use super::{column, json_text, password, pattern};
 use crate::expr::compare::loosely_equal;
 use crate::expr::convert::to_text;
-use crate::expr::{Thrown, Value, json};
+use crate::expr::{Array, Thrown, Value};
 
 /// The characters of `uid` fields.
 const UID: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
@@ -146,37 +147,28 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         if is_wanted { self.set(instance, field, Value::Date(self.now())) } else { Ok(()) }
     }
 
-    /// Arrays are sorted as JavaScript sorts them; in sets every value is there once.
+    /// Arrays are sorted as JavaScript sorts them, in place: the list in the context or in another job's result is
+    /// sorted, too. In sets, which are lists of their own, every value is there once.
     fn array(&self, instance: &mut Instance, field: &Field) -> Result<(), Thrown> {
         let value = match instance.raw(&field.name) {
             value if !value.is_truthy() => return Ok(()),
-            Value::Text(text) => json::parse(text.as_bytes()).map_err(|_| {
-                Thrown::error(format!("Unexpected token in JSON of the field {}", field.name))
-            })?,
+            Value::Text(text) => json_text::parse(&text)?,
             value => value,
         };
-        let Value::Array(array) = value else {
+        let Value::Array(array) = &value else {
             return Err(Thrown::type_error("oldValue.sort is not a function"));
         };
-        let mut texts = Vec::with_capacity(array.items().len());
-        for item in array.items() {
-            texts.push((to_text(item)?, item.clone()));
-        }
-        // By the texts, what is undefined last.
-        texts.sort_by(|(a, left), (b, right)| {
-            let by_text = || a.encode_utf16().cmp(b.encode_utf16());
-            left.is_undefined().cmp(&right.is_undefined()).then_with(by_text)
-        });
-        let sorted: Vec<Value> = texts.into_iter().map(|(_, item)| item).collect();
-        // Sorting is done in place, which is no change by itself.
-        instance.set_raw(&field.name, Value::array(sorted.clone()));
+        sort_in_place(array)?;
+        self.set(instance, field, value.clone())?;
         if field.kind != FieldType::Set {
             return Ok(());
         }
-        let mut unique: Vec<Value> = Vec::with_capacity(sorted.len());
-        for item in sorted {
-            if !unique.iter().any(|other| equal(other, &item) && !matches!(item, Value::Object(_))) {
-                unique.push(item);
+        let mut unique: Vec<Value> = Vec::with_capacity(array.items().len());
+        for item in array.items() {
+            let is_plain =
+                matches!(item, Value::Bool(_) | Value::Number(_) | Value::Text(_)) || item.is_nullish();
+            if !is_plain || !unique.iter().any(|other| equal(other, item)) {
+                unique.push(item.clone());
             }
         }
         self.set(instance, field, Value::array(unique))
@@ -232,6 +224,20 @@ fn is_from_request(instance: &Instance, field: &Field) -> bool {
         _ if field.kind == FieldType::Context => instance.is_new || !field.option("createOnly").is_truthy(),
         _ => false,
     }
+}
+
+/// `Array.prototype.sort`: by the texts of the items, what is undefined last.
+fn sort_in_place(array: &Array) -> Result<(), Thrown> {
+    let mut texts = Vec::with_capacity(array.items().len());
+    for item in array.items() {
+        texts.push((to_text(item)?, item.clone()));
+    }
+    texts.sort_by(|(a, left), (b, right)| {
+        let by_text = || a.encode_utf16().cmp(b.encode_utf16());
+        left.is_undefined().cmp(&right.is_undefined()).then_with(by_text)
+    });
+    array.set_sorted(texts.into_iter().map(|(_, item)| item).collect());
+    Ok(())
 }
 
 fn nanoid(field: &Field) -> Value {

@@ -3,7 +3,8 @@
 use super::super::association::{Association, AssociationKind};
 use super::super::schema::Schema;
 use super::super::shape::Collection;
-use super::{Change, value};
+use super::change::Change;
+use super::value;
 use crate::expr::{Object, Thrown, Value};
 
 pub(super) struct Guard<'a> {

@@ -151,7 +151,7 @@ impl Instance {
     }
 
     /// Notes that these attributes have been written.
-    pub fn saved(&mut self, fields: &[Arc<str>]) {
+    pub fn saved<'a>(&mut self, fields: impl IntoIterator<Item = &'a Arc<str>>) {
         self.is_new = false;
         for name in fields {
             self.changed.shift_remove(name);
@@ -159,14 +159,11 @@ impl Instance {
         }
     }
 
-    /// Keeps what an association was set to, for the result.
+    /// Keeps what an association was set to, for the result. To Sequelize that is a change like any other, so that
+    /// the record is written when it is saved once more.
     pub fn link(&mut self, association: &Arc<str>, linked: Linked) {
+        self.changed.insert(association.clone());
         self.linked.insert(association.clone(), linked);
-    }
-
-    /// The attributes that identify the record: all of a composite key.
-    pub fn key_attributes(&self) -> Vec<Arc<str>> {
-        self.collection.key_attributes()
     }
 
     /// What NocoBase makes of the instance as JSON: hidden fields are left out, and what has a getter comes first.
@@ -185,10 +182,8 @@ impl Instance {
             if association.is_some_and(|association| association.is_hidden()) {
                 continue;
             }
-            let is_single = association.is_none_or(|association| association.kind.is_single());
             let value = match linked {
-                Linked::Nothing if is_single => Value::Null,
-                Linked::Nothing => Value::array(Vec::new()),
+                Linked::Nothing => Value::Null,
                 Linked::One(one) => one.to_value(codec),
                 Linked::Many(many) => Value::array(many.iter().map(|one| one.to_value(codec)).collect()),
             };

@@ -4,8 +4,9 @@ use sea_orm::ConnectionTrait;
 
 use super::super::association::AssociationKind;
 use super::instance::Instance;
+use super::value;
 use super::value::equal;
-use super::{Writer, value};
+use super::writer::Writer;
 use crate::expr::{Object, Thrown, Value};
 
 impl<C: ConnectionTrait> Writer<'_, C> {

@@ -4,16 +4,16 @@
 use std::sync::Arc;
 
 use sea_orm::ConnectionTrait;
-use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Alias, Query};
 
-use super::super::association::{Association, AssociationKind, Through};
-use super::super::bind::operand;
+use super::super::association::{Association, AssociationKind};
 use super::super::shape::Collection;
 use super::association::{Linking, require_source_key};
 use super::instance::{Instance, Linked};
 use super::save::Save;
 use super::value::equal;
-use super::{Writer, column, no_field, rule, value};
+use super::writer::{Writer, no_field};
+use super::{column, rule, value};
 use crate::expr::{Object, Thrown, Value};
 
 /// An association with the collections at its ends.
@@ -116,7 +116,12 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         let (association, target) = (many.association, &many.target);
         let mut values = value::members(item);
         let between = association.through.as_ref().map(|through| item.member(&through.collection));
-        let between = between.map(|between| value::members(&between)).unwrap_or_default();
+        // A row that a query of the same part of the run has left there is no plain object to NocoBase, and says
+        // nothing about the new row.
+        let between = match between {
+            Some(Value::Object(between)) => (*between).clone(),
+            _ => Object::new(),
+        };
         let known = item.member(&many.known_by);
         let primary_key = target.primary_key.clone().unwrap_or_default();
         if primary_key != many.known_by && !item.member(&primary_key).is_nullish() && known.is_nullish() {
@@ -176,17 +181,12 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         other: &Instance,
         between: &Object,
     ) -> Result<(), Thrown> {
-        let association = many.association;
-        let Some(through) = &association.through else {
-            let owner = instance.raw(&association.source_key);
-            return self.set_key(many, std::slice::from_ref(other), &owner).await;
-        };
-        let rows = self.rows_between(instance, association, through).await?;
-        let key = other.raw(&association.target_key);
-        let existing = rows.into_iter().find(|row| equal(&row.raw(&through.other_key), &key));
-        match existing {
-            None => self.insert_between(instance, association, through, (&key, between)).await,
-            Some(row) => self.change_between(&row, association, through, between).await,
+        match self.between(instance, many.association)? {
+            Some(link) => self.add_between(&link, other, between).await,
+            None => {
+                let owner = instance.raw(&many.association.source_key);
+                self.set_key(many, std::slice::from_ref(other), &owner).await
+            }
         }
     }
 
@@ -198,8 +198,8 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         others: &[Instance],
     ) -> Result<(), Thrown> {
         let association = many.association;
-        if let Some(through) = &association.through {
-            return self.set_between(instance, association, through, others).await;
+        if let Some(link) = self.between(instance, association)? {
+            return self.set_between(&link, others).await;
         }
         let owner = instance.raw(&association.source_key);
         let primary_key = many.target.primary_key.clone().unwrap_or_default();
@@ -236,105 +236,6 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         if let Some(time) = target.updated_at.as_deref().and_then(|name| target.field(name)) {
             let now = column::written(&Value::Date(self.now()), time, self.codec)?;
             update.value(Alias::new(&*time.column), now);
-        }
-        self.execute(&update).await.map(drop)
-    }
-
-    async fn set_between(
-        &self,
-        instance: &Instance,
-        association: &Association,
-        through: &Through,
-        others: &[Instance],
-    ) -> Result<(), Thrown> {
-        let rows = self.rows_between(instance, association, through).await?;
-        let is_wanted = |row: &Instance| {
-            let key = row.raw(&through.other_key);
-            others.iter().any(|one| equal(&one.raw(&association.target_key), &key))
-        };
-        let obsolete: Vec<Value> =
-            rows.iter().filter(|row| !is_wanted(row)).map(|row| row.raw(&through.other_key)).collect();
-        if !obsolete.is_empty() {
-            let between = self.collection(&through.collection)?;
-            let condition = self.of_owner(&between, instance, association)?;
-            let condition = condition.add(self.is_in(&between, &through.other_key, &obsolete)?);
-            self.destroy_where(&between, condition).await?;
-        }
-        for one in others {
-            let key = one.raw(&association.target_key);
-            if !rows.iter().any(|row| equal(&row.raw(&through.other_key), &key)) {
-                self.insert_between(instance, association, through, (&key, &Object::new())).await?;
-            }
-        }
-        Ok(())
-    }
-
-    fn of_owner(
-        &self,
-        between: &Collection,
-        instance: &Instance,
-        association: &Association,
-    ) -> Result<Condition, Thrown> {
-        let owner = instance.raw(&association.source_key);
-        self.is_in(between, &association.foreign_key, std::slice::from_ref(&owner))
-    }
-
-    async fn rows_between(
-        &self,
-        instance: &Instance,
-        association: &Association,
-        through: &Through,
-    ) -> Result<Vec<Instance>, Thrown> {
-        let between = self.collection(&through.collection)?;
-        let condition = self.of_owner(&between, instance, association)?;
-        self.select(&between, condition).await
-    }
-
-    async fn insert_between(
-        &self,
-        instance: &Instance,
-        association: &Association,
-        through: &Through,
-        (key, values): (&Value, &Object),
-    ) -> Result<(), Thrown> {
-        let between = self.collection(&through.collection)?;
-        let mut values = values.clone();
-        values.insert(association.foreign_key.clone(), instance.raw(&association.source_key));
-        values.insert(through.other_key.clone(), key.clone());
-        let mut row = Instance::build(&between, &values, self.codec)?;
-        self.save(&mut row, Save::default()).await
-    }
-
-    /// Changes the row between two records, found by its keys: it need not have one of its own.
-    async fn change_between(
-        &self,
-        row: &Instance,
-        association: &Association,
-        through: &Through,
-        values: &Object,
-    ) -> Result<(), Thrown> {
-        let between = &row.collection;
-        let mut update = Query::update();
-        update.table(between.table.table_ref());
-        let mut changed = row.clone();
-        for (name, value) in values.iter() {
-            changed.set(name, value.clone(), self.codec)?;
-        }
-        let names: Vec<Arc<str>> = changed.changed().cloned().collect();
-        if names.is_empty() {
-            return Ok(());
-        }
-        if let Some(time) = &between.updated_at {
-            changed.set_raw(time, Value::Date(self.now()));
-        }
-        for field in names.iter().chain(&between.updated_at).filter_map(|name| between.field(name)) {
-            let value = column::written(&changed.raw(&field.name), field, self.codec)?;
-            update.value(Alias::new(&*field.column), value);
-        }
-        for key in [&association.foreign_key, &through.other_key] {
-            let field = between.field(key).ok_or_else(|| no_field(between, key))?;
-            let value = operand(&row.raw(key), Some(field), self.codec)?;
-            update.and_where(Expr::col(Alias::new(&*field.column)).eq(value));
         }
         self.execute(&update).await.map(drop)
     }

@@ -9,8 +9,9 @@ use sea_orm::sea_query::{Alias, Expr, Query};
 use super::super::association::{Association, AssociationKind};
 use super::super::schema::Schema;
 use super::super::shape::Collection;
+use super::column;
 use super::instance::Instance;
-use super::{Writer, column, no_field};
+use super::writer::{Writer, no_field};
 use crate::expr::{Thrown, Value};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,31 @@
 //! The hash of `password` fields, which NocoBase's sign-in verifies (`password-field.ts`).
 
+use std::sync::Arc;
+
+use indexmap::IndexSet;
 use rand::RngCore;
 use scrypt::{Params, scrypt};
 
-use super::super::field::Field;
+use super::super::field::{Field, FieldType};
+use super::instance::Instance;
 use crate::expr::Thrown;
+use crate::expr::convert::to_text;
+
+/// Hashes the passwords among the attributes that a statement changes past the listeners of fields. An empty one is
+/// taken out: the column keeps what it has.
+pub(super) async fn hash_given(record: &mut Instance, names: &mut IndexSet<Arc<str>>) -> Result<(), Thrown> {
+    let collection = record.collection.clone();
+    for field in collection.fields().filter(|field| field.kind == FieldType::Password) {
+        let value = record.raw(&field.name);
+        if value.is_nullish() || value.as_str() == Some("") {
+            names.shift_remove(&field.name);
+        } else if names.contains(&field.name) {
+            let hash = hash(&to_text(&value)?, field).await?;
+            record.set_raw(&field.name, hash.into());
+        }
+    }
+    Ok(())
+}
 
 /// scrypt with the parameters of Node.js, its salt in front: 64 hexadecimal digits, unless the field says otherwise.
 pub(super) async fn hash(password: &str, field: &Field) -> Result<String, Thrown> {

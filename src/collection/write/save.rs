@@ -1,8 +1,9 @@
 //! Saves one record: INSERT, or UPDATE of what has changed (`sequelize/lib/model.js`, "save").
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query};
 use sea_orm::{ConnectionTrait, DbBackend, ExecResult, QueryResult, Statement};
 
@@ -11,7 +12,8 @@ use super::super::row;
 use super::super::shape::Collection;
 use super::instance::Instance;
 use super::value::{equal, stored};
-use super::{Writer, check, column, error};
+use super::writer::Writer;
+use super::{check, column, error, user};
 use crate::expr::{Thrown, Value};
 
 /// How a record is saved.
@@ -19,13 +21,15 @@ use crate::expr::{Thrown, Value};
 pub struct Save {
     /// Only these attributes; all that have changed when not given.
     pub fields: Option<Vec<Arc<str>>>,
-    /// Whether fields may fill in and change values on the way.
+    /// Whether fields and plugins may fill in and change values on the way.
     pub hooks: bool,
+    /// Whether a new record keeps the time of its last update, if it has been given one.
+    pub keeps_time: bool,
 }
 
 impl Default for Save {
     fn default() -> Self {
-        Self { fields: None, hooks: true }
+        Self { fields: None, hooks: true, keeps_time: false }
     }
 }
 
@@ -36,50 +40,71 @@ impl<C: ConnectionTrait> Writer<'_, C> {
     /// Writes the record, if there is anything to write.
     pub(super) async fn save(&self, instance: &mut Instance, save: Save) -> Result<(), Thrown> {
         let collection = instance.collection.clone();
-        let takes_more = save.fields.is_none();
-        let mut fields = save.fields.unwrap_or_else(|| match instance.is_new {
-            true => collection.fields().map(|field| field.name.clone()).collect(),
-            false => instance.changed().filter(|name| collection.field(name).is_some()).cloned().collect(),
-        });
-        self.stamp(instance, &mut fields)?;
+        let is_new = instance.is_new;
+        let takes_more = save.fields.is_none() && !is_new;
+        let mut fields: IndexSet<Arc<str>> = match save.fields {
+            Some(fields) => fields.into_iter().collect(),
+            None if is_new => collection.fields().map(|field| field.name.clone()).collect(),
+            None => instance.changed().filter(|name| collection.field(name).is_some()).cloned().collect(),
+        };
+        self.stamp(instance, &mut fields, save.keeps_time)?;
         if save.hooks {
             self.before_validate(instance)?;
         }
         check::attributes(instance, &fields, self.codec)?;
         if save.hooks {
-            let before: Vec<(Arc<str>, Value)> =
-                fields.iter().map(|name| (name.clone(), instance.raw(name))).collect();
-            let ignored: Vec<Arc<str>> =
-                instance.changed().filter(|name| !fields.contains(name)).cloned().collect();
-            self.before_save(instance).await?;
-            if takes_more && !instance.is_new {
-                let old = |name: &Arc<str>| {
-                    before.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
-                };
-                let differs = |name: &Arc<str>| !equal(&instance.raw(name), &old(name).unwrap_or_default());
-                let changed: Vec<Arc<str>> = instance
-                    .changed()
-                    .filter(|name| !ignored.contains(name) && differs(name))
-                    .cloned()
-                    .collect();
+            let changed = self.run_listeners(instance, &fields).await?;
+            if takes_more {
                 check::attributes(instance, &changed, self.codec)?;
                 fields.extend(changed.into_iter().filter(|name| collection.field(name).is_some()));
-                fields.dedup();
             }
         }
-        if fields.is_empty() || (!instance.is_new && instance.changed().next().is_none()) {
+        if fields.is_empty() || (!is_new && instance.changed().next().is_none()) {
             return Ok(());
         }
-        match instance.is_new {
-            true => self.insert(instance, &fields).await?,
-            false => self.update_row(instance, &fields).await?,
+        if is_new {
+            self.insert(instance, &fields).await?;
+        } else {
+            self.update_row(instance, &fields).await?;
+        }
+        match is_new {
+            _ if !save.hooks => {}
+            true => self.add_path(instance).await?,
+            false => self.move_path(instance).await?,
         }
         instance.saved(&fields);
         Ok(())
     }
 
+    /// Lets fields and plugins refuse and change values just before the record is written. Returns the attributes
+    /// that they have changed.
+    async fn run_listeners(
+        &self,
+        instance: &mut Instance,
+        fields: &IndexSet<Arc<str>>,
+    ) -> Result<IndexSet<Arc<str>>, Thrown> {
+        let before: HashMap<Arc<str>, Value> =
+            fields.iter().map(|name| (name.clone(), instance.raw(name))).collect();
+        let ignored: Vec<Arc<str>> =
+            instance.changed().filter(|name| !fields.contains(*name)).cloned().collect();
+        user::check_role(instance)?;
+        self.check_parent(instance).await?;
+        self.before_save(instance).await?;
+        self.note_password(instance)?;
+        let differs = |name: &Arc<str>| {
+            let value = instance.raw(name);
+            before.get(name).map_or(!value.is_undefined(), |before| !equal(&value, before))
+        };
+        Ok(instance.changed().filter(|name| !ignored.contains(name) && differs(name)).cloned().collect())
+    }
+
     /// Sets the times of creation and update, and adds them to the fields.
-    fn stamp(&self, instance: &mut Instance, fields: &mut Vec<Arc<str>>) -> Result<(), Thrown> {
+    fn stamp(
+        &self,
+        instance: &mut Instance,
+        fields: &mut IndexSet<Arc<str>>,
+        keeps_time: bool,
+    ) -> Result<(), Thrown> {
         let collection = instance.collection.clone();
         let has_no_key = || collection.key_attributes().iter().any(|key| instance.raw(key).is_undefined());
         if !instance.is_new && has_no_key() {
@@ -89,15 +114,13 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         if let Some(updated_at) = &collection.updated_at
             && !fields.is_empty()
         {
-            if !fields.contains(updated_at) {
-                fields.push(updated_at.clone());
+            fields.insert(updated_at.clone());
+            if !keeps_time || !instance.raw(updated_at).is_truthy() {
+                instance.set_raw(updated_at, now.clone());
             }
-            instance.set_raw(updated_at, now.clone());
         }
         if let Some(created_at) = collection.created_at.as_ref().filter(|_| instance.is_new) {
-            if !fields.contains(created_at) {
-                fields.push(created_at.clone());
-            }
+            fields.insert(created_at.clone());
             if !instance.raw(created_at).is_truthy() {
                 instance.set_raw(created_at, now);
             }
@@ -105,22 +128,19 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         Ok(())
     }
 
-    async fn insert(&self, instance: &mut Instance, fields: &[Arc<str>]) -> Result<(), Thrown> {
+    async fn insert(&self, instance: &mut Instance, fields: &IndexSet<Arc<str>>) -> Result<(), Thrown> {
         let collection = instance.collection.clone();
         let mut insert = Query::insert();
         insert.into_table(collection.table.table_ref());
-        let (mut columns, mut values) = (Vec::new(), Vec::new());
-        for field in fields.iter().filter_map(|name| collection.field(name)) {
-            let value = instance.raw(&field.name);
-            let is_left_out = value.is_undefined() || (is_counted(field) && value.is_nullish());
-            if !is_left_out {
-                columns.push(Alias::new(&*field.column));
-                values.push(column::written(&value, field, self.codec)?);
-            }
-        }
-        if columns.is_empty() {
+        let is_left_out = |name: &Arc<str>| {
+            collection.field(name).is_some_and(is_counted) && instance.raw(name).is_nullish()
+        };
+        let given = fields.iter().filter(|name| !is_left_out(name));
+        let assigned = column::assigned(instance, given, self.codec)?;
+        if assigned.is_empty() {
             insert.or_default_values();
         } else {
+            let (columns, values): (Vec<_>, Vec<_>) = assigned.into_iter().unzip();
             insert.columns(columns);
             insert.values(values).map_err(|err| Thrown::error(err.to_string()))?;
         }
@@ -146,22 +166,14 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         Ok(())
     }
 
-    async fn update_row(&self, instance: &Instance, fields: &[Arc<str>]) -> Result<(), Thrown> {
+    async fn update_row(&self, instance: &Instance, fields: &IndexSet<Arc<str>>) -> Result<(), Thrown> {
         let collection = &instance.collection;
-        let mut update = Query::update();
-        update.table(collection.table.table_ref());
-        let mut is_empty = true;
-        for field in fields.iter().filter_map(|name| collection.field(name)) {
-            let value = instance.raw(&field.name);
-            if !value.is_undefined() {
-                let value = column::written(&value, field, self.codec)?;
-                update.value(Alias::new(&*field.column), value);
-                is_empty = false;
-            }
-        }
-        if is_empty {
+        let assigned = column::assigned(instance, fields, self.codec)?;
+        if assigned.is_empty() {
             return Ok(());
         }
+        let mut update = Query::update();
+        update.table(collection.table.table_ref()).values(assigned);
         let keys = collection.key_attributes();
         if keys.is_empty() {
             return Err(Thrown::error(NO_KEY));

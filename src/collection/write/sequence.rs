@@ -10,10 +10,10 @@ use sea_orm::{ConnectionTrait, DbBackend};
 
 use super::super::field::Field;
 use super::super::row;
-use super::Writer;
 use super::error::{Violation, invalid};
 use super::generated::random_text;
 use super::instance::Instance;
+use super::writer::Writer;
 use crate::expr::convert::{to_number, to_text};
 use crate::expr::dayjs::date_text;
 use crate::expr::{Date, Thrown, Value};

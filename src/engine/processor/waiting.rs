@@ -160,16 +160,24 @@ impl Processor {
         }
     }
 
+    /// Sees what there is as NocoBase does after a pause: as it is in the database.
+    fn reread(&mut self) {
+        self.journal.reread();
+        if let Some(context) = self.execution.context.as_made() {
+            self.execution.context = context;
+        }
+    }
+
     /// Goes on with a job that work has settled.
     pub fn settle(&mut self, job: JobId, settled: &Settled) -> Step {
-        self.journal.reread();
+        self.reread();
         self.journal.settle(job, settled.status, &settled.result, self.engine.ids.now());
         Step::Resume { node: self.journal.job(job).node, branch_job: job }
     }
 
     /// Goes on with a job whose time has come.
     pub fn wake(&mut self, job: JobId) -> Step {
-        self.journal.reread();
+        self.reread();
         // One that was replaced by a newer one of its node before this run took over is not followed any more.
         if !self.journal.is_pending(job) {
             return Step::Unwind;

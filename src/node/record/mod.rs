@@ -9,7 +9,9 @@ use sea_orm::DatabaseTransaction;
 
 use super::Context;
 use super::data_source::{CollectionName, database, resolve, texts};
-use crate::collection::{Change, Collection, Collections, FieldType, Schema, Writer};
+use crate::collection::{
+    Change, Collection, Collections, FieldType, ROLES, Schema, Writer, has_roles, path_collection,
+};
 use crate::expr::system::System;
 use crate::expr::{Thrown, Value};
 
@@ -41,10 +43,8 @@ impl Destination {
         let mut schema = collections.schema_with(&name.collection).await.map_err(database)?;
         let collection =
             schema.get(&name.collection).cloned().ok_or_else(|| Thrown::type_error(unknown.collection))?;
-        let is_counted =
-            |collection: &Arc<Collection>| collection.fields().any(|field| field.kind == FieldType::Sequence);
-        if schema.collections().any(is_counted) {
-            schema = collections.schema_with("sequences").await.map_err(database)?;
+        for name in beside(&schema, &collection) {
+            schema = collections.schema_with(&name).await.map_err(database)?;
         }
         Ok(Self { collections, schema, collection, system })
     }
@@ -53,6 +53,20 @@ impl Destination {
     pub fn writer<'a>(&'a self, transaction: &'a DatabaseTransaction) -> Writer<'a, DatabaseTransaction> {
         self.collections.writer(&self.schema, transaction, &*self.system)
     }
+}
+
+/// What NocoBase writes to besides the collections themselves: plugins define it in code.
+fn beside(schema: &Schema, collection: &Collection) -> Vec<String> {
+    let mut names: Vec<String> = schema.collections().filter_map(|one| path_collection(one)).collect();
+    let is_counted =
+        |collection: &Arc<Collection>| collection.fields().any(|field| field.kind == FieldType::Sequence);
+    if schema.collections().any(is_counted) {
+        names.push("sequences".to_owned());
+    }
+    if has_roles(&collection.name) {
+        names.extend(ROLES.map(str::to_owned));
+    }
+    names
 }
 
 /// The rendered parameters of a node as what to write.

@@ -160,6 +160,140 @@ async fn linked_records_change_only_where_that_is_asked_for() {
     .await;
 }
 
+/// Documents and tags, with a grade in the rows between them.
+async fn documents(database: &TestDatabase) -> Records {
+    let tags = json!({"name": "tags", "type": "belongsToMany", "target": "tags", "through": "between",
+                      "foreignKey": "docId", "otherKey": "tagId", "sourceKey": "id", "targetKey": "id"});
+    let mut between = plain(
+        "between",
+        json!([
+            {"name": "docId", "type": "bigInt"}, {"name": "tagId", "type": "bigInt"},
+            {"name": "grade", "type": "string"}, {"name": "marks", "type": "array"}, {"name": "pin", "type": "password"},
+        ]),
+    );
+    between["createdAt"] = json!(true);
+    between["updatedAt"] = json!(true);
+    let payloads = [
+        plain("tags", json!([{"name": "label", "type": "string"}])),
+        between,
+        plain("docs", json!([{"name": "no", "type": "string"}, tags])),
+    ];
+    let records = Records::create(database, &payloads).await;
+    records.insert("tags", &["label"], &["'hot'", "'cold'"]).await;
+    records.create_one("docs", json!({"no": "1", "tags": [1, 2]})).await.expect("it is created");
+    records
+}
+
+/// The rows between, in the order of their keys.
+async fn rows_between(records: &Records) -> Vec<(i64, i64, Value)> {
+    let all = records.all("between").await;
+    let row = |row: &Value| {
+        (
+            row["docId"].as_i64().unwrap_or_default(),
+            row["tagId"].as_i64().unwrap_or_default(),
+            row["grade"].clone(),
+        )
+    };
+    all.as_array().expect("records").iter().map(row).collect()
+}
+
+#[tokio::test]
+async fn linked_records_of_a_query_are_linked_to_another_record() {
+    on_every_database(async |database| {
+        let records = documents(&database).await;
+        let found =
+            records.found("docs", &Find { appends: vec!["tags".to_owned()], ..Find::default() }).await;
+        let values = sidehook::expr::Value::object([("no", "2".into()), ("tags", found[0].member("tags"))]);
+        let copy = Change { values, ..Change::default() };
+        records.create_with("docs", copy.clone()).await.expect("it is created");
+        let linked = [(1, 1), (1, 2), (2, 1), (2, 2)].map(|(doc, tag)| (doc, tag, Value::Null));
+        assert_eq!(rows_between(&records).await, linked, "{}", database.kind);
+        let again = Change {
+            filter: value(&json!({"no": "2"})),
+            update_association_values: Some(vec!["tags".to_owned()]),
+            ..copy
+        };
+        assert_eq!(records.update_with("docs", again).await, Ok(1));
+        assert_eq!(rows_between(&records).await, linked, "{}", database.kind);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rows_between_records_get_the_values_that_are_given_for_them() {
+    on_every_database(async |database| {
+        let records = documents(&database).await;
+        let given =
+            json!({"grade": "E", "updatedAt": "2020-01-01T00:00:00.000Z", "marks": ["b", "a"], "unknown": 1});
+        let tags = json!([{"id": 1, "between": given}, {"label": "new", "between": given}]);
+        records.create_one("docs", json!({"no": "2", "tags": tags})).await.expect("it is created");
+        let all = records.all("between").await;
+        let (changed, made) = (&all[2], &all[3]);
+        assert_eq!(
+            (&changed["grade"], &changed["marks"]),
+            (&json!("E"), &json!(["b", "a"])),
+            "{}",
+            database.kind
+        );
+        assert_ne!(changed["updatedAt"], given["updatedAt"], "{}", database.kind);
+        assert_eq!((&made["tagId"], &made["grade"]), (&json!(3), &json!("E")), "{}", database.kind);
+        assert_eq!(made["updatedAt"], given["updatedAt"], "a new row keeps the time that it is given");
+        // What is empty or the same changes nothing.
+        let before = records.all("between").await;
+        let same =
+            json!([{"id": 1, "between": {"grade": "E", "pin": ""}}, {"id": 3, "between": {"pin": null}}]);
+        let update = change(json!({"no": "2"}), json!({"tags": same}), &["tags"]);
+        records.clock.set(1_795_379_460_000);
+        assert_eq!(records.update_with("docs", update).await, Ok(1));
+        assert_eq!(records.all("between").await[3], before[3], "{}", database.kind);
+        // Keys are values like any other: the link moves to whom they name.
+        let moved = json!([{"id": 3, "between": {"docId": 1, "tagId": 3}}]);
+        let update = change(json!({"no": "2"}), json!({"tags": moved}), &["tags"]);
+        assert_eq!(records.update_with("docs", update).await, Ok(1));
+        let linked: Vec<(i64, i64)> =
+            rows_between(&records).await.into_iter().map(|(doc, tag, _)| (doc, tag)).collect();
+        assert_eq!(linked, [(1, 1), (1, 2), (1, 3)], "{}", database.kind);
+        let taken = json!([{"id": 1, "between": {"id": 1}}]);
+        let refused = records.create_one("docs", json!({"no": "3", "tags": taken})).await;
+        assert!(refused.is_err(), "{}", database.kind);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn keys_that_are_texts_stay_texts_in_the_result() {
+    on_every_database(async |database| {
+        let records = shop(&database).await;
+        let made =
+            records.create_one("orders", json!({"no": "A", "area": "2"})).await.expect("it is created");
+        assert_eq!(made["areaId"], "2", "{}", database.kind);
+        assert_eq!(orders(&records).await[0]["areaId"], 2);
+        let made = records.create_one("orders", json!({"area": {"id": "2"}, "tags": ["1"]})).await;
+        let made = made.expect("it is created");
+        if records.rows.store.codec.backend() == sea_orm::DbBackend::Postgres {
+            assert_eq!(made["areaId"], 2, "what the database gives back");
+        }
+        assert_eq!(made["tags"], json!([{"id": 1, "label": "hot"}]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn many_records_that_are_null_are_null_in_the_result() {
+    on_every_database(async |database| {
+        let records = shop(&database).await;
+        let nothing = json!({"lines": null, "tags": null, "area": null, "note": null});
+        let made = records.create_one("orders", nothing.clone()).await.expect("it is created");
+        for (name, value) in nothing.as_object().expect("an object") {
+            assert_eq!(made[name], *value, "{name} {}", database.kind);
+        }
+        let made =
+            records.create_one("orders", json!({"lines": [], "tags": []})).await.expect("it is created");
+        assert_eq!((&made["lines"], &made["tags"]), (&json!([]), &json!([])), "{}", database.kind);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn arrays_of_keys_link_create_and_change() {
     on_every_database(async |database| {

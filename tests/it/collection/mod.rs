@@ -6,4 +6,6 @@ mod origin;
 mod reading;
 mod schema;
 mod statements;
+mod trees;
+mod users;
 mod writing;

@@ -52,7 +52,6 @@ pub struct Case {
     pub nodes: Vec<Node>,
     pub requests: Vec<Request>,
     /// What NocoBase made of the collections: `{"collections", "fields", "tables"}`.
-    #[expect(dead_code, reason = "the collections themselves say the same")]
     pub metadata: Option<Value>,
     /// Why other rows are recorded on purpose; they are not compared.
     pub differs: Option<String>,
@@ -140,7 +139,22 @@ impl Case {
     /// `$ECHO` is replaced in the text, and so in the whole case, `expected` included: a URL needs no escaping
     /// in JSON.
     fn parse(text: &str, echo_url: &str) -> Result<Self> {
-        Ok(serde_json::from_str(&text.replace("$ECHO", echo_url))?)
+        let mut case: Self = serde_json::from_str(&text.replace("$ECHO", echo_url))?;
+        case.complete_collections();
+        Ok(case)
+    }
+
+    /// Adds the options that NocoBase itself has given to the collections.
+    fn complete_collections(&mut self) {
+        let Some(made) = self.metadata.as_ref().and_then(|made| made["collections"].as_array()) else {
+            return;
+        };
+        for payload in self.collections.iter_mut().filter_map(Value::as_object_mut) {
+            let own = made.iter().find(|one| Some(&one["name"]) == payload.get("name"));
+            for (name, value) in own.and_then(|one| one["options"].as_object()).into_iter().flatten() {
+                payload.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+        }
     }
 
     /// The types of all nodes, those in branches included. An evaluator that a `condition`, `multi-conditions` or

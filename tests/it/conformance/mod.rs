@@ -106,7 +106,11 @@ async fn run(server: &TestServer, case: &Case) -> Vec<String> {
     let run = normalise::Run { ids, first_request, rows_read: SystemClock.now() };
     let mut actual = normalise::normalise(&recorded, &run);
     drop_ids(&mut actual);
-    let differences = compare::differences(&case.expected, &actual, &case.ignore);
+    let mut expected = case.expected.clone();
+    if server.store.codec.backend() != sea_orm::DbBackend::Postgres {
+        [&mut expected, &mut actual].into_iter().for_each(|side| tables::forget_created(&case.nodes, side));
+    }
+    let differences = compare::differences(&expected, &actual, &case.ignore);
     differences.iter().map(ToString::to_string).collect()
 }
 

@@ -50,13 +50,6 @@ const CIRCLES: &[&[&str]] = &[
     &["collection/filter/mod.rs", "collection/filter/special.rs"],
     &["collection/find.rs", "collection/include.rs"],
     &[
-        "collection/write/association.rs",
-        "collection/write/guard.rs",
-        "collection/write/mod.rs",
-        "collection/write/save.rs",
-    ],
-    &["collection/write/instance.rs", "collection/write/value.rs"],
-    &[
         "engine/mod.rs",
         "engine/processor.rs",
         "engine/recording.rs",

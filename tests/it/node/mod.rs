@@ -2,6 +2,7 @@
 
 mod data_nodes;
 mod examples;
+mod live;
 mod request;
 mod sql;
 mod transaction;

@@ -22,7 +22,7 @@ pub fn check_all(collection: &Collection, values: &Object) -> Result<(), Thrown>
         let is_missing = values.get(&association.name).is_none_or(Value::is_nullish);
         if is_required && is_missing {
             let value = values.get(&association.name).cloned().unwrap_or_default();
-            return Err(Failure::required(&value).thrown(&label(collection, &association.name), &value));
+            return Err(Failure::required().thrown(&label(collection, &association.name), &value));
         }
     }
     Ok(())
@@ -87,7 +87,7 @@ impl Failure {
         Self { kind, text, context: vec![limit], value: Some(value.clone()), is_label_first: false }
     }
 
-    fn required(_value: &Value) -> Self {
+    fn required() -> Self {
         Self {
             kind: "any.required".to_owned(),
             text: "is required".to_owned(),
@@ -132,7 +132,7 @@ fn failure(validation: &Value, value: &Value, label: &str) -> Result<Option<Fail
     let name_of = |rule: &Value| rule.member("name").as_str().unwrap_or_default().to_owned();
     let is_required = rules.iter().any(|rule| name_of(rule) == "required");
     if value.is_nullish() {
-        return Ok(is_required.then(|| Failure::required(value)));
+        return Ok(is_required.then(Failure::required));
     }
     if !is_required && value.as_str() == Some("") {
         return Ok(None);
@@ -152,7 +152,7 @@ fn failure(validation: &Value, value: &Value, label: &str) -> Result<Option<Fail
             }
             ("string", _) => text_rule(&name, &args, &value, label)?,
             ("number" | "date", "max" | "min" | "greater" | "less") => bound(&kind, &name, &args, &value),
-            ("number", _) => number_rule(&name, &args, (&value, original), label)?,
+            ("number", _) => number_rule(&name, &args, &value, original, label)?,
             _ => return Err(unknown(&name, label)),
         };
         if broken.is_some() {
@@ -315,7 +315,8 @@ fn bound(kind: &str, name: &str, args: &Value, value: &Value) -> Option<Failure>
 fn number_rule(
     name: &str,
     args: &Value,
-    (value, original): (&Value, &Value),
+    value: &Value,
+    original: &Value,
     label: &str,
 ) -> Result<Option<Failure>, Thrown> {
     let number = value.as_number().unwrap_or_default();
