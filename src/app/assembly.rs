@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use sea_orm::DbErr;
 
 use crate::clock::Clock;
-use crate::collection::Collections;
+use crate::collection::{Collections, Storages};
 use crate::config::Config;
 use crate::ids::Ids;
 use crate::node::{Services, request};
@@ -16,7 +16,6 @@ use crate::script::{Limits, Pool};
 use crate::store::Store;
 use crate::store::connection::{self, Address};
 use crate::store::instance::Registration;
-use crate::store::storage::Storages;
 
 /// How long the database may stay away when sidehook starts.
 const START_TIMEOUT: Duration = Duration::from_secs(60);

@@ -9,8 +9,9 @@ use super::error::thrown;
 use super::file_links::FileLinks;
 use super::reader::Reader;
 use super::record::Record;
+use super::storage::Storage;
 use crate::expr::{Object, Thrown, Value};
-use crate::store::storage::{Storage, by_ids};
+use crate::store::storage::by_ids;
 
 impl<C: ConnectionTrait> Reader<'_, C> {
     /// Sets the addresses of records, where they are files.
@@ -61,7 +62,7 @@ impl<C: ConnectionTrait> Reader<'_, C> {
         }
         let found = by_ids(self.db, &links.names, self.codec, &ids).await;
         let found = found.map_err(|err| thrown(&err, "the storages of files"))?;
-        found.into_iter().map(|storage| Ok((storage.id, links.rendered(storage)?))).collect()
+        found.into_iter().map(|row| Ok((row.id, links.rendered(row.into())?))).collect()
     }
 }
 

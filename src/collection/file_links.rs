@@ -6,10 +6,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use entity::Names;
 
+use super::storage::Storage;
 use super::url::{encode_component, encode_path, encode_url, ensure_encoded, is_permanent, is_url, join};
 use crate::expr::convert::to_text;
 use crate::expr::{Object, Scope, Template, Thrown, Value};
-use crate::store::storage::Storage;
 
 /// The application's name in addresses.
 const APPLICATION: &str = "main";

@@ -24,6 +24,7 @@ pub mod schema;
 mod selection;
 mod shape;
 pub mod statement;
+mod storage;
 mod url;
 mod write;
 
@@ -37,6 +38,5 @@ pub use reader::Reader;
 pub use record::{Linked, Record};
 pub use schema::Schema;
 pub use shape::{Collection, TableName};
+pub use storage::{Storage, Storages};
 pub use write::{Change, NO_FILTER, ROLES, Writer, has_roles, path_collection};
-
-pub use crate::store::storage::{Storage, Storages};

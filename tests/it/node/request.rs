@@ -14,10 +14,10 @@ use crate::server::{TestServer, on_every_database, prepare};
 /// NocoBase's table of storages, with one of each kind.
 async fn add_storages(rows: &Rows, elsewhere: &Path) {
     let table = rows.table(entity::Table::Storages);
-    let [id, kind, options] = ["id", "type", "options"].map(|field| rows.quoted(field));
+    let [id, kind, options, base] = ["id", "type", "options", "baseUrl"].map(|field| rows.quoted(field));
     let json = if rows.store.codec.backend() == sea_orm::DbBackend::Postgres { "jsonb" } else { "json" };
     rows.execute(&format!(
-        "CREATE TABLE {table} ({id} bigint PRIMARY KEY, {kind} varchar(255), {options} {json})"
+        "CREATE TABLE {table} ({id} bigint PRIMARY KEY, {kind} varchar(255), {options} {json}, {base} text)"
     ))
     .await;
     let elsewhere = json!({"documentRoot": elsewhere});
@@ -27,7 +27,7 @@ async fn add_storages(rows: &Rows, elsewhere: &Path) {
         (3, "s3", json!({"bucket": "b"})),
         (399_048_560_541_699, "local", elsewhere),
     ] {
-        rows.execute(&format!("INSERT INTO {table} VALUES ({number}, '{kind}', '{config}')")).await;
+        rows.execute(&format!("INSERT INTO {table} VALUES ({number}, '{kind}', '{config}', NULL)")).await;
     }
 }
 
