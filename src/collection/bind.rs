@@ -14,8 +14,8 @@ use crate::store::Codec;
 
 /// An operand of a comparison with an attribute; `None` for one that is no attribute.
 ///
-/// On PostgreSQL every value that is no text is cast, so that the text of a statement says the types of its values:
-/// sqlx keeps prepared statements by their text alone, and would give one of them values of another type.
+/// On PostgreSQL every value is bound as a text, and cast where it is something else: sqlx keeps prepared statements by
+/// the text of the statement alone, and would give one that knows an integer the bytes of a double.
 pub fn operand(value: &Value, field: Option<&Field>, codec: &Codec) -> Result<Expr, Thrown> {
     let column = field.map_or(ColumnType::Other, |field| field.column_type);
     if value.is_nullish() {
@@ -31,7 +31,10 @@ pub fn operand(value: &Value, field: Option<&Field>, codec: &Codec) -> Result<Ex
         _ => {}
     }
     match value {
-        Value::Bool(flag) => Ok(typed(Expr::val(*flag), "boolean", codec)),
+        Value::Bool(flag) => Ok(match codec.backend() {
+            DbBackend::Postgres => typed(Expr::val(flag.to_string()), "boolean", codec),
+            _ => Expr::val(*flag),
+        }),
         Value::Number(number) => Ok(self::number(*number, codec)),
         Value::Text(text) => Ok(typed_text(text.to_string(), column, codec)),
         Value::Date(date) => Ok(self::date(*date, column, field, codec)),
@@ -49,12 +52,17 @@ pub fn typed_text(text: String, column: ColumnType, codec: &Codec) -> Expr {
     column.postgres().map_or_else(|| bound.clone(), |name| typed(bound.clone(), name, codec))
 }
 
-/// A text as NocoBase's driver sends it: PostgreSQL's texts cannot hold the character NUL, so that it becomes a
-/// backslash and a zero there (`sequelize/lib/sql-string.js`).
+/// A text as NocoBase's driver sends it.
 pub fn text(text: &str, codec: &Codec) -> Expr {
+    Expr::val(stored_text(text, codec))
+}
+
+/// A text as NocoBase's driver stores it: PostgreSQL's texts cannot hold the character NUL, so that it becomes a
+/// backslash and a zero there (`sequelize/lib/sql-string.js`).
+pub fn stored_text(text: &str, codec: &Codec) -> String {
     match codec.backend() {
-        DbBackend::Postgres => Expr::val(text.replace('\0', "\\0")),
-        _ => Expr::val(text),
+        DbBackend::Postgres => text.replace('\0', "\\0"),
+        _ => text.to_owned(),
     }
 }
 
@@ -68,6 +76,9 @@ pub fn float_text(value: &Value) -> Result<String, Thrown> {
         _ => to_text(value)?,
     })
 }
+
+/// An array without a type, which PostgreSQL refuses.
+pub const EMPTY_ARRAY: &str = "ARRAY[]";
 
 fn typed(value: Expr, type_name: &'static str, codec: &Codec) -> Expr {
     match codec.backend() {
@@ -89,8 +100,8 @@ fn number(number: f64, codec: &Codec) -> Expr {
         return if is_exact { Expr::val(number as i64) } else { Expr::val(number) };
     }
     match (text.parse::<i32>(), text.parse::<i64>()) {
-        (Ok(small), _) => typed(Expr::val(small), "integer", codec),
-        (_, Ok(large)) => typed(Expr::val(large), "bigint", codec),
+        (Ok(_), _) => typed(Expr::val(text), "integer", codec),
+        (_, Ok(_)) => typed(Expr::val(text), "bigint", codec),
         _ => typed(Expr::val(text), "numeric", codec),
     }
 }
@@ -102,8 +113,11 @@ fn list(items: &[Value], codec: &Codec) -> Result<Option<Expr>, Thrown> {
     if codec.backend() != DbBackend::Postgres {
         return Ok(if items.len() == 1 { items.pop() } else { None });
     }
-    let places: Vec<String> = (1..=items.len()).map(|place| format!("${place}")).collect();
-    Ok(Some(Expr::cust_with_exprs(format!("ARRAY[{}]", places.join(", ")), items)))
+    if items.is_empty() {
+        return Ok(Some(Expr::cust(EMPTY_ARRAY)));
+    }
+    let rows: Vec<String> = (1..=items.len()).map(|place| format!("(${place})")).collect();
+    Ok(Some(Expr::cust_with_exprs(format!("ARRAY(VALUES {})", rows.join(", ")), items)))
 }
 
 /// A point in time for a column of such: `moment` reads what it is given.
@@ -134,7 +148,13 @@ fn date(date: Date, column: ColumnType, field: Option<&Field>, codec: &Codec) ->
 }
 
 fn time(time: DateTime<Utc>, codec: &Codec) -> Expr {
-    typed(codec.time(time), "timestamptz", codec)
+    match codec.backend() {
+        DbBackend::Postgres => {
+            let text = time.format("%Y-%m-%d %H:%M:%S%.6f +00:00").to_string();
+            typed(Expr::val(text), "timestamptz", codec)
+        }
+        _ => codec.time(time),
+    }
 }
 
 /// What a value means that is to be a date, as `moment` reads it: milliseconds, or a text without a zone on the
@@ -155,6 +175,11 @@ pub fn stored_time(time: DateTime<Utc>, field: Option<&Field>, codec: &Codec) ->
         return time.with_nanosecond(0).unwrap_or(time);
     }
     time
+}
+
+/// Whether `moment` reads what is compared with the column.
+pub fn is_moment(column: ColumnType, codec: &Codec) -> bool {
+    column == ColumnType::Date || is_instant(column, codec)
 }
 
 /// Whether NocoBase treats the column as a point in time: on SQLite it has no other kind of time with a date.
@@ -199,18 +224,23 @@ mod tests {
     fn values_take_the_type_that_a_literal_would_take() {
         let day = Value::Date(Date(1_709_164_800_123.0));
         let cases = [
-            (Value::from(5), "integer", "CAST(5 AS integer)", "5"),
-            (Value::from(5), "string", "CAST(5 AS integer)", "5"),
+            (Value::from(5), "integer", "CAST('5' AS integer)", "5"),
+            (Value::from(5), "string", "CAST('5' AS integer)", "5"),
             (Value::Number(1.5), "integer", "CAST('1.5' AS numeric)", "1.5"),
             (Value::Number(1.5), "double", "CAST('1.5' AS double precision)", "'1.5'"),
-            (Value::Number(4e15), "bigInt", "CAST(4000000000000000 AS bigint)", "4000000000000000"),
-            (Value::Number(1e21), "bigInt", "CAST('1e+21' AS numeric)", "1000000000000000000000.0"),
+            (Value::Number(4e15), "bigInt", "CAST('4000000000000000' AS bigint)", "4000000000000000"),
+            (Value::Number(1e21), "bigInt", "CAST('1e+21' AS numeric)", "none"),
             (Value::Number(f64::NAN), "integer", "NaN", "NaN"),
-            (Value::from(true), "boolean", "CAST(TRUE AS boolean)", "TRUE"),
+            (Value::from(true), "boolean", "CAST('true' AS boolean)", "TRUE"),
             (Value::from("1,5"), "double", "CAST('NaN' AS double precision)", "'NaN'"),
             (Value::from(""), "float", "CAST('' AS double precision)", "''"),
             (Value::array(vec![1.into()]), "real", "CAST('1' AS double precision)", "'1'"),
-            (Value::array(vec![1.into(), "a".into()]), "string", "ARRAY[CAST(1 AS integer), 'a']", "none"),
+            (
+                Value::array(vec![1.into(), "a".into()]),
+                "string",
+                "ARRAY(VALUES (CAST('1' AS integer)), ('a'))",
+                "none",
+            ),
             (Value::from("a\0b"), "string", r"E'a\\0b'", "none"),
             (Value::from("x"), "integer", "CAST('x' AS integer)", "'x'"),
             (Value::from("x"), "string", "'x'", "'x'"),

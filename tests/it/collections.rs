@@ -10,8 +10,8 @@ use crate::rows::Rows;
 
 const ASSOCIATIONS: [&str; 5] = ["belongsTo", "belongsToArray", "hasOne", "hasMany", "belongsToMany"];
 
-/// Creates `collections`, `fields` and `users` where they do not exist. `users` has no rows in the other two: it
-/// stands for what NocoBase's plugins define in code.
+/// Creates `collections`, `fields`, `users`, `storages` and `attachments` where they do not exist. The last three have no
+/// rows in the other two: they are what NocoBase's plugins define in code.
 pub async fn prepare(rows: &Rows) {
     let json = column_type(rows, &json!({"type": "json"}));
     let flag = column_type(rows, &json!({"type": "boolean"}));
@@ -50,9 +50,59 @@ pub async fn prepare(rows: &Rows) {
             q("updatedAt"),
         ),
     ];
-    for table in tables {
+    for table in tables.into_iter().chain(file_tables(rows)) {
         rows.execute(&format!("CREATE TABLE IF NOT EXISTS {table}")).await;
     }
+}
+
+/// The tables of NocoBase's file manager.
+fn file_tables(rows: &Rows) -> [String; 2] {
+    let column = |(name, kind): &(&str, &str)| {
+        let counted = json!({"type": "bigInt", "primaryKey": true, "autoIncrement": true});
+        let kind = if *name == "id" {
+            column_type(rows, &counted)
+        } else {
+            column_type(rows, &json!({"type": kind}))
+        };
+        format!("{} {kind}", quoted(rows, name))
+    };
+    let table = |name: &str, columns: &[(&str, &str)]| {
+        let columns: Vec<String> = columns.iter().map(column).collect();
+        format!("{} ({})", quoted(rows, name), columns.join(", "))
+    };
+    let times = [("createdAt", "date"), ("updatedAt", "date")];
+    let storage = [
+        ("id", "bigInt"),
+        ("title", "string"),
+        ("name", "uid"),
+        ("type", "string"),
+        ("options", "json"),
+        ("rules", "json"),
+        ("path", "text"),
+        ("baseUrl", "string"),
+        ("renameMode", "string"),
+        ("default", "boolean"),
+        ("paranoid", "boolean"),
+        ("settings", "json"),
+    ];
+    let attachment = [
+        ("id", "bigInt"),
+        ("title", "string"),
+        ("filename", "string"),
+        ("extname", "string"),
+        ("size", "integer"),
+        ("mimetype", "string"),
+        ("storageId", "bigInt"),
+        ("path", "text"),
+        ("meta", "jsonb"),
+        ("url", "text"),
+        ("createdById", "bigInt"),
+        ("updatedById", "bigInt"),
+    ];
+    [
+        table("storages", &[&storage[..], &times[..]].concat()),
+        table("attachments", &[&attachment[..], &times[..]].concat()),
+    ]
 }
 
 /// Creates collections from payloads of `collections:create`; those that exist already stay as they are.

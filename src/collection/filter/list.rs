@@ -5,6 +5,7 @@ use sea_orm::DbBackend;
 use sea_orm::sea_query::{Alias, ArrayType, BinOper, Expr, ExprTrait, Func, Query, Value as SqlValue};
 
 use super::operator::Op;
+use crate::collection::bind::stored_text;
 use crate::collection::field::{ColumnType, Field};
 use crate::expr::{Thrown, Value, json};
 use crate::store::Codec;
@@ -47,7 +48,7 @@ pub(super) fn long(
             let (kind, values): (_, Vec<SqlValue>) = match numbers() {
                 Some(numbers) => (ArrayType::BigInt, numbers.into_iter().map(SqlValue::from).collect()),
                 None => {
-                    let text = |text: &str| SqlValue::from(text.replace('\0', "\\0"));
+                    let text = |text: &str| SqlValue::from(stored_text(text, codec));
                     (ArrayType::String, texts()?.into_iter().map(text).collect())
                 }
             };

@@ -1,6 +1,7 @@
 //! NocoBase's filter language: nested objects of fields, association paths and operators, as conditions with bound
 //! values (`packages/core/database/src/filter-parser.ts` and Sequelize's query generator).
 
+mod context;
 mod date;
 mod list;
 mod moment;
@@ -11,36 +12,16 @@ mod tree;
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
-use sea_orm::DbBackend;
 use sea_orm::sea_query::{Alias, Expr};
 
+pub use self::context::Context;
+
+use self::context::NamedColumn;
 use self::operator::Operator;
 use self::special::Subject;
 use self::tree::{Map, Node, Step};
-use super::field::Field;
 use super::join::Joins;
-use super::schema::Schema;
-use super::shape::Collection;
 use crate::expr::{Thrown, Value};
-use crate::store::Codec;
-
-/// What a filter is read with.
-#[derive(Clone, Copy)]
-pub struct Context<'a> {
-    pub schema: &'a Schema,
-    /// The collection that is filtered. Its name is the alias of its table in the statement.
-    pub collection: &'a Collection,
-    pub codec: &'a Codec,
-    /// What `today` and the like are relative to.
-    pub now: DateTime<Utc>,
-}
-
-impl Context<'_> {
-    fn backend(&self) -> DbBackend {
-        self.codec.backend()
-    }
-}
 
 /// A filter as SQL: the condition, and the associations that it needs joined.
 #[derive(Debug, Default)]
@@ -98,13 +79,6 @@ fn with_ids(filter: &Value) -> Value {
     let (moved, kept): (Vec<_>, Vec<_>) = object.iter().partition(|(key, _)| renamed(key).is_some());
     let moved = moved.into_iter().filter_map(|(key, value)| Some((renamed(key)?, value.clone())));
     Value::object(kept.into_iter().map(|(key, value)| (key.to_string(), value.clone())).chain(moved))
-}
-
-/// The column that a name of the tree stands for.
-pub(super) struct NamedColumn {
-    alias: String,
-    column: String,
-    field: Option<Field>,
 }
 
 struct Parser<'a> {

@@ -5,9 +5,11 @@ use chrono::Offset;
 use indexmap::IndexMap;
 use sea_orm::DbBackend;
 use sea_orm::sea_query::extension::postgres::PgBinOper;
-use sea_orm::sea_query::{Alias, BinOper, Expr, ExprTrait, Func, Keyword, Query};
+use sea_orm::sea_query::{
+    Alias, ArrayType, BinOper, Expr, ExprTrait, Func, Keyword, Query, Value as SqlValue,
+};
 
-use super::Context;
+use super::context::Context;
 use super::date::{Reference, Span};
 use super::operator::{DateOperator, Op, Place, Special};
 use super::tree::{Map, Node};
@@ -241,9 +243,13 @@ fn overlaps(operand: &Value, subject: &Subject<'_>, cx: &Context<'_>) -> Result<
     Ok(match cx.backend() {
         DbBackend::Postgres => {
             // PostgreSQL cannot tell the type of an empty array, and refuses it.
-            let places: Vec<String> = (1..=wanted.len()).map(|place| format!("${place}")).collect();
-            let texts = texts()?.into_iter().map(|text| bind::text(&text, cx.codec));
-            let array = Expr::cust_with_exprs(format!("ARRAY[{}]", places.join(", ")), texts);
+            let array = if wanted.is_empty() {
+                Expr::cust(bind::EMPTY_ARRAY)
+            } else {
+                let texts =
+                    texts()?.into_iter().map(|text| SqlValue::from(bind::stored_text(&text, cx.codec)));
+                Expr::val(SqlValue::Array(ArrayType::String, Some(Box::new(texts.collect()))))
+            };
             column.binary(BinOper::Custom("?|"), array)
         }
         DbBackend::MySql => {

@@ -6,12 +6,12 @@ use sea_orm::DbBackend;
 use sea_orm::sea_query::extension::postgres::PgBinOper;
 use sea_orm::sea_query::{Alias, ArrayType, BinOper, Expr, ExprTrait, Func, LikeExpr, Value as SqlValue};
 
+use super::context::{Context, NamedColumn};
 use super::list;
 use super::moment::moment_of;
 use super::operator::Op;
 use super::tree::{Map, Node};
-use super::{Context, NamedColumn};
-use crate::collection::bind::{operand, text};
+use crate::collection::bind::{is_moment, operand, text};
 use crate::collection::field::{ColumnType, Field};
 use crate::expr::convert::to_text;
 use crate::expr::{Thrown, Value};
@@ -239,8 +239,7 @@ impl<'a> Conditions<'a> {
 
     /// A value that is compared with an attribute. What has members is a date to `moment`, where one is expected.
     fn operand(&self, value: &Value, field: Option<&Field>) -> Result<Expr, Thrown> {
-        let is_date =
-            field.is_some_and(|field| matches!(field.column_type, ColumnType::Instant | ColumnType::Date));
+        let is_date = field.is_some_and(|field| is_moment(field.column_type, self.cx.codec));
         match value {
             Value::Array(_) | Value::Object(_) if is_date => {
                 operand(&Value::Date(moment_of(value, self.cx.now)), field, self.cx.codec)

@@ -509,7 +509,6 @@ async fn the_character_nul_is_found_as_it_is_stored() {
         records.insert("things", &["s", "t", "arr"], &[r"'a\0b', 'a\0b', '[]'"]).await;
         for filter in [
             json!({"s": "a\u{0}b"}),
-            json!({"t": {"$includes": "a\u{0}"}}),
             json!({"t": {"$in": ["a\u{0}b"]}}),
             json!({"t": {"$like": "a\u{0}%"}}),
             json!({"t": {"$endsWith": "\u{0}b"}}),

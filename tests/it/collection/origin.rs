@@ -19,20 +19,20 @@ fn find(filter: Value, fields: Option<&[&str]>, appends: &[&str]) -> Find {
 #[tokio::test]
 async fn an_sql_collection_is_read_from_its_text() {
     on_every_database(async |database| {
-        let lines =
-            plain("lines", json!([{"name": "sku", "type": "string"}, {"name": "qty", "type": "integer"}]));
+        let wares =
+            plain("wares", json!([{"name": "sku", "type": "string"}, {"name": "qty", "type": "integer"}]));
         let stock = json!({
             "name": "stock", "template": "sql",
-            "sql": " select l.id, l.sku, l.qty, 'x' as hidden_one from lines l where l.qty > 0; ",
+            "sql": " select l.id, l.sku, l.qty, 'x' as hidden_one from wares l where l.qty > 0; ",
             "fields": [
                 {"name": "id", "type": "bigInt", "primaryKey": true},
                 {"name": "sku", "type": "string"},
                 {"name": "qty", "type": "integer"},
             ],
         });
-        let records = Records::create(&database, &[lines, stock]).await;
+        let records = Records::create(&database, &[wares, stock]).await;
         let rows = ["'a', 5", "'b', 0", "'c', 3", "'d', 2"];
-        records.insert("lines", &["sku", "qty"], &rows).await;
+        records.insert("wares", &["sku", "qty"], &rows).await;
         let by_qty = Sort { field: "qty".into(), is_descending: true };
         let page = Find { sort: vec![by_qty], limit: Some(2), offset: Some(1), ..Find::default() };
         let found = records.find("stock", &page).await.expect("it reads");
@@ -106,10 +106,8 @@ async fn files(database: &TestDatabase) -> Records {
                {"name": "storageId", "type": "bigInt"}]),
     );
     payload["template"] = json!("file");
-    let storages =
-        plain("storages", json!([text("type"), text("baseUrl"), {"name": "options", "type": "json"}]));
     let link = json!({"name": "file", "type": "belongsTo", "target": "files", "foreignKey": "fileId"});
-    let records = Records::create(database, &[storages, payload, plain("docs", json!([link]))]).await;
+    let records = Records::create(database, &[payload, plain("docs", json!([link]))]).await;
     records
         .insert(
             "storages",
