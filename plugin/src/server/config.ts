@@ -1,7 +1,10 @@
 // The configurations of the trigger and of the response node: what NocoBase may store. The forms check the same
 // and translate what is found, so the texts stand in src/locale too.
 
+import { isObject, USABLE } from './extensions';
 import type { Faults } from './nocobase';
+
+export { isObject };
 
 /** `workflows.config` of a webhook workflow, as far as it has the right shape. */
 export interface TriggerConfig {
@@ -47,25 +50,10 @@ export function validateResponse(config: unknown): Faults {
   return Object.keys(faults).length ? faults : null;
 }
 
-/** As far as they have fields in the form: all others are checked by sidehook alone. */
-function checkExtensions({ context, path }: Record<string, unknown>, faults: Record<string, string>) {
-  if (context != null && context !== 'full') faults['sidehook.context'] = 'Only "full" is known here.';
-  if (path && !isPath(path)) faults['sidehook.path'] = 'The path has to look like orders/:id.';
-}
-
-/** The rules are those of sidehook's `src/webhook/path.rs`. */
-function isPath(path: unknown): boolean {
-  if (typeof path !== 'string') return false;
-  const segments = path
-    .trim()
-    .replace(/^\/+|\/+$/g, '')
-    .split('/');
-  const parameters = segments.filter((segment) => segment.startsWith(':'));
-  return (
-    segments.every((segment) => segment && segment !== '.' && segment !== '..' && !/[?#*]/.test(segment)) &&
-    parameters.every((parameter) => /^:[A-Za-z0-9_-]+$/.test(parameter)) &&
-    new Set(parameters).size === parameters.length
-  );
+/** As far as they have fields in the form: what another version may know is stored, and lets nobody in until then. */
+function checkExtensions(sidehook: Record<string, unknown>, faults: Record<string, string>) {
+  if (!USABLE.context(sidehook.context)) faults['sidehook.context'] = 'Only "full" is known here.';
+  if (!USABLE.path(sidehook.path)) faults['sidehook.path'] = 'The path has to look like orders/:id.';
 }
 
 function checkBasicAuthentication(value: unknown, faults: Record<string, string>) {
@@ -123,8 +111,4 @@ function checkObject(
   if (isObject(value)) return true;
   if (value != null) faults[path] = 'This has to be an object.';
   return false;
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,11 +1,10 @@
 // The members of `sidehook` in a trigger's configuration. What this version does not know, or cannot use, lets nobody
 // in, by the rules of sidehook's `src/webhook/trigger.rs`: it may be meant to keep somebody out.
 
-import { isObject } from './config';
-
-const USABLE: Record<string, (value: unknown) => boolean> = {
-  context: (value) => value == null || value === 'full',
-  path: (value) => !value || isPath(value),
+/** The members that this version knows, each with what it can use. */
+export const USABLE = {
+  context: (value: unknown) => value == null || value === 'full',
+  path: (value: unknown) => !value || isPath(value),
 };
 
 /** Whether everything in it can be used. */
@@ -13,7 +12,7 @@ export function isUsable(sidehook: unknown): boolean {
   if (!sidehook) return true;
   if (!isObject(sidehook)) return false;
   return Object.entries(sidehook).every(
-    ([name, value]) => Object.hasOwn(USABLE, name) && USABLE[name]!(value),
+    ([name, value]) => Object.hasOwn(USABLE, name) && USABLE[name as keyof typeof USABLE](value),
   );
 }
 
@@ -30,4 +29,8 @@ function isPath(path: unknown): boolean {
       ? /^:[A-Za-z0-9_-]+$/.test(segment)
       : segment !== '' && segment !== '.' && segment !== '..' && !/[?#*]/.test(segment);
   return segments.every(isSegment) && new Set(parameters).size === parameters.length;
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
