@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
-const { NB_URL, CHROMIUM } = process.env;
+const { NB_URL, CHROMIUM, PICTURES } = process.env;
 const ARGUMENTS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -15,12 +15,12 @@ const ARGUMENTS = [
   '--disable-component-update',
   '--disable-sync',
 ];
-const LONGEST_MS = 60_000;
+const TIMEOUT_MS = 180_000;
 
 /** Where the clients have their pages. */
 export const CLIENTS = {
-  classic: { list: '/admin/settings/workflow', canvas: '/admin/settings/workflow/workflows' },
-  newer: { list: '/v/admin/settings/workflow', canvas: '/v/admin/workflow/workflows' },
+  classic: { list: '/admin/settings/workflow', workflow: '/admin/settings/workflow' },
+  newer: { list: '/v/admin/settings/workflow', workflow: '/v/admin/workflow' },
 };
 
 /** Opens a browser that is signed in, and hands a page to `use`. */
@@ -29,18 +29,24 @@ export async function inBrowser(token, use, { locale = 'en-US' } = {}) {
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: CHROMIUM,
     args: ARGUMENTS,
-    viewport: { width: 1440, height: 900 },
+    viewport: { width: 1280, height: 800 },
     locale,
     timezoneId: 'UTC',
     permissions: ['clipboard-read', 'clipboard-write'],
   });
   try {
-    context.setDefaultTimeout(LONGEST_MS);
+    context.setDefaultTimeout(TIMEOUT_MS);
     const settings = { TOKEN: token, AUTH: 'basic', LOCALE: locale, ROLE: 'root' };
     await context.addInitScript((values) => {
       for (const [name, value] of Object.entries(values)) localStorage.setItem(`NOCOBASE_${name}`, value);
     }, settings);
-    return await use(new Screen(await context.newPage()));
+    const screen = new Screen(await context.newPage());
+    try {
+      return await use(screen);
+    } catch (error) {
+      await screen.page.screenshot({ path: join(process.env.HOME_DIR, 'logs', 'forms.png') }).catch(() => {});
+      throw error;
+    }
   } finally {
     await context.close();
     rmSync(profile, { recursive: true, force: true });
@@ -50,6 +56,8 @@ export async function inBrowser(token, use, { locale = 'en-US' } = {}) {
 /** A page of NocoBase. It counts the clicks. */
 export class Screen {
   clicks = 0;
+  /** Whether pictures for the tutorial are taken. */
+  hasPictures = false;
   /** What the page has thrown. */
   faults = [];
 
@@ -67,15 +75,23 @@ export class Screen {
     await locator.click();
   }
 
+  button(name) {
+    return this.page.getByRole('button', { name, exact: true });
+  }
+
   get drawer() {
     return this.page.locator('.ant-drawer-content:visible').last();
   }
 
-  /** Opens the drawer of the trigger, or of the node with this title. */
-  async openCard(title) {
-    const label = title ? `[aria-label$="-${title}"]` : '[aria-label^="Trigger-"]';
-    await this.click(this.page.locator(`${label} .workflow-node-meta`).first());
-    await this.drawer.getByRole('button', { name: 'Close' }).first().waitFor();
+  /** Cards are called by type and title. */
+  card(type, index = 0) {
+    return this.page.locator(`[aria-label^="${type}-"][role="button"]`).nth(index);
+  }
+
+  /** Opens the drawer of the trigger, or of the nth node of a type. */
+  async openCard(type = 'Trigger', index = 0) {
+    await this.click(this.card(type, index).locator('.workflow-node-meta').first());
+    await this.drawer.getByText(type === 'Trigger' ? 'Trigger type' : 'Node type').waitFor();
     return this.drawer;
   }
 
@@ -89,5 +105,34 @@ export class Screen {
     const { drawer } = this;
     await this.page.keyboard.press('Escape');
     await drawer.waitFor({ state: 'hidden' });
+  }
+
+  /** Adds a node at the nth plus sign, from top to bottom and from left to right. */
+  async addNode(type, index) {
+    await this.click(this.page.locator('[aria-label^="add-button"]').nth(index));
+    await this.click(this.drawer.getByText(type, { exact: true }).last());
+  }
+
+  /** Picks a variable of the trigger for the field in which `button` is. */
+  async pick(button, labels) {
+    await this.click(button);
+    for (const label of ['Trigger variables', ...labels]) {
+      const item = this.page.locator('.ant-cascader-menu-item:visible').filter({ hasText: label }).last();
+      await this.click(item);
+    }
+    await this.page.locator('.ant-cascader-menu-item:visible').last().waitFor({ state: 'hidden' });
+  }
+
+  /** Fills in a field of text and variables; typed keys get mixed up there. */
+  async type(field, text) {
+    await field.focus();
+    await this.page.keyboard.insertText(text);
+  }
+
+  /** Takes a picture for the tutorial, of the whole page or of a part of it. */
+  async picture(name, part = this.page) {
+    if (!PICTURES || !this.hasPictures) return;
+    await this.page.waitForTimeout(1500);
+    await part.screenshot({ path: join(PICTURES, `${name}.png`) });
   }
 }

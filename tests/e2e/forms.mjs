@@ -1,21 +1,68 @@
-// The plugin's forms on NocoBase's screens, in both of its clients.
+// The plugin's forms on NocoBase's screens, in both of its clients, as somebody goes through them who has never used
+// an API. With `handed-on`: what they say when NocoBase hands webhooks on to sidehook.
 
 import assert from 'node:assert/strict';
 import { CLIENTS, inBrowser } from './browser.mjs';
+import { answerByCondition } from './form-service.mjs';
 import { signIn } from './nocobase.mjs';
+import { answerAtOnce } from './notifications.mjs';
+import { createWorkflow, until } from './workflows.mjs';
 
-const api = await signIn();
-await inBrowser(api.token, async (screen) => {
-  for (const client of Object.keys(CLIENTS)) {
-    await keepConfigurations(screen, client);
+const { NB_URL, SH_URL, TARBALL } = process.env;
+const CARD = 'Workflow: Webhook (sidehook)';
+
+let api = await signIn();
+if (process.argv[2] === 'handed-on') {
+  await inBrowser(api.token, async (screen) => {
+    for (const client of Object.keys(CLIENTS)) await saysWhereItRuns(screen, client);
     assert.deepEqual(screen.faults, []);
-    console.log(`${client}: passed`);
-  }
-});
+  });
+} else {
+  await inBrowser(api.token, installPlugin);
+  api = await signIn();
+  await inBrowser(api.token, async (screen) => {
+    for (const client of Object.keys(CLIENTS)) {
+      screen.hasPictures = client === 'classic';
+      await keepConfigurations(screen, client);
+      await answerByCondition(api, screen, client);
+      await answerAtOnce(api, screen, client);
+      assert.deepEqual(screen.faults, []);
+      console.log(`${client}: passed`);
+    }
+  });
+  await inBrowser(api.token, inChinese, { locale: 'zh-CN' });
+}
+
+/** Uploads the tarball in the plugin manager, which the newer client cannot, and switches the plugin on. */
+async function installPlugin(screen) {
+  const { page } = screen;
+  screen.hasPictures = true;
+  await screen.goto('/admin/settings/plugin-manager');
+  await screen.click(screen.button('Add & Update'));
+  await screen.click(page.getByText('Upload plugin'));
+  await page.locator('input[type="file"]').setInputFiles(TARBALL);
+  await page.getByText('sidehook-plugin-workflow-webhook.tgz').waitFor();
+  await screen.picture('upload', page.locator('.ant-modal-content'));
+  await screen.click(page.getByRole('button', { name: 'Submit' }));
+  // NocoBase restarts twice.
+  const find = async () => {
+    const { data } = await api.get('pm:list').catch(() => ({}));
+    return data?.find?.(({ packageName }) => packageName === '@sidehook/plugin-workflow-webhook');
+  };
+  await until('the plugin is there', find);
+  await screen.goto('/admin/settings/plugin-manager');
+  await page.getByPlaceholder('Search plugin').last().fill('sidehook');
+  const card = page.locator(`[aria-label="${CARD}"]`).first();
+  assert.match(await card.locator('a', { hasText: 'Docs' }).getAttribute('href'), /tutorial\.md$/);
+  await screen.picture('card', card);
+  await screen.click(card.locator('.ant-switch'));
+  await until('the plugin is enabled', async () => (await find())?.enabled && (await isReady()));
+  console.log(`installed with ${screen.clicks} clicks`);
+}
 
 /** Submitting a drawer in which nothing was touched changes nothing, not even members that no form knows. */
 async function keepConfigurations(screen, client) {
-  const configs = {
+  const full = {
     trigger: {
       basicAuthentication: { username: 'shop', password: 'secret' },
       request: {
@@ -28,12 +75,17 @@ async function keepConfigurations(screen, client) {
     },
     node: { statusCode: 201, headers: [{ name: 'X-B', value: 1 }], body: { a: null }, unknown: [{}] },
   };
-  for (const [trigger, node] of [Object.values(configs), [{}, {}]]) {
-    const workflow = await createWorkflow({ title: `Kept ${client}`, sync: true, config: trigger });
-    const answer = await createNode(workflow, { type: 'response', title: 'Answer', config: node });
-    await screen.goto(`${CLIENTS[client].canvas}/${workflow.id}`);
-    for (const title of [undefined, 'Answer']) {
-      await screen.openCard(title);
+  for (const { trigger, node } of [full, { trigger: {}, node: {} }]) {
+    const workflow = await createWorkflow(api, { title: `Kept ${client}`, sync: true, config: trigger });
+    const { data: answer } = await api.post(`workflows/${workflow.id}/nodes:create`, {
+      type: 'response',
+      title: 'Answer',
+      upstreamId: null,
+      config: node,
+    });
+    await screen.goto(`${CLIENTS[client].workflow}/workflows/${workflow.id}`);
+    for (const type of ['Trigger', 'Response']) {
+      await screen.openCard(type);
       await screen.submit();
     }
     const stored = {
@@ -45,16 +97,28 @@ async function keepConfigurations(screen, client) {
   }
 }
 
-async function createWorkflow(values) {
-  const { data } = await api.post('workflows:create', {
-    type: 'webhook',
-    enabled: false,
-    options: { timeout: 0 },
-    ...values,
-  });
-  return data;
+async function inChinese(screen) {
+  const workflow = await createWorkflow(api, { title: '订单服务', sync: false, config: {} });
+  await screen.goto(`${CLIENTS.classic.workflow}/workflows/${workflow.id}`);
+  await screen.click(screen.page.locator('.workflow-node-meta').first());
+  await screen.drawer.getByText('当其他系统调用此工作流的 URL 时触发。').waitFor();
+  screen.hasPictures = true;
+  await screen.picture('chinese', screen.drawer);
+  console.log('zh-CN: passed');
 }
 
-async function createNode(workflow, values) {
-  return (await api.post(`workflows/${workflow.id}/nodes:create`, { upstreamId: null, ...values })).data;
+async function saysWhereItRuns(screen, client) {
+  const workflow = await createWorkflow(api, { title: `Handed on ${client}`, sync: true, config: {} });
+  await screen.goto(`${CLIENTS[client].workflow}/workflows/${workflow.id}`);
+  const drawer = await screen.openCard();
+  await drawer.getByText(`Calls are handed on to sidehook at ${SH_URL}/.`).waitFor();
+  await screen.close();
+  await screen.click(screen.page.getByRole('button', { name: 'Execute manually' }));
+  await screen.page.getByText(`Calls of the URL are run by sidehook at ${SH_URL}/.`).waitFor();
+  console.log(`${client}: says where it runs`);
+}
+
+async function isReady() {
+  const response = await fetch(`${NB_URL}/api/__health_check`).catch(() => undefined);
+  return response?.ok;
 }

@@ -104,7 +104,7 @@ stop_nocobase() { stop_group "$HOME_DIR/nocobase.pid"; }
 start_sidehook() {
   if is_alive "$HOME_DIR/sidehook.pid" && answers "$SH_URL/health/ready"; then return 0; fi
   stop_group "$HOME_DIR/sidehook.pid"
-  (cd "$APP" && exec setsid "$HOME_DIR/sidehook" serve --env-file .env --listen "127.0.0.1:$SH_PORT") \
+  (cd "$APP" && exec env "$@" setsid "$HOME_DIR/sidehook" serve --env-file .env --listen "127.0.0.1:$SH_PORT") \
     >>"$LOGS/sidehook.log" 2>&1 </dev/null &
   echo $! >"$HOME_DIR/sidehook.pid"
   wait_for "$SH_URL/health/ready" 30 "$HOME_DIR/sidehook.pid" "$LOGS/sidehook.log"
