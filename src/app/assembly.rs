@@ -40,12 +40,18 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
 
 /// Opens the database of a configuration, now or not at all.
 pub async fn connect(config: &Config) -> Result<Store, DbErr> {
+    connect_up_to(config, config.database.pool_max).await
+}
+
+/// Opens the database for one purpose only: with a single connection.
+pub(super) async fn connect_alone(config: &Config) -> Result<Store, DbErr> {
+    connect_up_to(config, 1).await
+}
+
+async fn connect_up_to(config: &Config, max_connections: u32) -> Result<Store, DbErr> {
     let database = &config.database;
-    let address = Address {
-        url: database.url.reveal().to_owned(),
-        schema: database.schema.clone(),
-        max_connections: database.pool_max,
-    };
+    let address =
+        Address { url: database.url.reveal().to_owned(), schema: database.schema.clone(), max_connections };
     let db = connection::open(&address).await?;
     Ok(Store::new(db, database.names(), database.time_zone))
 }

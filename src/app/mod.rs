@@ -4,11 +4,14 @@
 mod assembly;
 mod hooks;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use entity::environment_variable;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,7 +21,7 @@ pub use hooks::{Called, Hook, Hooks};
 use crate::clock::{Clock, SystemClock};
 use crate::collection::Collections;
 use crate::config::Config;
-use crate::engine::{Engine, Parts};
+use crate::engine::{Background, Engine, Settings};
 use crate::script::Pool;
 use crate::store::Store;
 use crate::store::environment::{SecretKey, variables};
@@ -61,17 +64,16 @@ impl App {
         let collections = Arc::new(Collections::new(store.clone(), &config.nocobase.public_path));
         let scripts = Arc::new(Pool::new(assembly::limits(&config)));
         let services = assembly::services(&config, &store, collections.clone(), scripts.clone())?;
-        let engine = Engine::start(Parts {
-            store: store.clone(),
-            recorder,
-            ids,
-            owner: registration.owner,
+        let settings = Settings {
             loop_limit: config.engine.loop_limit,
+            number_loop_limit: config.engine.number_loop_limit,
             workers: config.engine.workers,
             sync_timeout: config.engine.sync_timeout,
+            abandon_after: config.engine.abandon_after,
             nocobase_runs_workflows: config.nocobase.runs_workflows,
-            services,
-        });
+        };
+        let owner = registration.owner;
+        let engine = Arc::new(Engine::new(store.clone(), recorder, ids, owner, services, settings));
         engine.beat().await?;
         let warming = scripts.clone();
         let hooks = Hooks::new(store.clone(), config.http.api_base_path.clone(), move |hook| {
@@ -87,8 +89,11 @@ impl App {
         scripts.warmed_up().await;
         app.tasks.spawn(app.stop.clone().run_until_cancelled_owned(app.clone().follow_changes(environment)));
         app.tasks.spawn(app.clone().keep_alive());
+        for background in app.engine.background() {
+            app.tasks.spawn(app.clone().supervise(background));
+        }
         tracing::info!(
-            instance = registration.owner.number,
+            instance = owner.number,
             workflows = app.hooks.entries().len(),
             version = env!("CARGO_PKG_VERSION"),
             "sidehook has started"
@@ -101,9 +106,9 @@ impl App {
         self.stop.cancelled().await;
     }
 
-    /// Takes no more work. Callers whose executions wait for a time are told at once.
+    /// Takes no more work. Callers whose executions wait for a time are kept for the grace.
     pub fn stop(&self) {
-        self.engine.stop();
+        self.engine.stop(self.config.http.grace);
     }
 
     /// Lets what runs end within `grace`, ends the background tasks and gives the instance number back. An error
@@ -119,8 +124,9 @@ impl App {
         self.written.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-        let ids_used_until = (left == 0).then(|| self.engine.ids.used_until());
-        if !is_fenced && let Err(err) = self.store.release_instance(self.engine.owner, ids_used_until).await {
+        let ids_used_until = (left == 0).then(|| self.engine.ids().used_until());
+        if !is_fenced && let Err(err) = self.store.release_instance(self.engine.owner(), ids_used_until).await
+        {
             tracing::warn!(reason = %err, "the instance number could not be given back");
         }
         tracing::info!("sidehook has stopped");
@@ -172,8 +178,27 @@ impl App {
     }
 
     async fn keep_alive(self: Arc<Self>) {
-        if let Err(err) = self.engine.clone().keep_alive().await {
+        let config = self.config.clone();
+        let open = move || {
+            let config = config.clone();
+            Box::pin(async move { assembly::connect_alone(&config).await }) as BoxFuture<_>
+        };
+        if let Err(err) = self.engine.keep_alive(Box::new(open)).await {
             tracing::error!(reason = %err, "this instance stops");
+            self.stop.cancel();
+        }
+    }
+
+    /// Does what the engine does by itself. Where that ends too early, so does this instance.
+    async fn supervise(self: Arc<Self>, background: Background) {
+        let Background { name, until, task } = background;
+        let ended = AssertUnwindSafe(task).catch_unwind().await;
+        if !until.is_cancelled() {
+            tracing::error!(
+                task = name,
+                has_panicked = ended.is_err(),
+                "this instance stops: a task has ended"
+            );
             self.stop.cancel();
         }
     }

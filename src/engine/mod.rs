@@ -2,170 +2,149 @@
 //! what another instance has left. It knows neither HTTP nor the trigger's configuration.
 
 mod dispatcher;
+mod execution;
 mod processor;
 mod run;
 mod schedule;
+mod shared;
 mod watch;
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use tokio::sync::{Notify, Semaphore};
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-pub use dispatcher::Event;
-pub use run::{Ended, Workflow};
+pub use self::dispatcher::Event;
+pub use self::execution::Hold;
+pub use self::run::Ended;
+pub use self::run::workflow::Workflow;
+pub use self::shared::Settings;
+pub use self::watch::heartbeat::Open;
 
-use self::schedule::running::Running;
-use self::schedule::workers::Workers;
+use self::schedule::feeder;
+use self::shared::Shared;
+use self::watch::{aborts, handover, heartbeat, takeover};
 use crate::expr::{Object, Value};
 use crate::ids::Ids;
 use crate::node::Services;
 use crate::store::Store;
-use crate::store::instance::Owner;
-use crate::store::recorder::Recorder;
+use crate::store::instance::{InstanceError, Owner};
+use crate::store::recorder::{RecordError, Recorder};
 
-/// So many executions wait for work in the background without a worker; further ones keep theirs, which
-/// bounds how many are in memory.
-const WAITING_PLACES: usize = 1_000;
-
-/// Everything that running workflows needs.
-pub struct Engine {
-    pub store: Store,
-    pub recorder: Recorder,
-    pub ids: Arc<Ids>,
-    pub owner: Owner,
-    /// `WORKFLOW_LOOP_LIMIT`.
-    pub loop_limit: Option<u64>,
-    services: Services,
-    environment: ArcSwap<Object>,
-    running: Running,
-    workers: Workers,
-    /// One permit per execution that may wait for work without a worker.
-    waiting_places: Arc<Semaphore>,
-    /// When executions are due that wait for a time, in milliseconds since 1970.
-    wakes: Mutex<BTreeSet<i64>>,
-    sync_timeout: Duration,
-    has_plugin: AtomicBool,
-    nocobase_runs_workflows: bool,
-    /// Whether executions may be waiting for a worker in the database.
-    has_backlog: AtomicBool,
-    backlog_grew: Notify,
-    /// Executions that belong to this instance and could not be picked up; tried again with each heartbeat.
-    stranded: Mutex<Vec<i64>>,
-    tasks: TaskTracker,
-    /// What goes on until nothing runs any more, and is not waited for.
-    watches: TaskTracker,
-    /// No more work is taken.
-    stopping: CancellationToken,
-    /// Nothing runs any more.
-    stopped: CancellationToken,
+/// Something that goes on beside the runs.
+pub struct Background {
+    /// For logs.
+    pub name: &'static str,
+    /// Cancelled when it may end; that it ends before, or panics, is a failure of this instance.
+    pub until: CancellationToken,
+    pub task: BoxFuture<'static, ()>,
 }
 
-/// What an engine is made of.
-pub struct Parts {
-    pub store: Store,
-    pub recorder: Recorder,
-    pub ids: Arc<Ids>,
-    pub owner: Owner,
-    pub loop_limit: Option<u64>,
-    pub workers: usize,
-    /// How long a caller waits for a synchronous workflow.
-    pub sync_timeout: Duration,
-    /// Whether NocoBase runs workflows by itself, as far as its settings tell.
-    pub nocobase_runs_workflows: bool,
-    pub services: Services,
+/// Everything that runs workflows.
+pub struct Engine {
+    shared: Arc<Shared>,
 }
 
 impl Engine {
-    /// Starts the background tasks: feeding the workers, noticing aborts.
-    pub fn start(parts: Parts) -> Arc<Self> {
-        let Parts {
-            store,
-            recorder,
-            ids,
-            owner,
-            loop_limit,
-            workers,
-            sync_timeout,
-            nocobase_runs_workflows,
-            services,
-        } = parts;
-        let engine = Arc::new(Self {
-            store,
-            recorder,
-            ids,
-            owner,
-            loop_limit,
-            services,
-            environment: ArcSwap::default(),
-            running: Running::default(),
-            workers: Workers::new(workers),
-            waiting_places: Arc::new(Semaphore::new(WAITING_PLACES)),
-            wakes: Mutex::default(),
-            sync_timeout,
-            has_plugin: AtomicBool::new(false),
-            nocobase_runs_workflows,
-            has_backlog: AtomicBool::new(true),
-            backlog_grew: Notify::new(),
-            tasks: TaskTracker::new(),
-            watches: TaskTracker::new(),
-            stopping: CancellationToken::new(),
-            stopped: CancellationToken::new(),
-            stranded: Mutex::default(),
-        });
-        engine.tasks.spawn(engine.clone().feed_workers());
-        engine.watches.spawn(engine.clone().watch_aborts());
-        engine.watches.spawn(engine.clone().watch_handovers());
-        engine
+    /// An engine that runs what it is given. [`Engine::background`] is what it does by itself.
+    pub fn new(
+        store: Store,
+        recorder: Recorder,
+        ids: Arc<Ids>,
+        owner: Owner,
+        services: Services,
+        settings: Settings,
+    ) -> Self {
+        Self { shared: Arc::new(Shared::new(store, recorder, ids, owner, services, settings)) }
+    }
+
+    /// What the engine does by itself: feeding the workers, taking over what others have left, noticing aborts,
+    /// following what was handed over. Nothing of it is done unless somebody polls it.
+    pub fn background(&self) -> [Background; 4] {
+        let shared = || self.shared.clone();
+        let (stopping, stopped) = (&self.shared.stopping, &self.shared.stopped);
+        let background =
+            |name, until: &CancellationToken, task| Background { name, until: until.clone(), task };
+        [
+            background("feeder of the workers", stopping, Box::pin(feeder::feed(shared())) as BoxFuture<_>),
+            background("takeover", stopping, Box::pin(takeover::follow(shared()))),
+            background("watch for aborts", stopped, Box::pin(aborts::watch(shared()))),
+            background("watch for handovers", stopping, Box::pin(handover::watch(shared()))),
+        ]
+    }
+
+    /// Gives signs of life until nothing runs any more, by a connection of its own, which `open` opens: it is to be
+    /// polled where nothing else can hold it up. Returns an error when another instance has taken the number.
+    pub fn keep_alive(&self, open: Open) -> impl Future<Output = Result<(), InstanceError>> + Send + use<> {
+        heartbeat::keep_alive(self.shared.clone(), open)
+    }
+
+    /// Gives a sign of life now, and reserves ids.
+    pub async fn beat(&self) -> Result<(), InstanceError> {
+        heartbeat::beat(&self.shared, &self.shared.store).await
+    }
+
+    /// How long ago the database has taken the last sign of life; for readiness. After
+    /// [`TIME_TO_LIVE`](crate::store::instance::TIME_TO_LIVE) others may take this instance for gone.
+    pub fn silent_for(&self) -> Duration {
+        self.shared.pulse.age()
+    }
+
+    /// Runs an event for a caller who waits. The run is a task of its own: it goes on when the caller is
+    /// gone. It has been recorded when this returns.
+    pub async fn run(&self, event: Event) -> Result<(i64, Ended), RecordError> {
+        dispatcher::run(&self.shared, event).await
+    }
+
+    /// Records an event for later and returns the execution's id; a worker that is free starts at once. A task
+    /// of its own as well: what has been recorded is run, whether or not the caller is still there.
+    pub async fn enqueue(&self, event: Event) -> Result<i64, RecordError> {
+        dispatcher::enqueue(&self.shared, event).await
+    }
+
+    /// The clock and the ids that runs use.
+    pub fn ids(&self) -> &Arc<Ids> {
+        &self.shared.ids
+    }
+
+    /// This instance, as the database knows it.
+    pub fn owner(&self) -> Owner {
+        self.shared.owner
     }
 
     /// Sets what `$env` holds.
     pub fn set_environment(&self, variables: Vec<(String, String)>) {
         let object: Object = variables.into_iter().map(|(name, text)| (name, Value::from(text))).collect();
-        self.environment.store(object.into());
+        self.shared.environment.store(object.into());
     }
 
     /// What `$env` holds.
     pub fn environment(&self) -> Arc<Object> {
-        self.environment.load_full()
+        self.shared.environment.load_full()
     }
 
     /// Sets whether sidehook's plugin is enabled in NocoBase: it keeps NocoBase away from delays that wait, and
     /// takes what is handed over.
     pub fn set_plugin(&self, is_enabled: bool) {
-        self.has_plugin.store(is_enabled, Ordering::Release);
+        self.shared.has_plugin.store(is_enabled, Ordering::Release);
     }
 
-    fn has_plugin(&self) -> bool {
-        self.has_plugin.load(Ordering::Acquire)
-    }
-
-    /// Whether pending delays get their rows at once. A NocoBase that starts resumes all that it sees.
-    fn shows_delays(&self) -> bool {
-        self.has_plugin() || !self.nocobase_runs_workflows
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.stopping.is_cancelled()
-    }
-
-    /// Takes no more work. What has been recorded already is left for others where it has not begun.
-    pub fn stop(&self) {
-        self.stopping.cancel();
+    /// Takes no more work. What has been recorded already is left for others where it has not begun. Callers whose
+    /// executions wait for a time are kept for almost as long as `grace`.
+    pub fn stop(&self, grace: Duration) {
+        self.shared.stop(grace);
     }
 
     /// Takes no more work and waits for what runs, at most `grace`. What is left over then stays leased in
     /// the database and is picked up by the next instance. Returns how many executions that are.
     pub async fn drain(&self, grace: Duration) -> usize {
-        self.stop();
-        self.tasks.close();
-        let _ = tokio::time::timeout(grace, self.tasks.wait()).await;
-        self.stopped.cancel();
-        self.running.count()
+        self.stop(grace);
+        let tasks = &self.shared.tasks;
+        tasks.close();
+        let _ = tokio::time::timeout(grace, tasks.wait()).await;
+        self.shared.stopped.cancel();
+        self.shared.running.count()
     }
 }

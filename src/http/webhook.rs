@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use super::reply::{refused, replied};
 use crate::app::{App, Called, Hook};
 use crate::config::Config;
-use crate::engine::Event;
+use crate::engine::{Event, Hold};
 use crate::expr::{Scope, Value};
 use crate::field;
 use crate::store::recorder::RecordError;
@@ -124,13 +124,13 @@ async fn handle(
     let share = limits.memory.share();
     let bytes = receive(intake, body, &share).await?;
     let (context, share) = arrival.read(limits, (bytes, share), app.config.http.body_limit).await?;
-    let event = Event { workflow: hook.workflow.clone(), context, event_key: None };
-    let reply = match hook.workflow.is_sync {
+    // What its context takes is counted for as long as the run has it in memory.
+    let hold: Option<Hold> = Some(Box::new(share));
+    let event = Event { workflow: hook.workflow.clone(), context, event_key: None, hold };
+    match hook.workflow.is_sync {
         true => run(app, event).await,
         false => enqueue(app, &hook, event).await,
-    };
-    drop(share);
-    reply
+    }
 }
 
 /// Nobody but the log learns why a webhook lets nobody in.
@@ -201,7 +201,7 @@ fn head(request: &Request) -> Head {
 
 fn facts(app: &App, request: &Request) -> Facts {
     Facts {
-        now: app.engine.ids.now().timestamp_millis() as f64,
+        now: app.engine.ids().now().timestamp_millis() as f64,
         peer: request.remote_addr().as_socket_addr().map(|address| address.ip()),
         env: app.engine.environment(),
     }
@@ -233,6 +233,7 @@ async fn run(app: &Arc<App>, event: Event) -> Result<Reply, Refusal> {
     tracing::debug!(execution.id = id, execution.status = ended.status, "execution has run");
     match ended.reply {
         Some(reply) => Reply::of_response_job(&reply),
+        None if ended.is_left => Err(Refusal::stopping()),
         None if ended.is_timeout || ended.status == STARTED => Ok(Reply::timeout()),
         None => Ok(Reply::of_status(ended.status == RESOLVED)),
     }
@@ -245,8 +246,11 @@ async fn enqueue(app: &Arc<App>, hook: &Hook, event: Event) -> Result<Reply, Ref
         true => event.context.detached(),
         false => Value::Undefined,
     };
-    let scope =
-        Scope { env: app.engine.environment(), system: app.engine.ids.clone(), ..Scope::of_context(context) };
+    let scope = Scope {
+        env: app.engine.environment(),
+        system: app.engine.ids().clone(),
+        ..Scope::of_context(context)
+    };
     let reply = Reply::of_config(&hook.trigger.response, &scope)?;
     let id = app.engine.enqueue(event).await.map_err(refusal)?;
     tracing::debug!(execution.id = id, "execution is recorded");

@@ -76,11 +76,15 @@ pub trait Run: Send {
     fn scope(&self, node: NodeIndex, with_own_scope: bool) -> Result<Scope, Thrown>;
     /// `WORKFLOW_LOOP_LIMIT`.
     fn loop_limit(&self) -> Option<u64>;
+    /// The rounds that a loop over a number may have where there is no `WORKFLOW_LOOP_LIMIT`.
+    fn number_loop_limit(&self) -> u64;
     /// Whether nodes wait for what they start.
     fn is_sync(&self) -> bool;
     /// The key of a node's run that comes next or is under way; see [`Context::effect_key`].
     fn effect_key(&self, node: NodeIndex) -> String;
     fn services(&self) -> &Services;
+    /// What runs JavaScript.
+    fn scripts(&self) -> &Arc<Pool>;
     /// See [`Context::transaction`].
     fn transaction(&mut self) -> BoxFuture<'_, Result<&DatabaseTransaction, Thrown>>;
     /// The transaction of the transaction node around, if there is one: its nodes read there too.
@@ -148,7 +152,7 @@ impl<'a> Context<'a> {
 
     /// What runs JavaScript.
     pub fn scripts(&self) -> Arc<Pool> {
-        self.run.services().scripts.clone()
+        self.run.scripts().clone()
     }
 
     /// Saves a new job of this node.

@@ -106,6 +106,7 @@ fn appended(collection: &Collection, key: Value, single: bool, appends: Vec<Stri
 impl NodeType for Create {
     const TYPE: &'static str = "create";
     const SAMPLE: Option<&'static Sample> = Some(BOOKS);
+    const CHANGES_DATA: bool = true;
 
     fn examples() -> Vec<Example> {
         vec![

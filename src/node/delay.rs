@@ -47,8 +47,7 @@ impl Node for Delay {
             upstream: cx.input(),
             ..Draft::default()
         };
-        // What is no time at all, such as NaN, is over at once, as in a timer of JavaScript.
-        let duration = Duration::try_from_secs_f64(milliseconds / 1_000.0).unwrap_or_default();
+        let duration = duration(milliseconds);
         Ok(Outcome::Sleep { pending, duration })
     }
 
@@ -57,6 +56,13 @@ impl Node for Delay {
         cx.run().set_status(job, if status == PENDING { RESOLVED } else { status });
         Ok(Outcome::Continue(job))
     }
+}
+
+/// A time of this many milliseconds. What is no time at all, such as NaN, is over at once, as in a timer of
+/// JavaScript; what is longer than can be counted never ends.
+fn duration(milliseconds: f64) -> Duration {
+    let counted = Duration::try_from_secs_f64(milliseconds / 1_000.0);
+    counted.unwrap_or(if milliseconds > 0.0 { Duration::MAX } else { Duration::ZERO })
 }
 
 impl NodeType for Delay {
@@ -79,5 +85,21 @@ impl NodeType for Delay {
                 result: r#"{"message":"Delay duration must be a finite number greater than or equal to 1"}"#,
             },
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_time_is_over_at_once_and_too_long_a_time_never() {
+        for none in [f64::NAN, 0.0, -1.0, -1e300, f64::NEG_INFINITY] {
+            assert_eq!(duration(none), Duration::ZERO, "{none}");
+        }
+        for long in [1e19, 1e22, 1e25, 1e300, f64::MAX, f64::INFINITY] {
+            assert!(duration(long) > Duration::from_secs(1 << 40), "{long}");
+        }
+        assert_eq!(duration(1_500.0), Duration::from_millis(1_500));
     }
 }

@@ -37,6 +37,7 @@ impl Node for Destroy {
 impl NodeType for Destroy {
     const TYPE: &'static str = "destroy";
     const SAMPLE: Option<&'static Sample> = Some(BOOKS);
+    const CHANGES_DATA: bool = true;
 
     fn examples() -> Vec<Example> {
         vec![

@@ -14,7 +14,7 @@ use serde::de::IgnoredAny;
 use super::calculation::library_of;
 use super::{Context, Draft, Example, JobId, Node, NodeIndex, NodeType, Outcome, Render};
 use crate::expr::evaluator::Criterion;
-use crate::expr::{Live, Object, Template, Thrown, Value};
+use crate::expr::{Live, Object, Template, Thrown, Value, json};
 use crate::script::Library;
 
 #[derive(Default, Deserialize)]
@@ -158,6 +158,12 @@ impl Loop {
         mut progress: Progress,
         length: f64,
     ) -> Result<Outcome, Thrown> {
+        // Rounds that are skipped count, too: nothing else would end a loop over a number that skips all of them.
+        let is_endless =
+            cx.run().loop_limit().is_none() && progress.looped >= cx.run().number_loop_limit() as f64;
+        if is_endless && progress.looped < length && self.is_over_number(cx)? {
+            return Ok(settle(cx, job, ERROR, Some(progress.result(Some("exceeded")))));
+        }
         if let Some(condition) = self.condition() {
             match skip(cx, condition, live, &mut progress, length).await? {
                 Next::Run | Next::Over => {}
@@ -179,6 +185,12 @@ impl Loop {
         }
     }
 
+    /// Whether the target of this configuration, as JSON, is a variable of the execution's context.
+    pub fn takes_rounds_from_event(config: &str) -> bool {
+        let target = json::parse(config.as_bytes()).unwrap_or_default().member("target");
+        target.as_str().is_some_and(|target| target.contains("{{") && target.contains("$context"))
+    }
+
     fn condition(&self) -> Option<&RoundCondition> {
         match &self.condition {
             Condition::Set(condition) if condition.criterion.is_set() => Some(condition),
@@ -188,6 +200,10 @@ impl Loop {
 
     fn exits_by(&self, exit: f64) -> bool {
         self.exit.as_number() == Some(exit)
+    }
+
+    fn is_over_number(&self, cx: &Context<'_>) -> Result<bool, Thrown> {
+        Ok(matches!(cx.render(&self.target)?, Value::Number(_)))
     }
 
     fn length(&self, cx: &Context<'_>) -> Result<f64, Thrown> {

@@ -96,6 +96,12 @@ pub trait NodeType: Node + DeserializeOwned + 'static {
     /// The collection that the examples work on, for nodes that read or write one.
     const SAMPLE: Option<&'static Sample> = None;
 
+    /// Whether running the node changes data in the database.
+    const CHANGES_DATA: bool = false;
+
+    /// Whether the result of the node's job is what the caller of a synchronous workflow is answered.
+    const ANSWERS: bool = false;
+
     /// Configurations with what they record: checked by a test, printed by `sidehook nodes`.
     fn examples() -> Vec<Example>;
 }
@@ -135,7 +141,18 @@ pub struct Work {
     /// What the job gets when an abort or a timeout cuts the work off in a synchronous workflow. `None`:
     /// what any node gets.
     pub interrupted: Option<Settled>,
+    /// What the result of the job becomes when the workflow's timeout cuts the work off in an asynchronous
+    /// workflow, where it becomes anything.
+    pub timed_out: Option<Value>,
     pub done: BoxFuture<'static, Settled>,
+}
+
+impl Work {
+    /// Work that is done already.
+    pub fn done(settled: Settled) -> Self {
+        let done = Box::pin(std::future::ready(settled));
+        Self { pending: Draft::default(), interrupted: None, timed_out: None, done }
+    }
 }
 
 impl fmt::Debug for Work {

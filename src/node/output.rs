@@ -1,4 +1,5 @@
-//! Sets the output of the execution; a later one overwrites an earlier one (`OutputInstruction.ts`).
+//! Sets the output of the execution; a later one overwrites an earlier one, unless its value is
+//! undefined (`OutputInstruction.ts`).
 
 use async_trait::async_trait;
 use entity::status::job::RESOLVED;
@@ -18,7 +19,10 @@ pub struct Output {
 impl Node for Output {
     async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
         let output = cx.render(&self.value)?;
-        cx.run().set_output(output.clone());
+        // Sequelize leaves a column alone that is to become undefined.
+        if !output.is_undefined() {
+            cx.run().set_output(output.clone());
+        }
         Ok(resolved(output))
     }
 

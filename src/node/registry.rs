@@ -48,6 +48,8 @@ pub struct Kind {
     pub type_name: &'static str,
     pub has_outside_effects: bool,
     pub sample: Option<&'static Sample>,
+    pub changes_data: bool,
+    pub answers: bool,
     pub examples: fn() -> Vec<Example>,
     decode: fn(&str) -> Result<Arc<dyn Node>, serde_json::Error>,
 }
@@ -58,9 +60,16 @@ impl Kind {
             type_name: N::TYPE,
             has_outside_effects: N::HAS_OUTSIDE_EFFECTS,
             sample: N::SAMPLE,
+            changes_data: N::CHANGES_DATA,
+            answers: N::ANSWERS,
             examples: N::examples,
             decode: |config| Ok(Arc::new(serde_json::from_str::<N>(config)?)),
         }
+    }
+
+    /// Whether running such a node changes anything but the rows of its execution.
+    pub fn changes_anything(&self) -> bool {
+        self.has_outside_effects || self.changes_data
     }
 
     /// A node from the text of `flow_nodes.config`. A config that is no object counts as an empty one.

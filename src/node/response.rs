@@ -43,6 +43,7 @@ impl Node for Response {
 
 impl NodeType for Response {
     const TYPE: &'static str = "response";
+    const ANSWERS: bool = true;
 
     fn examples() -> Vec<Example> {
         vec![

@@ -14,6 +14,10 @@ use crate::expr::convert::to_text;
 use crate::expr::{Object, Template, Thrown, Value, json};
 use crate::script::{Pool, Script};
 
+/// What NocoBase says of a script of an asynchronous workflow that the workflow's timeout has cut off
+/// (`timeout-errors.ts`).
+const TIMED_OUT: &str = "Workflow execution timed out";
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct ScriptNode {
@@ -58,7 +62,12 @@ impl Node for ScriptNode {
             upstream: cx.input(),
             ..Draft::default()
         };
-        Ok(Outcome::Background(Work { pending, interrupted: None, done: done.boxed() }))
+        Ok(Outcome::Background(Work {
+            pending,
+            interrupted: None,
+            timed_out: Some(TIMED_OUT.into()),
+            done: done.boxed(),
+        }))
     }
 }
 

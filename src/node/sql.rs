@@ -92,6 +92,7 @@ fn named(variables: &Value) -> Result<Object, Thrown> {
 
 impl NodeType for Sql {
     const TYPE: &'static str = "sql";
+    const CHANGES_DATA: bool = true;
 
     fn examples() -> Vec<Example> {
         vec![

@@ -36,6 +36,7 @@ impl Node for Update {
 impl NodeType for Update {
     const TYPE: &'static str = "update";
     const SAMPLE: Option<&'static Sample> = Some(BOOKS);
+    const CHANGES_DATA: bool = true;
 
     fn examples() -> Vec<Example> {
         vec![

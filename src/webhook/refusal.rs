@@ -88,6 +88,12 @@ impl Refusal {
         Self::new(503, "The configuration of this webhook cannot be used.")
     }
 
+    /// The server stops while the caller waits.
+    pub fn stopping() -> Self {
+        let refusal = Self::new(503, "This server stops while the execution waits; the execution goes on.");
+        Self { headers: vec![("Retry-After", RETRY_AFTER_SECONDS.to_string())], ..refusal }
+    }
+
     /// The body as JSON: `{"errors":[{"message":"…"}]}`, as NocoBase answers errors.
     pub fn body(&self) -> String {
         let error = Value::object([("message", Value::text(self.message.as_str()))]);

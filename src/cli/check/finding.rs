@@ -4,6 +4,7 @@ use entity::flow_node;
 
 use super::{listener, missed};
 use crate::app::Hook;
+use crate::node::loop_::Loop;
 use crate::node::script::ScriptNode;
 use crate::node::{self, NodeType};
 use crate::store::catalog::Definition;
@@ -35,6 +36,8 @@ pub struct Setting<'a> {
     pub hands_over: bool,
     /// Whether scripts may rely on modules of Node.js.
     pub expects_modules: bool,
+    /// Whether `WORKFLOW_LOOP_LIMIT` bounds the rounds of loops.
+    pub limits_loops: bool,
     /// NocoBase's workflows that start when records change; none where NocoBase does the writing.
     pub events: &'a [RecordEvent],
 }
@@ -107,6 +110,12 @@ fn about_node(row: &flow_node::Model, setting: Setting<'_>, findings: &mut Vec<F
     }
     if let Some(missed) = missed::warning(type_name, config, setting.events) {
         warn(findings, format!("node {name} {missed}"));
+    }
+    if !setting.limits_loops && type_name == Loop::TYPE && Loop::takes_rounds_from_event(config) {
+        let text = format!(
+            "node {name} has as many rounds as the sender says: set WORKFLOW_LOOP_LIMIT to what is enough"
+        );
+        warn(findings, text);
     }
     if !cfg!(feature = "js") && (configured.library().is_some() || type_name == ScriptNode::TYPE) {
         warn(
@@ -181,7 +190,7 @@ mod tests {
             Level::Warning => finding.text,
             Level::Note => format!("note: {}", finding.text),
         };
-        let setting = Setting { hands_over: false, expects_modules: true, events: &[] };
+        let setting = Setting { hands_over: false, expects_modules: true, limits_loops: false, events: &[] };
         all(&definition, &Hook::build(&definition), setting).into_iter().map(text).collect()
     }
 
@@ -225,6 +234,23 @@ mod tests {
             r#"node "n5" has a configuration that cannot be read: it fails"#,
         ];
         assert_eq!(found("{}", false, nodes), expected);
+    }
+
+    #[test]
+    fn loops_whose_rounds_a_sender_chooses_are_named() {
+        let nodes = vec![
+            row(1, "loop", r#"{"target":"{{$context.body.n}}"}"#),
+            row(2, "loop", r#"{"target":"{{ ctx.$context.body.n }}"}"#),
+            row(3, "loop", r#"{"target":"{{$jobsMapByNodeKey.n1}}"}"#),
+            row(4, "loop", r#"{"target":5}"#),
+            row(5, "loop", r#"{"target":"$context"}"#),
+        ];
+        let text = |key: &str| {
+            format!(
+                "node {key:?} has as many rounds as the sender says: set WORKFLOW_LOOP_LIMIT to what is enough"
+            )
+        };
+        assert_eq!(found("{}", false, nodes), [text("n1"), text("n2")]);
     }
 
     #[test]

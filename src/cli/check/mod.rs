@@ -151,7 +151,12 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
     });
     let hands_over = config.nocobase.api.is_some() || store.is_own_plugin_enabled().await?;
     let events = if config.nocobase.writes_data { Vec::new() } else { store.record_events().await? };
-    let setting = Setting { hands_over, expects_modules: config.javascript.expects_modules, events: &events };
+    let setting = Setting {
+        hands_over,
+        expects_modules: config.javascript.expects_modules,
+        limits_loops: config.engine.loop_limit.is_some(),
+        events: &events,
+    };
     for listed in workflows {
         let refused = unserved.iter().find(|one| one.key == listed.hook.workflow.key);
         let findings = finding::all(&listed.definition, &listed.hook, setting);

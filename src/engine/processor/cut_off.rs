@@ -3,10 +3,13 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use sea_orm::DatabaseTransaction;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::engine::run::event::Cut;
 use crate::expr::Thrown;
 use crate::store::recorder;
 
@@ -16,25 +19,53 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// Servers end transactions in which nothing happens for an instance's time-to-live.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
 
-/// The outcome of work on a node, an error if it panics; `None` when the execution is cut off before.
-pub async fn until_cut_off<T>(
-    work: impl Future<Output = Result<T, Thrown>>,
-    aborted: &CancellationToken,
-    time_left: Option<Duration>,
-) -> Option<Result<T, Thrown>> {
-    tokio::select! {
-        biased;
-        () = aborted.cancelled() => None,
-        () = sleep_or_never(time_left) => None,
-        outcome = AssertUnwindSafe(work).catch_unwind() => {
-            Some(outcome.unwrap_or_else(|panic| Err(panicked(&*panic))))
+/// What ends a run from outside.
+pub struct CutOff {
+    /// Set when somebody else ends the execution.
+    aborted: CancellationToken,
+    /// When its time is over.
+    deadline: Option<Instant>,
+}
+
+impl CutOff {
+    /// `expires_at` is the end of the execution's time by a clock that says `now`.
+    pub fn new(aborted: CancellationToken, expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
+        let left = expires_at.map(|expires_at| (expires_at - now).to_std().unwrap_or_default());
+        Self { aborted, deadline: left.and_then(|left| Instant::now().checked_add(left)) }
+    }
+
+    /// Why the run may not go on, if so.
+    pub fn reached(&self) -> Option<Cut> {
+        if self.aborted.is_cancelled() {
+            return Some(Cut::Aborted);
+        }
+        self.deadline.filter(|deadline| *deadline <= Instant::now()).map(|_| Cut::Late)
+    }
+
+    /// Done when the run may not go on.
+    pub async fn reach(&self) {
+        tokio::select! {
+            biased;
+            () = self.aborted.cancelled() => {}
+            () = sleep_until_or_never(self.deadline) => {}
+        }
+    }
+
+    /// The outcome of work on a node, an error if it panics; `None` when the run may not go on before.
+    pub async fn guard<T>(&self, work: impl Future<Output = Result<T, Thrown>>) -> Option<Result<T, Thrown>> {
+        tokio::select! {
+            biased;
+            () = self.reach() => None,
+            outcome = AssertUnwindSafe(work).catch_unwind() => {
+                Some(outcome.unwrap_or_else(|panic| Err(panicked(&*panic))))
+            }
         }
     }
 }
 
-pub async fn sleep_or_never(duration: Option<Duration>) {
-    match duration {
-        Some(duration) => tokio::time::sleep(duration).await,
+pub async fn sleep_until_or_never(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
         None => std::future::pending().await,
     }
 }

@@ -1,357 +1,287 @@
-//! Runs one execution: a loop over steps, so that a loop of any length needs a constant stack.
-//!
-//! What NocoBase does by nested calls (`Processor.ts`) is a [`Step`] at a time here. Of its call stack only
-//! what matters later is kept, in `calls`. Between two pauses a run is one segment, as in NocoBase.
+//! Runs one execution: performs what its [`Run`] asks for, and tells it what came of it.
 
-pub mod cut_off;
+mod cut_off;
 mod host;
 mod recording;
-mod restore;
 mod transaction;
 mod transactions;
 mod waiting;
 
 use std::sync::Arc;
 
-use entity::status::execution::STARTED;
-use entity::status::job::{ABORTED, ERROR};
-use entity::status::reason;
-use tokio_util::sync::CancellationToken;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::FutureExt;
 
-use self::cut_off::until_cut_off;
+use self::cut_off::{CutOff, keep_open};
+use self::host::Host;
 use self::transactions::Transactions;
-use crate::engine::Engine;
-use crate::engine::run::journal::Journal;
-use crate::engine::run::position::Call;
-use crate::engine::run::step::{self, Step};
-use crate::engine::run::waits::{Awakened, Waits};
-use crate::engine::run::{Ended, Execution};
-use crate::engine::schedule::workers::Worker;
-use crate::expr::{Thrown, Value};
-use crate::node::{Context, Draft, JobId, NodeIndex, Outcome, Run};
-use crate::store::recorder::RecordError;
+use self::waiting::Works;
+use super::execution::{Absence, Execution};
+use super::run::event::{Cut, Effect, Event, How, Moment, What};
+use super::run::record::{Terms, record_of};
+use super::run::workflow::Workflow;
+use super::run::{Ended, Run};
+use super::schedule::running::Registration;
+use super::schedule::workers::Worker;
+use super::shared::Shared;
+use super::watch::handover;
+use crate::expr::Thrown;
+use crate::node::{Context, JobId, NodeIndex, Settled, Work};
+use crate::store::recorder::{LeaseChange, RecordError};
 
-/// So many jobs may wait in memory before a run writes them.
-const JOBS_IN_MEMORY: usize = 1_000;
+/// After so many effects other tasks get their turn.
+const EFFECTS_IN_A_ROW: u32 = 256;
 
-pub struct Processor {
-    pub engine: Arc<Engine>,
-    pub execution: Execution,
-    /// The right to use the processor's time, while this run of an asynchronous workflow uses it.
-    pub worker: Option<Worker>,
-    pub journal: Journal,
-    pub waits: Waits,
-    /// The nodes that have called into a branch and have something left to do: a parallel node has branches
-    /// to enter. Where a workflow has nodes of unknown type all such nodes are kept, because the innermost
-    /// one is told when an unknown node is reached.
-    pub calls: Vec<Call>,
-    pub output: Option<Value>,
-    pub reply: Option<Value>,
-    /// The final status, once there is one.
-    pub ended: Option<i32>,
-    /// Set when the execution turns out to have been ended by somebody else.
-    pub is_ended_elsewhere: bool,
-    pub reason: Option<&'static str>,
-    /// Set when somebody else ends the execution.
-    pub aborted: CancellationToken,
-    /// Whether a node is run again for a pending job that an earlier run has left.
-    pub is_restarting: bool,
-    /// Whether the next record is to remove the jobs of an earlier run.
-    pub replaces_jobs: bool,
+/// Runs an execution in a task of its own, as soon as a worker is free.
+pub fn spawn(shared: &Arc<Shared>, execution: Execution, registration: Registration, worker: Option<Worker>) {
+    let engine = shared.clone();
+    shared.tasks.spawn(async move {
+        let worker = match worker {
+            Some(worker) => Some(worker),
+            None => engine.workers.enter(execution.workflow.id).await,
+        };
+        // Errors have been logged and dealt with.
+        let _ = run(&engine, execution, worker, registration).await;
+    });
+}
+
+/// Runs an execution until it ends, or waits for something that needs no process to remember it. One that has been
+/// recorded and whose run could not be is run again later.
+pub async fn run(
+    shared: &Arc<Shared>,
+    execution: Execution,
+    worker: Option<Worker>,
+    registration: Registration,
+) -> Result<Ended, RecordError> {
+    let id = execution.id;
+    let outcome = Processor::new(shared, &registration, &execution, worker).run(execution).await;
+    match &outcome {
+        Ok(ended) => {
+            tracing::debug!(execution.id = id, execution.status = ended.status, "execution has run");
+        }
+        Err(RecordError::Fenced) => {
+            tracing::warn!(execution.id = id, "another instance runs this execution now");
+        }
+        Err(err) if registration.has_row() => {
+            tracing::warn!(execution.id = id, reason = %err, "execution is going to be run again");
+            shared.strand(vec![id]);
+        }
+        Err(err) => {
+            tracing::warn!(execution.id = id, reason = %err, "execution could not be recorded");
+            // Unless the database took it and only its answer got lost.
+            if matches!(err, RecordError::Unavailable(_)) {
+                shared.strand(vec![id]);
+            }
+        }
+    }
+    outcome
+}
+
+struct Processor {
+    shared: Arc<Shared>,
+    workflow: Arc<Workflow>,
+    expires_at: Option<DateTime<Utc>>,
+    cut_off: CutOff,
+    /// Set when a caller waits, or has waited, for the end.
+    caller: Option<Absence>,
+    /// The right to use the processor's time, while a run of an asynchronous workflow uses it.
+    worker: Option<Worker>,
+    works: Works,
     /// What nodes write until their jobs are recorded with it.
-    pub transactions: Transactions,
+    transactions: Transactions,
     /// What ends this run without a trace, found out where nothing else could be returned.
-    pub broken: Option<RecordError>,
+    broken: Option<RecordError>,
 }
 
 impl Processor {
-    pub fn new(
-        engine: Arc<Engine>,
-        execution: Execution,
+    fn new(
+        shared: &Arc<Shared>,
+        registration: &Registration,
+        execution: &Execution,
         worker: Option<Worker>,
-        aborted: CancellationToken,
     ) -> Self {
+        let expires_at = execution.expires_at;
         Self {
-            engine,
-            execution,
+            shared: shared.clone(),
+            workflow: execution.workflow.clone(),
+            expires_at,
+            cut_off: CutOff::new(registration.aborted.clone(), expires_at, shared.ids.now()),
+            caller: execution.caller.clone(),
             worker,
-            journal: Journal::default(),
-            waits: Waits::default(),
-            calls: Vec::new(),
-            output: None,
-            reply: None,
-            ended: None,
-            is_ended_elsewhere: false,
-            reason: None,
-            aborted,
-            is_restarting: false,
-            replaces_jobs: false,
+            works: Works::default(),
             transactions: Transactions::default(),
             broken: None,
         }
     }
 
-    /// Runs until the execution ends, or waits for something that needs no process to remember it.
-    pub async fn run(mut self) -> Result<Ended, RecordError> {
-        let mut step = self.begin().await?;
+    async fn run(mut self, execution: Execution) -> Result<Ended, RecordError> {
+        let Execution { id, workflow, context, unrecorded, start, hold, .. } = execution;
+        // What is declared first is dropped last: after the run with its context.
+        let _hold = hold;
+        let mut run = Run::new(id, workflow, context, unrecorded);
+        let mut event = Event::Begin(start);
+        let mut effects = 0_u32;
         loop {
-            if let Some(step) = step {
-                self.run_segment(step).await?;
-            }
-            self.close_scopes().await;
-            self.end_if_stuck();
-            // A run that only goes on waiting has nothing to write.
-            if step.is_some() || self.ended.is_some() {
-                self.record_segment().await?;
-            }
-            if self.ended.is_some() {
-                break;
-            }
-            step = match self.wait().await {
-                Awakened::Settled(job, settled) => Some(self.settle(job, &settled)),
-                Awakened::Due(job) => Some(self.wake(job)),
-                Awakened::CutOff => {
-                    self.cut_off();
-                    None
+            event = match self.advance(&mut run, event)? {
+                Effect::Node { node, input, how } => self.run_node(&mut run, node, input, how).await,
+                Effect::Work { node, work } => self.work(node, work).await,
+                Effect::Start { job, work, is_recorded } => {
+                    self.works.add(job, work.done);
+                    if is_recorded {
+                        self.works.start();
+                    }
+                    Event::Done
                 }
-                Awakened::Left => {
-                    self.record_leaving().await?;
-                    break;
+                Effect::Record(what) => self.record(&mut run, what).await?,
+                Effect::Commit { node, job } => {
+                    let terms = self.terms(&run);
+                    let transactions = &mut self.transactions;
+                    transaction::commit(&self.shared, &mut run, transactions, (node, job), &terms).await?;
+                    Event::Done
                 }
-            };
-        }
-        let is_timeout = self.reason == Some(reason::TIMEOUT);
-        Ok(Ended { status: self.ended.unwrap_or(STARTED), is_timeout, reply: self.reply })
-    }
-
-    /// Runs steps until the execution ends or every branch of it waits.
-    async fn run_segment(&mut self, mut step: Step) -> Result<(), RecordError> {
-        let mut steps_since_yield = 0_u32;
-        loop {
-            step = match step {
-                Step::Run { node, input } => self.run_node(node, input).await?,
-                Step::Resume { node, branch_job } => self.resume_node(node, branch_job).await?,
-                Step::Finish { status } => {
-                    self.journal.flush();
-                    self.ended = Some(step::execution_status(status));
-                    return Ok(());
+                Effect::CloseScopes => {
+                    self.transactions.close_scopes().await;
+                    Event::Done
                 }
-                Step::Unwind => match self.unwind() {
-                    Some(step) => step,
-                    None => return Ok(()),
-                },
+                Effect::Wait => self.wait(&mut run).await,
+                Effect::Done => return Ok(run.outcome()),
             };
             if let Some(broken) = self.broken.take() {
                 return Err(broken);
             }
-            let may_record = !self.transactions.has_scope() && !matches!(step, Step::Finish { .. });
-            if self.journal.unwritten() > JOBS_IN_MEMORY && may_record {
-                self.journal.flush_settled();
-                self.record_position(step).await?;
-            }
-            if self.is_ended_elsewhere {
-                return Ok(());
-            }
-            steps_since_yield += 1;
-            if steps_since_yield.is_multiple_of(256) {
+            effects += 1;
+            if effects.is_multiple_of(EFFECTS_IN_A_ROW) {
                 tokio::task::yield_now().await;
             }
         }
     }
 
-    async fn run_node(&mut self, node: NodeIndex, input: Option<JobId>) -> Result<Step, RecordError> {
-        if let Some(step) = self.stop_before(node) {
-            return Ok(step);
-        }
-        let workflow = self.execution.workflow.clone();
-        if !workflow.graph.node(node).is_known {
-            return match self.engine.hands_over() {
-                true => Ok(self.leave_to_nocobase(node, input)),
-                false => self.reject(node).await,
-            };
-        }
-        let runs = &workflow.graph.node(node).run;
-        let (aborted, time_left) = (self.aborted.clone(), self.time_left());
-        let mut cx = Context::new(self, node, input);
-        match until_cut_off(runs.run(&mut cx), &aborted, time_left).await {
-            Some(outcome) => self.apply(node, input, outcome).await,
-            None => {
-                self.roll_back().await;
-                Ok(self.abort(node))
-            }
-        }
-    }
-
-    async fn resume_node(&mut self, node: NodeIndex, branch_job: JobId) -> Result<Step, RecordError> {
-        if let Some(step) = self.stop_before(node) {
-            return Ok(step);
-        }
-        let workflow = self.execution.workflow.clone();
-        let runs = &workflow.graph.node(node).run;
-        let (aborted, time_left) = (self.aborted.clone(), self.time_left());
-        let mut cx = Context::new(self, node, Some(branch_job));
-        match until_cut_off(runs.resume(&mut cx, branch_job), &aborted, time_left).await {
-            Some(Err(thrown)) if self.journal.job(branch_job).node == node => {
-                Ok(self.fail_job(node, branch_job, &thrown))
-            }
-            Some(outcome) => self.apply(node, Some(branch_job), outcome).await,
-            None => Ok(self.abort(node)),
-        }
-    }
-
-    /// What a node throws while it resumes its own job becomes the result of that job.
-    pub fn fail_job(&mut self, node: NodeIndex, job: JobId, thrown: &Thrown) -> Step {
-        self.journal.set_status(job, ERROR);
-        self.journal.set_result(job, thrown.to_result());
-        self.journal.save_again(job);
-        self.log_job(node, ERROR);
-        step::after(&self.execution.workflow.graph, node, job, ERROR)
-    }
-
-    async fn apply(
-        &mut self,
-        node: NodeIndex,
-        input: Option<JobId>,
-        outcome: Result<Outcome, Thrown>,
-    ) -> Result<Step, RecordError> {
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
-            Err(thrown) => {
-                self.roll_back().await;
-                Outcome::Finished(Draft { status: ERROR, result: thrown.to_result(), ..Draft::default() })
-            }
+    fn advance(&mut self, run: &mut Run, event: Event) -> Result<Effect, RecordError> {
+        let cut = self.cut();
+        let (shared, broken) = (&self.shared, &mut self.broken);
+        let mut new_job_id = || {
+            JobId(shared.ids.job_id().unwrap_or_else(|err| {
+                *broken = Some(RecordError::Unavailable(err.to_string()));
+                0
+            }))
         };
-        let graph = &self.execution.workflow.clone().graph;
-        Ok(match outcome {
-            Outcome::Finished(draft) => {
-                let status = draft.status;
-                let job = self.save(node, draft);
-                self.log_job(node, status);
-                match self.is_to_commit() {
-                    true => self.commit(node, job).await?,
-                    false => step::after(graph, node, job, status),
-                }
-            }
-            Outcome::Continue(job) => {
-                self.journal.save_again(job);
-                let status = self.journal.job(job).status;
-                self.log_job(node, status);
-                match self.is_to_commit() {
-                    true => self.commit(node, job).await?,
-                    false => step::after(graph, node, job, status),
-                }
-            }
-            Outcome::Enter { branch, input } => {
-                if graph.has_unknown() {
-                    self.calls.push(Call { node, next: None });
-                }
-                Step::Run { node: branch, input: Some(input) }
-            }
-            Outcome::EnterEach { input } => self.enter_next(node, input, 0),
-            Outcome::Again(job) => Step::Resume { node, branch_job: job },
-            Outcome::Wait => {
-                self.journal.flush();
-                Step::Unwind
-            }
-            Outcome::Background(work) if self.waits_for_work() => self.work_here(node, input, work).await?,
-            Outcome::Background(work) => self.work_beside(node, work).await?,
-            Outcome::Sleep { pending, duration } => self.sleep(node, pending, duration),
-            Outcome::Exit(status) => {
-                self.log_job(node, status);
-                Step::Finish { status }
-            }
-        })
+        let mut moment = Moment {
+            now: shared.ids.now(),
+            new_job_id: &mut new_job_id,
+            cut,
+            is_in_scope: self.transactions.has_scope(),
+            commits: self.transactions.is_to_commit(),
+            shows_delays: shared.shows_delays(),
+            hands_over: shared.hands_over(),
+        };
+        let effect = run.advance(event, &mut moment);
+        self.broken.take().map_or(Ok(effect), Err)
     }
 
-    /// Enters the branch at a place; the ones after it are left for later.
-    fn enter_next(&mut self, node: NodeIndex, input: JobId, place: usize) -> Step {
-        let graph = &self.execution.workflow.graph;
-        let branches = &graph.node(node).branches;
-        let Some((_, branch)) = branches.get(place) else { return Step::Unwind };
-        if place + 1 < branches.len() || graph.has_unknown() {
-            self.calls.push(Call { node, next: Some((place + 1, input)) });
+    async fn run_node(&mut self, run: &mut Run, node: NodeIndex, input: Option<JobId>, how: How) -> Event {
+        let runs = &self.workflow.graph.node(node).run;
+        let mut host = Host {
+            shared: &self.shared,
+            run,
+            transactions: &mut self.transactions,
+            broken: &mut self.broken,
+            is_restarting: matches!(how, How::Restart(_)),
+        };
+        let mut cx = Context::new(&mut host, node, input);
+        let outcome = match (how, input) {
+            (How::Resume, Some(job)) => self.cut_off.guard(runs.resume(&mut cx, job)).await,
+            _ => self.cut_off.guard(runs.run(&mut cx)).await,
+        };
+        if !matches!(outcome, Some(Ok(_))) {
+            self.transactions.roll_back().await;
         }
-        Step::Run { node: *branch, input: Some(input) }
-    }
-
-    /// Goes on with the innermost parallel node that has branches left.
-    fn unwind(&mut self) -> Option<Step> {
-        let Call { node, next } = self.calls.pop()?;
-        let Some((next, input)) = next else { return Some(Step::Unwind) };
-        // NocoBase would start the branch even after the node has settled, when a loop around it went on.
-        if !self.journal.is_pending(input) {
-            return Some(Step::Unwind);
+        match (outcome, how) {
+            (Some(outcome), _) => Event::Ran { node, input, how, outcome },
+            // The end of the segment finds that out.
+            (None, How::Restart(_)) => Event::Done,
+            (None, _) => Event::CutOff { node: Some(node) },
         }
-        let place = self.execution.workflow.graph.node(node);
-        let entered = place.branches.get(next - 1);
-        let last = entered.and_then(|(_, branch)| self.last_job_of(*branch));
-        let goes_on = last.is_some_and(|status| place.run.enters_next(status));
-        Some(if goes_on { self.enter_next(node, input, next) } else { Step::Unwind })
     }
 
-    /// Reports a node of an unknown type: to the innermost node that has called into a branch, as in NocoBase,
-    /// or as the job of the node itself, where NocoBase leaves the execution started for ever.
-    async fn reject(&mut self, node: NodeIndex) -> Result<Step, RecordError> {
-        let place = self.execution.workflow.graph.node(node);
-        let text = format!("instruction [{}] not found for node (#{})", place.type_name, place.id);
-        let told = self.calls.pop().map_or(node, |call| call.node);
-        self.apply(told, None, Err(Thrown::error(text))).await
+    async fn work(&mut self, node: NodeIndex, work: Work) -> Event {
+        let Work { interrupted, done, .. } = work;
+        let done = keep_open(self.transactions.scope(), done).map(Ok);
+        let settled = match (self.cut_off.guard(done).await, interrupted) {
+            (Some(settled), _) => settled.unwrap_or_else(|thrown: Thrown| Settled::from(thrown)),
+            (None, Some(interrupted)) => interrupted,
+            (None, None) => return Event::CutOff { node: Some(node) },
+        };
+        Event::Worked { node, settled }
     }
 
-    /// The status of the newest job on the line of a branch, not counting branches within it.
-    fn last_job_of(&self, branch: NodeIndex) -> Option<i32> {
-        let newest =
-            self.execution.workflow.graph.line(branch).filter_map(|node| self.journal.newest(node)).max();
-        newest.map(|job| self.journal.job(job).status)
-    }
-
-    /// What to do instead of running a node when the execution may not go on.
-    fn stop_before(&mut self, node: NodeIndex) -> Option<Step> {
-        let is_late = self.time_left().is_some_and(|left| left.is_zero());
-        (is_late || self.aborted.is_cancelled()).then(|| self.abort(node))
-    }
-
-    /// Ends the run because the execution was cancelled or its time is over.
-    pub fn abort(&mut self, node: NodeIndex) -> Step {
-        if !self.aborted.is_cancelled() {
-            self.reason = Some(reason::TIMEOUT);
+    async fn record(&mut self, run: &mut Run, what: What) -> Result<Event, RecordError> {
+        let record = record_of(run, what, &self.terms(run));
+        if let LeaseChange::Wait(lease) = &record.lease {
+            self.shared.wake_at(lease.due_at);
         }
-        self.journal.abort_pending();
-        let result = Thrown::error("Workflow execution has been aborted").to_result();
-        self.save(node, Draft { status: ABORTED, result, ..Draft::default() });
-        self.log_job(node, ABORTED);
-        Step::Finish { status: ABORTED }
-    }
-
-    pub fn time_left(&self) -> Option<std::time::Duration> {
-        let left = self.execution.expires_at? - self.engine.ids.now();
-        Some(left.to_std().unwrap_or_default())
-    }
-
-    /// Ends an execution that nothing would ever resume; NocoBase leaves it started for ever.
-    fn end_if_stuck(&mut self) {
-        if self.ended.is_some() || self.is_ended_elsewhere || !self.waits.is_empty() {
-            return;
+        let handovers = record.handovers.clone();
+        recording::write(&self.shared, run, record).await?;
+        if !run.is_ended_elsewhere {
+            handover::tell_at_once(&self.shared, handovers);
+            if what == What::Position {
+                self.works.start();
+            }
         }
-        let pending = self.journal.newest_pending().map(|job| self.journal.job(job).node);
-        if let Some(node) = pending.or_else(|| self.execution.workflow.graph.head()) {
-            let result =
-                Thrown::error("No branch is left to run and nothing will resume this node").to_result();
-            self.save(node, Draft { status: ERROR, result, ..Draft::default() });
-            self.log_job(node, ERROR);
-        }
-        self.journal.flush();
-        self.ended = Some(ERROR);
+        Ok(Event::Done)
     }
 
-    pub fn log_job(&self, node: NodeIndex, status: i32) {
-        let place = self.execution.workflow.graph.node(node);
-        tracing::debug!(
-            execution.id = self.execution.id,
-            node.id = place.id,
-            node.r#type = place.type_name,
-            job.status = status,
-            "node has run"
-        );
+    fn terms(&self, run: &Run) -> Terms {
+        Terms {
+            now: self.shared.ids.now(),
+            expires_at: self.expires_at,
+            stays: self.stays(run),
+            shows_delays: self.shared.shows_delays(),
+            has_api: self.shared.services.nocobase.is_some(),
+        }
+    }
+
+    /// Waits until something happens. What is known so far has been recorded.
+    async fn wait(&mut self, run: &mut Run) -> Event {
+        self.works.start();
+        // Its lease is nobody's: whoever takes it goes on, even when the time has come while it was written.
+        if !run.waits.is_resident {
+            return Event::Leave;
+        }
+        if let Some(event) = waiting::happened(&self.shared, &run.waits, &self.cut_off) {
+            return event;
+        }
+        if !self.stays(run) {
+            return Event::Leave;
+        }
+        // A number of executions wait beside the workers, further ones wait in place of a worker.
+        let place = self.shared.waiting_places.clone().try_acquire_owned().ok();
+        if place.is_some() {
+            self.worker = None;
+        }
+        let event = waiting::next(&self.shared, &run.waits, &mut self.works, &self.cut_off).await;
+        drop(place);
+        if self.worker.is_none() && !self.workflow.is_sync && !matches!(event, Event::Leave) {
+            self.worker = self.shared.workers.enter(self.workflow.id).await;
+        }
+        event
+    }
+
+    /// Why the run may not go on, if so. One whose caller has left long ago is over, too, where nothing but the run
+    /// itself would change.
+    fn cut(&self) -> Option<Cut> {
+        let absence = self.caller.as_ref().map(Absence::duration).unwrap_or_default();
+        let is_pointless =
+            absence > self.shared.settings.abandon_after && self.workflow.graph.changes_nothing();
+        self.cut_off.reached().or_else(|| is_pointless.then_some(Cut::Late))
+    }
+
+    /// Whether the execution stays in memory while it waits.
+    fn stays(&self, run: &Run) -> bool {
+        let Some((_, due_at)) = run.waits.first_timer() else { return !run.waits.is_handing_over() };
+        let patience = TimeDelta::from_std(self.shared.settings.sync_timeout).unwrap_or(TimeDelta::MAX);
+        let horizon = self.shared.ids.now().checked_add_signed(patience);
+        let is_awaited =
+            self.caller.is_some() && horizon.is_none_or(|horizon| due_at < horizon.timestamp_millis());
+        run.waits.has_work() || (is_awaited && !self.shared.lets_callers_go())
     }
 }

@@ -1,8 +1,8 @@
-//! The open transactions of a run.
+//! The open transactions of a run: that of a single node, so that what it writes and the knowledge of it are committed
+//! together, and those of transaction nodes, which span a branch.
 
 use sea_orm::DatabaseTransaction;
 
-/// The open transactions of a run.
 #[derive(Default)]
 pub struct Transactions {
     /// That of the node that runs, where no transaction node is around it.
@@ -10,7 +10,7 @@ pub struct Transactions {
     /// Those of the transaction nodes around it, outermost first. Inner ones are savepoints.
     pub scopes: Vec<DatabaseTransaction>,
     /// Whether the innermost one is to be committed with the job that is saved next.
-    pub commits: bool,
+    pub commits_scope: bool,
 }
 
 impl Transactions {
@@ -24,7 +24,47 @@ impl Transactions {
         self.scopes.last()
     }
 
+    /// That in which the node that runs writes.
     pub fn current(&self) -> Option<&DatabaseTransaction> {
         self.scopes.last().or(self.own.as_ref())
+    }
+
+    /// Whether the job that is saved next ends a transaction that is to be committed.
+    pub fn is_to_commit(&self) -> bool {
+        self.own.is_some() || self.commits_scope
+    }
+
+    /// Takes the transaction that is to be committed.
+    pub fn take_to_commit(&mut self) -> Option<DatabaseTransaction> {
+        if std::mem::take(&mut self.commits_scope) { self.scopes.pop() } else { self.own.take() }
+    }
+
+    /// Takes back what the node that runs has written. Within a transaction node that is done at its end.
+    pub async fn roll_back(&mut self) {
+        if let Some(own) = self.own.take() {
+            take_back(own).await;
+        }
+    }
+
+    /// Takes back what the branch of the innermost transaction node has written.
+    pub async fn roll_back_scope(&mut self) {
+        if let Some(scope) = self.scopes.pop() {
+            take_back(scope).await;
+        }
+    }
+
+    /// Takes back what transaction nodes have left open at the end of a segment. Nothing may wait inside of them, and
+    /// what ends the execution from within them takes their writes back, as in NocoBase.
+    pub async fn close_scopes(&mut self) {
+        while let Some(scope) = self.scopes.pop() {
+            take_back(scope).await;
+        }
+    }
+}
+
+async fn take_back(transaction: DatabaseTransaction) {
+    if let Err(err) = transaction.rollback().await {
+        // The connection is gone, and the transaction with it.
+        tracing::debug!(reason = %err, "a transaction could not be rolled back");
     }
 }

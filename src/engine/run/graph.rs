@@ -13,8 +13,10 @@ use crate::script::Library;
 pub struct Graph {
     nodes: Vec<GraphNode>,
     by_key: HashMap<String, NodeIndex>,
+    by_id: HashMap<i64, NodeIndex>,
     head: Option<NodeIndex>,
     has_unknown: bool,
+    changes_nothing: bool,
 }
 
 /// A node in its place.
@@ -23,6 +25,8 @@ pub struct GraphNode {
     pub key: String,
     pub type_name: String,
     pub has_outside_effects: bool,
+    /// Whether its job is what a caller is answered.
+    pub answers: bool,
     /// Whether sidehook knows the node's type.
     pub is_known: bool,
     pub run: Arc<dyn Node>,
@@ -57,6 +61,7 @@ impl Graph {
                     id: row.id,
                     key: row.key.clone().unwrap_or_default(),
                     has_outside_effects: kind.is_some_and(|kind| kind.has_outside_effects),
+                    answers: kind.is_some_and(|kind| kind.answers),
                     is_known: kind.is_some(),
                     run: configure(row, &type_name),
                     type_name,
@@ -68,8 +73,8 @@ impl Graph {
                 }
             })
             .collect();
-        for i in 0..nodes.len() {
-            nodes[i].parent = parent(&nodes, NodeIndex(i));
+        for (i, parent) in parents(&nodes).into_iter().enumerate() {
+            nodes[i].parent = parent;
             if let (Some(upstream), Some(branch_index)) = (nodes[i].upstream, nodes[i].branch_index) {
                 nodes[upstream.0].branches.push((branch_index, NodeIndex(i)));
             }
@@ -79,7 +84,10 @@ impl Graph {
         let by_key =
             nodes.iter().enumerate().rev().map(|(i, node)| (node.key.clone(), NodeIndex(i))).collect();
         let has_unknown = nodes.iter().any(|node| !node.is_known);
-        Self { nodes, by_key, head, has_unknown }
+        let changes =
+            |node: &GraphNode| node::find(&node.type_name).is_none_or(|kind| kind.changes_anything());
+        let changes_nothing = !nodes.iter().any(changes);
+        Self { nodes, by_key, by_id, head, has_unknown, changes_nothing }
     }
 
     /// The first node of the main line: the first one without an upstream.
@@ -90,6 +98,11 @@ impl Graph {
     /// Whether the type of any node is unknown.
     pub fn has_unknown(&self) -> bool {
         self.has_unknown
+    }
+
+    /// Whether a run changes nothing but its own rows.
+    pub fn changes_nothing(&self) -> bool {
+        self.changes_nothing
     }
 
     pub fn is_empty(&self) -> bool {
@@ -106,7 +119,7 @@ impl Graph {
 
     /// The node with this `flow_nodes.id`.
     pub fn find_id(&self, id: i64) -> Option<NodeIndex> {
-        self.nodes.iter().position(|node| node.id == id).map(NodeIndex)
+        self.by_id.get(&id).copied()
     }
 
     /// All nodes, by id.
@@ -143,11 +156,27 @@ fn configure(row: &flow_node::Model, type_name: &str) -> Arc<dyn Node> {
     })
 }
 
-/// The owner of the first node with a `branchIndex` on the way up.
-fn parent(nodes: &[GraphNode], node: NodeIndex) -> Option<NodeIndex> {
-    let upstreams = std::iter::successors(Some(node), |index| nodes[index.0].upstream);
-    let start = upstreams.take(nodes.len()).find(|index| nodes[index.0].branch_index.is_some())?;
-    nodes[start.0].upstream
+/// Of each node the owner of the first node with a `branchIndex` on the way up, itself included. Every node is
+/// looked at a fixed number of times, however long the lines are.
+fn parents(nodes: &[GraphNode]) -> Vec<Option<NodeIndex>> {
+    let mut known: Vec<Option<Option<NodeIndex>>> = vec![None; nodes.len()];
+    for start in 0..nodes.len() {
+        let (mut way, mut at) = (Vec::new(), Some(NodeIndex(start)));
+        let parent = loop {
+            // Rows that form a circle lead nowhere.
+            let Some(node) = at.filter(|_| way.len() <= nodes.len()) else { break None };
+            if let Some(parent) = known[node.0] {
+                break parent;
+            }
+            way.push(node);
+            if nodes[node.0].branch_index.is_some() {
+                break nodes[node.0].upstream;
+            }
+            at = nodes[node.0].upstream;
+        };
+        way.into_iter().for_each(|node| known[node.0] = Some(parent));
+    }
+    known.into_iter().map(Option::flatten).collect()
 }
 
 #[cfg(test)]

@@ -1,15 +1,13 @@
-//! The jobs of one run: what nodes see of them, and what their rows will be.
-//!
-//! NocoBase writes jobs at certain moments only, and how a null is stored depends on them: SQL NULL in a
-//! row that is inserted, the JSON text `null` in one that is changed later. The journal keeps NocoBase's
-//! moments ([`Journal::flush`]) apart from the moments at which sidehook really writes
-//! ([`Journal::take_rows`]), so that rows are the same however often sidehook writes.
+//! The jobs of one run, as nodes see them. What their rows will be is [`super::rows`]' business; the journal knows
+//! which of them have to be written.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use entity::status::job::{ABORTED, ERROR, PENDING};
 
+use super::rows::{Change, Extent, Hidden, JobRow, OldJob, Place};
 use crate::expr::{Live, Object, Value, json};
 use crate::node::{Draft, Job, JobId, NodeIndex};
 use crate::store::job::{JobUpdate, NewJob};
@@ -22,210 +20,119 @@ pub struct Journal {
     runs: HashMap<NodeIndex, u32>,
     /// Node key → result as templates see it.
     results: Arc<Object>,
-    /// Jobs saved since the last flush, in the order of their first save.
-    unsaved: Vec<JobId>,
-    /// Jobs whose rows sidehook has yet to write, in the same order.
-    unwritten: Vec<JobId>,
+    /// Jobs saved since the last flush, by id, which is the order of their first save.
+    unsaved: BTreeSet<JobId>,
+    /// Of the unsaved ones those that may be something else than what was last written of them.
+    fresh: BTreeSet<JobId>,
+    /// Jobs whose rows are up to date and have yet to be written.
+    unwritten: BTreeSet<JobId>,
+    /// Jobs whose node has a newer one; they are forgotten as soon as nothing can refer to them any more.
+    superseded: BTreeSet<JobId>,
+    /// Those of them that have not been looked at since.
+    newly_superseded: Vec<JobId>,
+    /// How many rows have been looked at to find out what is to be written.
+    #[cfg(test)]
+    pub looked_at: usize,
 }
 
 struct Entry {
     job: Job,
-    node_id: i64,
-    node_key: Arc<str>,
-    upstream: Option<JobId>,
-    log: Option<String>,
-    saved_at: DateTime<Utc>,
-    /// What has changed since the row was last brought up to date.
-    changed: Changed,
-    /// The row as NocoBase would have written it by now.
-    row: Option<Row>,
-    /// The row that the database has.
-    written: Option<Row>,
-    /// When work in the background has settled the job, as long as that is not written.
-    settled_at: Option<DateTime<Utc>>,
-    /// While it is pending the job has no row, because NocoBase would resume it.
-    is_hidden: bool,
-    /// Whether `startedAt` stays empty, because NocoBase is to run the job.
-    is_unstarted: bool,
-    is_unsaved: bool,
-    is_unwritten: bool,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Changed {
-    result: bool,
-    meta: bool,
-}
-
-#[derive(Clone, PartialEq)]
-struct Row {
-    status: i32,
-    result: Option<String>,
-    meta: Option<String>,
-}
-
-/// A job that an earlier part of the run has left.
-pub struct Left {
-    pub id: JobId,
-    pub owner: Owner,
-    /// How many jobs the node has had so far, later ones included.
-    pub runs: u32,
-    pub upstream: Option<JobId>,
-    pub status: i32,
-    /// JSON; `None` for NULL.
-    pub result: Option<String>,
-    /// JSON; `None` for NULL.
-    pub meta: Option<String>,
-    /// When the job was saved, for one that has no row yet.
-    pub hidden_since: Option<DateTime<Utc>>,
-}
-
-/// Which rows are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
-    /// Those that NocoBase would have written by now.
-    Flushed,
-    /// All, as they are now: for a run that may have to be resumed from what is written.
-    Everything,
-}
-
-/// What a timer keeps of its job.
-pub struct Hidden {
-    pub node_id: i64,
-    pub node_key: Arc<str>,
-    pub upstream: Option<JobId>,
-    /// JSON; `None` for NULL.
-    pub result: Option<String>,
-    pub saved_at: DateTime<Utc>,
-}
-
-/// The node that a job belongs to.
-pub struct Owner {
-    pub index: NodeIndex,
-    pub id: i64,
-    pub key: Arc<str>,
+    row: JobRow,
 }
 
 impl Journal {
     /// Adds a new job. Its result is from now on the newest of its node.
-    pub fn save(&mut self, id: JobId, owner: Owner, draft: Draft, now: DateTime<Utc>) {
-        let job = Job { node: owner.index, status: draft.status, result: draft.result, meta: draft.meta };
-        let entry = Entry {
-            job,
-            node_id: owner.id,
-            node_key: owner.key,
-            upstream: draft.upstream,
-            log: draft.log,
-            saved_at: now,
-            changed: Changed::default(),
-            row: None,
-            written: None,
-            settled_at: None,
-            is_hidden: false,
-            is_unstarted: false,
-            is_unsaved: false,
-            is_unwritten: false,
-        };
-        *self.runs.entry(entry.job.node).or_default() += 1;
-        self.jobs.insert(id, entry);
+    pub fn save(&mut self, id: JobId, place: Place, draft: Draft, now: DateTime<Utc>) {
+        let node = place.index;
+        let job = Job { node, status: draft.status, result: draft.result, meta: draft.meta };
+        let row = JobRow::new(place, draft.upstream, draft.log, now);
+        *self.runs.entry(node).or_default() += 1;
+        self.jobs.insert(id, Entry { job, row });
         self.save_again(id);
+    }
+
+    /// Makes a job the newest of its node and shows its result to templates.
+    pub fn save_again(&mut self, id: JobId) {
+        let Some(entry) = self.jobs.get(&id) else { return };
+        if let Some(older) = self.newest.insert(entry.job.node, id).filter(|older| *older != id) {
+            self.superseded.insert(older);
+            self.newly_superseded.push(older);
+        }
+        self.superseded.remove(&id);
+        Arc::make_mut(&mut self.results).insert(entry.row.place.key.clone(), entry.job.result.clone());
+        self.unsaved.insert(id);
+        self.fresh.insert(id);
     }
 
     /// Goes on from the jobs that an earlier part of the run has left, by id: the newest of each node, and those
     /// that wait without a row.
-    pub fn restore(&mut self, left: Vec<Left>) {
-        for Left { id, owner, runs, upstream, status, result, meta, hidden_since } in left {
-            let row = Row { status, result, meta };
-            let node = owner.index;
-            let job = Job { node, status, result: resumed(status, &row.result), meta: read(&row.meta) };
-            Arc::make_mut(&mut self.results).insert(owner.key.clone(), job.result.clone());
-            let entry = Entry {
-                job,
-                node_id: owner.id,
-                node_key: owner.key,
-                upstream,
-                log: None,
-                saved_at: hidden_since.unwrap_or_default(),
-                changed: Changed::default(),
-                written: hidden_since.is_none().then(|| row.clone()),
-                row: Some(row),
-                settled_at: None,
-                is_hidden: hidden_since.is_some(),
-                is_unstarted: false,
-                is_unsaved: false,
-                is_unwritten: false,
-            };
-            self.runs.insert(node, runs);
-            self.newest.insert(node, id);
-            self.jobs.insert(id, entry);
+    pub fn restore(&mut self, old: Vec<OldJob>) {
+        for old in old {
+            let (id, runs) = (old.id, old.runs);
+            let (job, row) = JobRow::restored(old);
+            Arc::make_mut(&mut self.results).insert(row.place.key.clone(), job.result.clone());
+            self.runs.insert(job.node, runs);
+            if let Some(older) = self.newest.insert(job.node, id) {
+                self.superseded.insert(older);
+                self.newly_superseded.push(older);
+            }
+            self.jobs.insert(id, Entry { job, row });
         }
     }
 
     /// Sees the results as they are in the database, as NocoBase does after each pause: of each node the
     /// newest job, its values plain JSON. Everything has to be flushed.
     pub fn reread(&mut self) {
-        let newest = &self.newest;
-        self.jobs.retain(|id, entry| {
-            newest.get(&entry.job.node) == Some(id) || entry.is_unwritten || entry.is_pending()
-        });
         self.results = Arc::default();
         let mut newest: Vec<JobId> = self.newest.values().copied().collect();
         newest.sort_unstable();
         for id in newest {
-            let Some(Entry { row: Some(row), job, node_key, .. }) = self.jobs.get_mut(&id) else { continue };
-            (job.result, job.meta) = (resumed(job.status, &row.result), read(&row.meta));
-            Arc::make_mut(&mut self.results).insert(node_key.clone(), job.result.clone());
+            let Some(Entry { job, row }) = self.jobs.get_mut(&id) else { continue };
+            if row.has_columns() {
+                row.reread(job);
+                Arc::make_mut(&mut self.results).insert(row.place.key.clone(), job.result.clone());
+            }
         }
     }
 
     /// What work in the background has made of a pending job. It is written as it is here, whatever the
     /// node says when it resumes.
     pub fn settle(&mut self, id: JobId, status: i32, result: &Value, now: DateTime<Utc>) {
-        let Some(entry) = self.jobs.get_mut(&id) else { return };
-        let meta = entry.row.take().and_then(|row| row.meta);
-        let row = Row { status, result: stored(result), meta };
-        (entry.job.status, entry.job.result) = (status, read(&row.result));
-        entry.row = Some(row);
-        entry.settled_at = Some(now);
-        if !std::mem::replace(&mut entry.is_unwritten, true) {
-            self.unwritten.push(id);
-        }
+        let Some(Entry { job, row }) = self.jobs.get_mut(&id) else { return };
+        row.settle(job, status, result, now);
+        self.unwritten.insert(id);
     }
 
     /// Makes an error of a job whose row was taken to be written and then was not. Returns its result as text.
     pub fn fail_written(&mut self, id: JobId, result: &Value) -> String {
         let text = json::stringify_or_null(result);
-        let Some(entry) = self.jobs.get_mut(&id) else { return text };
-        let meta = entry.written.take().and_then(|row| row.meta);
-        let row = Row { status: entity::status::job::ERROR, result: Some(text.clone()), meta };
-        (entry.job.status, entry.job.result) = (row.status, result.clone());
-        Arc::make_mut(&mut self.results).insert(entry.node_key.clone(), result.clone());
-        entry.changed = Changed::default();
-        (entry.written, entry.row) = (Some(row.clone()), Some(row));
+        let Some(Entry { job, row }) = self.jobs.get_mut(&id) else { return text };
+        (job.status, job.result) = (ERROR, result.clone());
+        row.replace_written(ERROR, text.clone());
+        Arc::make_mut(&mut self.results).insert(row.place.key.clone(), result.clone());
         text
     }
 
     /// Leaves a pending job without a row until it is over.
     pub fn hide(&mut self, id: JobId) {
         if let Some(entry) = self.jobs.get_mut(&id) {
-            entry.is_hidden = true;
+            entry.row.is_hidden = true;
         }
     }
 
     /// Leaves `startedAt` of a job empty.
     pub fn leave_unstarted(&mut self, id: JobId) {
         if let Some(entry) = self.jobs.get_mut(&id) {
-            entry.is_unstarted = true;
+            entry.row.is_unstarted = true;
         }
     }
 
     /// Lets hidden jobs have their rows, because the execution is over and nothing resumes them any more.
     pub fn show_hidden(&mut self) {
-        let hidden = self.jobs.iter_mut().filter(|(_, entry)| entry.is_hidden);
-        for (id, entry) in hidden {
-            entry.is_hidden = false;
-            if entry.row.is_some() && !std::mem::replace(&mut entry.is_unwritten, true) {
-                self.unwritten.push(*id);
+        for (id, entry) in self.jobs.iter_mut().filter(|(_, entry)| entry.row.is_hidden) {
+            entry.row.is_hidden = false;
+            if entry.row.has_columns() {
+                self.unwritten.insert(*id);
             }
         }
     }
@@ -240,29 +147,12 @@ impl Journal {
 
     /// What is kept of a job that has no row while it is pending.
     pub fn hidden(&self, id: JobId) -> Option<Hidden> {
-        let entry = self.jobs.get(&id)?;
-        Some(Hidden {
-            node_id: entry.node_id,
-            node_key: entry.node_key.clone(),
-            upstream: entry.upstream,
-            result: stored(&entry.job.result),
-            saved_at: entry.saved_at,
-        })
+        self.jobs.get(&id).map(|Entry { job, row }| row.hidden(job))
     }
 
     /// The job before this one, if its row says so.
     pub fn upstream(&self, id: JobId) -> Option<JobId> {
-        self.jobs.get(&id)?.upstream
-    }
-
-    /// Makes a job the newest of its node and shows its result to templates.
-    pub fn save_again(&mut self, id: JobId) {
-        let Some(entry) = self.jobs.get_mut(&id) else { return };
-        self.newest.insert(entry.job.node, id);
-        Arc::make_mut(&mut self.results).insert(entry.node_key.clone(), entry.job.result.clone());
-        if !std::mem::replace(&mut entry.is_unsaved, true) {
-            self.unsaved.push(id);
-        }
+        self.jobs.get(&id)?.row.upstream
     }
 
     pub fn job(&self, id: JobId) -> &Job {
@@ -272,13 +162,15 @@ impl Journal {
     pub fn set_status(&mut self, id: JobId, status: i32) {
         if let Some(entry) = self.jobs.get_mut(&id) {
             entry.job.status = status;
+            self.fresh.insert(id);
         }
     }
 
     pub fn set_result(&mut self, id: JobId, result: Value) {
         if let Some(entry) = self.jobs.get_mut(&id) {
             entry.job.result = result;
-            entry.changed.result = true;
+            entry.row.result_has_changed();
+            self.fresh.insert(id);
         }
     }
 
@@ -286,14 +178,16 @@ impl Journal {
     pub fn share_result(&mut self, id: JobId, live: Arc<Live>) {
         if let Some(entry) = self.jobs.get_mut(&id) {
             entry.job.result = Value::Live(live.clone());
-            Arc::make_mut(&mut self.results).insert(entry.node_key.clone(), Value::Live(live));
+            Arc::make_mut(&mut self.results).insert(entry.row.place.key.clone(), Value::Live(live));
+            self.fresh.insert(id);
         }
     }
 
     pub fn set_meta(&mut self, id: JobId, meta: Value) {
         if let Some(entry) = self.jobs.get_mut(&id) {
             entry.job.meta = meta;
-            entry.changed.meta = true;
+            entry.row.meta_has_changed();
+            self.fresh.insert(id);
         }
     }
 
@@ -313,31 +207,32 @@ impl Journal {
 
     /// Whether a job is pending; one that is no longer known has settled.
     pub fn is_pending(&self, id: JobId) -> bool {
-        self.jobs.get(&id).is_some_and(Entry::is_pending)
+        self.jobs.get(&id).is_some_and(|entry| entry.job.status == PENDING)
     }
 
     /// The newest job that is still pending, if there is one.
     pub fn newest_pending(&self) -> Option<JobId> {
-        let pending = self.jobs.iter().filter(|(_, entry)| entry.is_pending());
+        let pending = self.jobs.iter().filter(|(_, entry)| entry.job.status == PENDING);
         pending.map(|(id, _)| *id).max()
     }
 
     /// Sets all pending jobs to aborted.
     pub fn abort_pending(&mut self) {
-        for (id, entry) in &mut self.jobs {
-            if entry.job.status == entity::status::job::PENDING {
-                entry.job.status = entity::status::job::ABORTED;
-                if !std::mem::replace(&mut entry.is_unsaved, true) {
-                    self.unsaved.push(*id);
-                }
-            }
+        for (id, entry) in self.jobs.iter_mut().filter(|(_, entry)| entry.job.status == PENDING) {
+            entry.job.status = ABORTED;
+            self.unsaved.insert(*id);
+            self.fresh.insert(*id);
         }
-        self.unsaved.sort_unstable();
     }
 
-    /// How many jobs wait to be written.
-    pub fn unwritten(&self) -> usize {
+    /// How many jobs wait to be written, or to be saved in NocoBase's sense.
+    pub fn waiting(&self) -> usize {
         self.unsaved.len() + self.unwritten.len()
+    }
+
+    /// How many of them have not been saved in NocoBase's sense.
+    pub fn unsaved(&self) -> usize {
+        self.unsaved.len()
     }
 
     /// Brings the rows up to date: what NocoBase does when a run pauses or ends.
@@ -349,126 +244,73 @@ impl Journal {
 
     /// Brings those rows up to date that cannot change any more, because their node has a newer job. Lets a
     /// long loop write what it has without changing what its rows will be.
-    pub fn flush_settled(&mut self) {
-        let (newest, jobs) = (&self.newest, &self.jobs);
-        let is_settled =
-            |id: &JobId| jobs.get(id).is_some_and(|entry| newest.get(&entry.job.node) != Some(id));
-        let (settled, open): (Vec<_>, Vec<_>) = self.unsaved.iter().partition(|id| is_settled(id));
-        self.unsaved = open;
-        settled.into_iter().for_each(|id| self.bring_up_to_date(id));
+    pub fn flush_superseded(&mut self) {
+        let settled: Vec<JobId> = self.superseded.intersection(&self.unsaved).copied().collect();
+        for id in settled {
+            self.unsaved.remove(&id);
+            self.bring_up_to_date(id);
+        }
     }
 
     fn bring_up_to_date(&mut self, id: JobId) {
-        let Some(entry) = self.jobs.get_mut(&id) else { return };
-        entry.is_unsaved = false;
-        entry.row = Some(entry.next_row());
-        entry.changed = Changed::default();
-        if !std::mem::replace(&mut entry.is_unwritten, true) {
-            self.unwritten.push(id);
+        self.fresh.remove(&id);
+        if let Some(Entry { job, row }) = self.jobs.get_mut(&id) {
+            row.bring_up_to_date(job);
+            self.unwritten.insert(id);
         }
     }
 
     /// Takes the rows that have yet to be written, and forgets the jobs that nothing can refer to any more.
     pub fn take_rows(&mut self, execution_id: i64, extent: Extent) -> (Vec<NewJob>, Vec<JobUpdate>) {
-        let (mut new, mut changed) = (Vec::new(), Vec::new());
+        let (mut new, mut updates) = (Vec::new(), Vec::new());
         let mut open = std::mem::take(&mut self.unwritten);
         if extent == Extent::Everything {
-            open.extend(&self.unsaved);
+            open.append(&mut self.fresh);
         }
-        for id in open {
-            let Some(entry) = self.jobs.get_mut(&id) else { continue };
-            let row = if entry.is_unsaved && extent == Extent::Everything {
-                Some(entry.next_row())
-            } else {
-                entry.row.clone()
-            };
-            entry.is_unwritten = false;
-            if entry.is_hidden && entry.job.status == entity::status::job::PENDING {
-                continue;
+        #[cfg(test)]
+        {
+            self.looked_at += open.len();
+        }
+        for id in &open {
+            let Some(Entry { job, row }) = self.jobs.get_mut(id) else { continue };
+            let as_is = extent == Extent::Everything && self.unsaved.contains(id);
+            match row.take(*id, execution_id, job, as_is) {
+                Some(Change::New(row)) => new.push(row),
+                Some(Change::Update(row)) => updates.push(row),
+                None => {}
             }
-            let Some(row) = row.filter(|row| entry.written.as_ref() != Some(row)) else { continue };
-            match entry.written.replace(row.clone()) {
-                Some(_) => changed.push(JobUpdate {
-                    id: id.0,
-                    status: row.status,
-                    result: row.result,
-                    meta: row.meta,
-                    updated_at: entry.settled_at.take(),
-                }),
-                None => new.push(entry.new_row(id, execution_id, row)),
+            // What it holds may change without the job being touched.
+            if as_is && holds_live(&job.result) {
+                self.fresh.insert(*id);
             }
         }
-        let newest = &self.newest;
-        self.jobs.retain(|id, entry| {
-            newest.get(&entry.job.node) == Some(id)
-                || entry.written.is_none()
-                || entry.is_unsaved
-                || entry.is_pending()
-        });
-        (new, changed)
-    }
-}
-
-impl Entry {
-    /// Something is going to settle it, even when its node has a newer job: a branch of a race that has lost
-    /// goes on while the loop around it does.
-    fn is_pending(&self) -> bool {
-        self.job.status == entity::status::job::PENDING
+        let superseded = std::mem::take(&mut self.newly_superseded);
+        open.into_iter().chain(superseded).for_each(|id| self.forget(id));
+        (new, updates)
     }
 
-    /// The row as NocoBase would write it now: it inserts a null as SQL NULL and updates it as JSON `null`.
-    fn next_row(&self) -> Row {
-        let (status, changed) = (self.job.status, self.changed);
-        match self.row.clone() {
-            None => Row { status, result: stored(&self.job.result), meta: stored(&self.job.meta) },
-            Some(row) => Row {
-                status,
-                result: if changed.result {
-                    Some(json::stringify_or_null(&self.job.result))
-                } else {
-                    row.result
-                },
-                meta: if changed.meta { Some(json::stringify_or_null(&self.job.meta)) } else { row.meta },
-            },
+    /// Forgets a job that is written, is not the newest of its node, and that nothing is going to settle: a
+    /// branch of a race that has lost goes on while the loop around it does.
+    fn forget(&mut self, id: JobId) {
+        if !self.superseded.contains(&id) {
+            return;
         }
-    }
-
-    fn new_row(&self, id: JobId, execution_id: i64, row: Row) -> NewJob {
-        NewJob {
-            id: id.0,
-            execution_id,
-            node_id: self.node_id,
-            node_key: self.node_key.to_string(),
-            upstream_id: self.upstream.map(|upstream| upstream.0),
-            status: row.status,
-            result: row.result,
-            meta: row.meta,
-            log: self.log.clone(),
-            created_at: self.saved_at,
-            started_at: (!self.is_unstarted).then_some(self.saved_at),
+        let is_open = self.unsaved.contains(&id) || self.unwritten.contains(&id) || self.is_pending(id);
+        if !is_open && self.jobs.get(&id).is_none_or(|entry| entry.row.is_written()) {
+            self.superseded.remove(&id);
+            self.jobs.remove(&id);
         }
     }
 }
 
-/// A result that was read back. That of a job that goes on can change, and whoever takes it over from now on
-/// shares it again: the counters of a loop.
-fn resumed(status: i32, text: &Option<String>) -> Value {
-    match read(text) {
-        Value::Object(object) if status == entity::status::job::PENDING => {
-            Value::Live(Arc::new(Live::new(object.as_ref().clone())))
-        }
-        result => result,
+/// Whether a value is, or has somewhere in it, an object that its owner still changes.
+fn holds_live(value: &Value) -> bool {
+    match value {
+        Value::Live(_) => true,
+        Value::Array(array) => array.items().iter().any(holds_live),
+        Value::Object(object) => object.iter().any(|(_, value)| holds_live(value)),
+        _ => false,
     }
-}
-
-/// A value as it comes back from a column.
-fn read(text: &Option<String>) -> Value {
-    text.as_ref().and_then(|text| json::parse(text.as_bytes()).ok()).unwrap_or(Value::Null)
-}
-
-/// A value for a column of a row that is inserted: null and undefined are SQL NULL.
-fn stored(value: &Value) -> Option<String> {
-    if value.is_nullish() { None } else { json::stringify(value) }
 }
 
 #[cfg(test)]
@@ -477,13 +319,13 @@ mod tests {
 
     const NODE: NodeIndex = NodeIndex(0);
 
-    fn owner() -> Owner {
-        Owner { index: NODE, id: 10, key: "n".into() }
+    fn place() -> Place {
+        Place { index: NODE, id: 10, key: "n".into() }
     }
 
     fn journal_with(result: Value) -> Journal {
         let mut journal = Journal::default();
-        journal.save(JobId(1), owner(), Draft { result, ..Draft::default() }, DateTime::UNIX_EPOCH);
+        journal.save(JobId(1), place(), Draft { result, ..Draft::default() }, DateTime::UNIX_EPOCH);
         journal
     }
 
@@ -561,7 +403,7 @@ mod tests {
     #[test]
     fn a_pending_job_is_kept_beside_a_newer_one_of_its_node() {
         let mut journal = journal_with(Value::from(1));
-        journal.save(JobId(2), owner(), Draft::default(), DateTime::UNIX_EPOCH);
+        journal.save(JobId(2), place(), Draft::default(), DateTime::UNIX_EPOCH);
         journal.flush();
         assert_eq!(journal.take_rows(5, Extent::Flushed).0.len(), 2);
         journal.reread();
@@ -572,12 +414,47 @@ mod tests {
     }
 
     #[test]
-    fn only_settled_jobs_leave_early() {
+    fn only_superseded_jobs_leave_early() {
         let mut journal = journal_with(Value::from(1));
-        journal.save(JobId(2), owner(), Draft::default(), DateTime::UNIX_EPOCH);
-        journal.flush_settled();
+        journal.save(JobId(2), place(), Draft::default(), DateTime::UNIX_EPOCH);
+        journal.flush_superseded();
         let (new, _) = journal.take_rows(5, Extent::Flushed);
         assert_eq!(new.iter().map(|row| row.id).collect::<Vec<_>>(), [1]);
-        assert_eq!(journal.unwritten(), 1);
+        assert_eq!(journal.waiting(), 1);
+    }
+
+    #[test]
+    fn what_has_been_written_is_not_looked_at_again() {
+        const NODES: i64 = 5_000;
+        let mut journal = Journal::default();
+        for id in 1..=NODES {
+            let place = Place { index: NodeIndex(id as usize), id, key: format!("n{id}").into() };
+            journal.save(JobId(id), place, Draft::default(), DateTime::UNIX_EPOCH);
+            let (new, changed) = journal.take_rows(5, Extent::Everything);
+            assert_eq!((new.len(), changed.len()), (1, 0));
+        }
+        assert_eq!(journal.looked_at, NODES as usize);
+    }
+
+    #[test]
+    fn what_holds_a_live_object_is_written_as_that_changes() {
+        let live = Arc::new(Live::new([("n", Value::from(1))].into_iter().collect()));
+        let mut journal = journal_with(Value::array(vec![Value::Live(live.clone())]));
+        journal.take_rows(5, Extent::Everything);
+        live.set([("n", Value::from(2))].into_iter().collect());
+        let (_, changed) = journal.take_rows(5, Extent::Everything);
+        assert_eq!(changed[0].result.as_deref(), Some(r#"[{"n":2}]"#));
+    }
+
+    #[test]
+    fn jobs_of_earlier_rounds_are_forgotten() {
+        let mut journal = Journal::default();
+        for id in 1..=100 {
+            journal.save(JobId(id), place(), Draft { status: 1, ..Draft::default() }, DateTime::UNIX_EPOCH);
+            journal.flush_superseded();
+            journal.take_rows(5, Extent::Everything);
+        }
+        assert_eq!(journal.jobs.len(), 1);
+        assert!(journal.superseded.is_empty() && journal.newly_superseded.is_empty());
     }
 }

@@ -2,28 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::JoinSet;
-
-use crate::node::{JobId, Settled};
+use crate::expr::Value;
+use crate::node::JobId;
 
 /// The pending jobs that something is going to settle.
 #[derive(Default)]
 pub struct Waits {
-    pub works: JoinSet<(JobId, Settled)>,
-    /// Work that begins when all that is known so far is recorded.
-    unstarted: Vec<(JobId, BoxFuture<'static, Settled>)>,
+    /// Those of work in the background, with the results that they get when the workflow's timeout cuts it off.
+    works: BTreeMap<JobId, Option<Value>>,
     timers: BTreeMap<JobId, Timer>,
-    /// Pending jobs that NocoBase is to run when nothing else waits here.
-    to_hand_over: Vec<JobId>,
-    /// Timers that are over and still have their rows.
-    over: Vec<JobId>,
+    /// Those that NocoBase is to run when nothing else waits here.
+    for_nocobase: Vec<JobId>,
+    /// Those whose timers have ended and still have their rows.
+    ended_timers: Vec<JobId>,
     /// Whether the execution was to stay in memory when it was last recorded.
     pub is_resident: bool,
-    /// One of the places for executions that wait for work without a worker.
-    pub place: Option<OwnedSemaphorePermit>,
 }
 
 struct Timer {
@@ -32,76 +25,58 @@ struct Timer {
     is_recorded: bool,
 }
 
-/// What a waiting execution goes on with.
-pub enum Awakened {
-    /// Work has settled a job.
-    Settled(JobId, Settled),
-    /// The time of a job has come.
-    Due(JobId),
-    /// The execution was aborted, or its time is over.
-    CutOff,
-    /// There is nothing to stay in memory for.
-    Left,
-}
-
 impl Waits {
     pub fn is_empty(&self) -> bool {
-        !self.has_work() && self.timers.is_empty() && self.to_hand_over.is_empty()
+        !self.has_work() && self.timers.is_empty() && self.for_nocobase.is_empty()
     }
 
     /// Whether all that is left is NocoBase's.
     pub fn is_handing_over(&self) -> bool {
-        !self.has_work() && self.timers.is_empty() && !self.to_hand_over.is_empty()
-    }
-
-    pub fn hand_over(&mut self, job: JobId) {
-        self.to_hand_over.push(job);
-    }
-
-    pub fn to_hand_over(&self) -> &[JobId] {
-        &self.to_hand_over
+        !self.has_work() && self.timers.is_empty() && !self.for_nocobase.is_empty()
     }
 
     pub fn has_work(&self) -> bool {
-        !self.works.is_empty() || !self.unstarted.is_empty()
-    }
-
-    pub fn add_work(&mut self, job: JobId, done: BoxFuture<'static, Settled>) {
-        self.unstarted.push((job, done));
-    }
-
-    pub fn add_timer(&mut self, job: JobId, due_at: i64, is_recorded: bool) {
-        self.timers.insert(job, Timer { due_at, is_recorded });
+        !self.works.is_empty()
     }
 
     pub fn has_timer(&self, job: JobId) -> bool {
         self.timers.contains_key(&job)
     }
 
-    /// The timer that is due first.
-    pub fn first(&self) -> Option<(JobId, i64)> {
+    /// `timed_out` is the result of the job when the workflow's timeout cuts the work off, if it gets one.
+    pub fn add_work(&mut self, job: JobId, timed_out: Option<Value>) {
+        self.works.insert(job, timed_out);
+    }
+
+    /// The results of jobs whose work is cut off by the workflow's timeout.
+    pub fn take_timed_out(&mut self) -> Vec<(JobId, Value)> {
+        self.works.iter_mut().filter_map(|(job, result)| Some((*job, result.take()?))).collect()
+    }
+
+    pub fn end_work(&mut self, job: JobId) {
+        self.works.remove(&job);
+    }
+
+    /// `due_at` is in milliseconds since 1970.
+    pub fn add_timer(&mut self, job: JobId, due_at: i64, is_recorded: bool) {
+        self.timers.insert(job, Timer { due_at, is_recorded });
+    }
+
+    pub fn leave_to_nocobase(&mut self, job: JobId) {
+        self.for_nocobase.push(job);
+    }
+
+    pub fn for_nocobase(&self) -> &[JobId] {
+        &self.for_nocobase
+    }
+
+    /// The timer that is due first, with its time in milliseconds since 1970.
+    pub fn first_timer(&self) -> Option<(JobId, i64)> {
         let first = self.timers.iter().min_by_key(|(job, timer)| (timer.due_at, **job))?;
         Some((*first.0, first.1.due_at))
     }
 
-    /// When the first timer is due, in milliseconds since 1970.
-    pub fn first_due(&self) -> Option<i64> {
-        self.first().map(|(_, due_at)| due_at)
-    }
-
-    /// Starts what has been recorded.
-    pub fn start_works(&mut self) {
-        for (job, done) in self.unstarted.drain(..) {
-            self.works.spawn(async move {
-                let settled = std::panic::AssertUnwindSafe(done).catch_unwind().await;
-                let settled = settled
-                    .unwrap_or_else(|panic| crate::engine::processor::cut_off::panicked(&*panic).into());
-                (job, settled)
-            });
-        }
-    }
-
-    /// The jobs of timers that have yet to be recorded.
+    /// The jobs of timers that have yet to be recorded, with their times.
     pub fn take_new_timers(&mut self) -> Vec<(JobId, i64)> {
         let new = self.timers.iter_mut().filter(|(_, timer)| !timer.is_recorded);
         new.map(|(job, timer)| {
@@ -111,23 +86,23 @@ impl Waits {
         .collect()
     }
 
-    /// The jobs whose recorded timers are over.
-    pub fn take_over(&mut self) -> Vec<JobId> {
-        std::mem::take(&mut self.over)
+    /// The jobs whose timers have ended and still have their rows.
+    pub fn take_ended_timers(&mut self) -> Vec<i64> {
+        std::mem::take(&mut self.ended_timers).into_iter().map(|job| job.0).collect()
     }
 
-    pub fn remove_timer(&mut self, job: JobId) {
+    pub fn end_timer(&mut self, job: JobId) {
         if self.timers.remove(&job).is_some_and(|timer| timer.is_recorded) {
-            self.over.push(job);
+            self.ended_timers.push(job);
         }
     }
 
-    /// Waits for nothing any more.
-    pub fn clear(&mut self) {
-        self.works.abort_all();
-        self.unstarted.clear();
-        self.to_hand_over.clear();
-        let jobs: Vec<JobId> = self.timers.keys().copied().collect();
-        jobs.into_iter().for_each(|job| self.remove_timer(job));
+    /// Waits for nothing any more. Returns the jobs that only something outside could have settled: those of work
+    /// in the background and those that NocoBase was to run.
+    pub fn clear(&mut self) -> Vec<JobId> {
+        let timers: Vec<JobId> = self.timers.keys().copied().collect();
+        timers.into_iter().for_each(|job| self.end_timer(job));
+        let works = std::mem::take(&mut self.works);
+        works.into_keys().chain(std::mem::take(&mut self.for_nocobase)).collect()
     }
 }

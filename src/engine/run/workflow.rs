@@ -1,5 +1,6 @@
 //! A workflow version, ready to run: its options and its graph.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use entity::workflow;
 
 use super::graph::Graph;
@@ -38,6 +39,13 @@ impl Workflow {
             options: Options::parse(options.as_ref().map_or("{}", |options| &options.0)),
             graph: Graph::build(&definition.nodes),
         }
+    }
+}
+
+impl Workflow {
+    /// When an execution that starts now has to be over.
+    pub fn expires_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        now.checked_add_signed(TimeDelta::try_milliseconds(self.options.timeout_ms?)?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Runs asynchronous executions, so many at a time. What finds no free worker waits in the database and is
+//! Runs asynchronous executions, at most a number of them at a time. What finds no free worker waits in the database and is
 //! taken from there: workflow by workflow in turn, of each the oldest first.
 
 use std::collections::VecDeque;
@@ -9,7 +9,8 @@ use std::time::Duration;
 use sea_orm::DbErr;
 use tokio::time::Instant;
 
-use crate::engine::Engine;
+use super::pickup::pick_up;
+use crate::engine::shared::Shared;
 
 /// How often the database is asked for work when nobody has announced any; another instance that stopped
 /// may have left some.
@@ -44,78 +45,71 @@ impl Turns {
     }
 }
 
-impl Engine {
-    /// Gives waiting executions to workers as those become free and as their times come.
-    pub async fn feed_workers(self: Arc<Self>) {
-        let mut turns = Turns::default();
-        while !self.is_stopping() {
-            let free = self.stopping.run_until_cancelled(self.workers.any_free()).await;
-            let Some(free) = free else { return };
-            match self.take_waiting(&mut turns, free.min(BATCH)).await {
-                Ok(true) => continue,
-                Ok(false) => {}
-                Err(err) => {
-                    self.has_backlog.store(true, Ordering::Release);
-                    tracing::warn!(reason = %err, "waiting executions could not be fetched");
-                }
+/// Gives waiting executions to workers as those become free and as their times come.
+pub async fn feed(shared: Arc<Shared>) {
+    let mut turns = Turns::default();
+    while !shared.is_stopping() {
+        let free = shared.stopping.run_until_cancelled(shared.workers.any_free()).await;
+        let Some(free) = free else { return };
+        match take_waiting(&shared, &mut turns, free.min(BATCH)).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(err) => {
+                shared.has_backlog.store(true, Ordering::Release);
+                tracing::warn!(reason = %err, "waiting executions could not be fetched");
             }
-            let has_backlog = self.has_backlog.load(Ordering::Acquire);
-            tokio::select! {
-                () = self.stopping.cancelled() => return,
-                () = tokio::time::sleep(self.until_next_wake()) => {}
-                () = self.backlog_grew.notified() => {}
-                () = self.workers.freed.notified(), if has_backlog => {}
-            }
+        }
+        let has_backlog = shared.has_backlog.load(Ordering::Acquire);
+        tokio::select! {
+            () = shared.stopping.cancelled() => return,
+            () = tokio::time::sleep(until_next_wake(&shared)) => {}
+            () = shared.backlog_grew.notified() => {}
+            () = shared.workers.freed.notified(), if has_backlog => {}
         }
     }
+}
 
-    /// Takes waiting executions of the workflow whose turn it is, at most as many as there are free workers;
-    /// `false` when nothing more can be taken now. `turns` has the workflows that have some.
-    async fn take_waiting(self: &Arc<Self>, turns: &mut Turns, free: usize) -> Result<bool, DbErr> {
-        let now = self.ids.now();
-        if turns.is_outdated() {
-            self.has_backlog.store(false, Ordering::Release);
-            turns.update(&self.store.workflows_with_backlog(now).await?);
-            self.has_backlog.store(!turns.workflows.is_empty(), Ordering::Release);
-        }
-        let turn = &mut turns.workflows;
-        let Some(place) = turn.iter().position(|workflow| self.workers.share_left(*workflow) > 0) else {
-            // Each of them uses all the workers that it may: one of those has to end first.
-            turn.clear();
-            return Ok(false);
-        };
-        let Some(workflow_id) = turn.remove(place) else { return Ok(false) };
-        let limit = self.workers.share_left(workflow_id).min(free.div_ceil(turn.len() + 1));
-        let waiting = self.store.waiting_executions(workflow_id, limit as u64, now).await?;
-        let claimed = match self.store.claim_waiting(self.owner, &waiting, now).await {
-            Ok(claimed) => claimed,
-            Err(err) => {
-                // They may be ours all the same: the answer to COMMIT gets lost with the connection.
-                self.strand(waiting);
-                return Err(err);
-            }
-        };
-        if claimed.len() == limit {
-            turn.push_back(workflow_id);
-        }
-        if let Err(err) = self.pick_up(&claimed, true).await {
-            self.strand(claimed);
+/// Takes waiting executions of the workflow whose turn it is, at most as many as there are free workers;
+/// `false` when nothing more can be taken now. `turns` has the workflows that have some.
+async fn take_waiting(shared: &Arc<Shared>, turns: &mut Turns, free: usize) -> Result<bool, DbErr> {
+    let now = shared.ids.now();
+    if turns.is_outdated() {
+        shared.has_backlog.store(false, Ordering::Release);
+        turns.update(&shared.limited(shared.store.workflows_with_backlog(now)).await?);
+        shared.has_backlog.store(!turns.workflows.is_empty(), Ordering::Release);
+    }
+    let turn = &mut turns.workflows;
+    let Some(place) = turn.iter().position(|workflow| shared.workers.share_left(*workflow) > 0) else {
+        // Each of them uses all the workers that it may: one of those has to end first.
+        turn.clear();
+        return Ok(false);
+    };
+    let Some(workflow_id) = turn.remove(place) else { return Ok(false) };
+    let limit = shared.workers.share_left(workflow_id).min(free.div_ceil(turn.len() + 1));
+    let waiting = shared.limited(shared.store.waiting_executions(workflow_id, limit as u64, now)).await?;
+    let claimed = match shared.limited(shared.store.claim_waiting(shared.owner, &waiting, now)).await {
+        Ok(claimed) => claimed,
+        Err(err) => {
+            // They may be ours all the same: the answer to COMMIT gets lost with the connection.
+            shared.strand(waiting);
             return Err(err);
         }
-        Ok(true)
+    };
+    if claimed.len() == limit {
+        turn.push_back(workflow_id);
     }
+    if let Err(err) = pick_up(shared, &claimed, true).await {
+        shared.strand(claimed);
+        return Err(err);
+    }
+    Ok(true)
+}
 
-    /// How long the feeder may sleep.
-    fn until_next_wake(&self) -> Duration {
-        let now = self.ids.now().timestamp_millis();
-        let mut wakes = self.wakes.lock().unwrap_or_else(PoisonError::into_inner);
-        *wakes = wakes.split_off(&(now + 1));
-        let until = wakes.first().map(|due_at| Duration::from_millis((due_at - now) as u64));
-        until.map_or(POLL_INTERVAL, |until| until.min(POLL_INTERVAL))
-    }
-
-    /// Sees to it that what is due then is not left to the next regular look.
-    pub fn wake_at(&self, due_at: i64) {
-        self.wakes.lock().unwrap_or_else(PoisonError::into_inner).insert(due_at);
-    }
+/// How long the feeder may sleep.
+fn until_next_wake(shared: &Shared) -> Duration {
+    let now = shared.ids.now().timestamp_millis();
+    let mut wakes = shared.wakes.lock().unwrap_or_else(PoisonError::into_inner);
+    *wakes = wakes.split_off(&(now + 1));
+    let until = wakes.first().map(|due_at| Duration::from_millis((due_at - now) as u64));
+    until.map_or(POLL_INTERVAL, |until| until.min(POLL_INTERVAL))
 }

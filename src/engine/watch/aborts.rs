@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::Engine;
+use crate::engine::shared::Shared;
 
 /// How often the database is asked; an abort is noticed within this time.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -11,40 +11,38 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// Every so many looks those executions are looked at, too, that wait for a time.
 const LOOKS_AT_WAITING: u32 = 5;
 
-impl Engine {
-    /// Cancels runs whose executions have been ended by NocoBase: by its screen or its timeout manager. Those
-    /// that wait for a time, and are in nobody's memory, become due at once.
-    pub async fn watch_aborts(self: Arc<Self>) {
-        let mut looks = 0_u32;
-        while self.stopped.run_until_cancelled(tokio::time::sleep(WATCH_INTERVAL)).await.is_some() {
-            looks = looks.wrapping_add(1);
-            if looks.is_multiple_of(LOOKS_AT_WAITING) {
-                self.wake_ended().await;
-            }
-            let watched = self.running.watched();
-            if watched.is_empty() {
-                continue;
-            }
-            match self.store.ended_among(&watched).await {
-                Ok(ended) => {
-                    for id in ended {
-                        tracing::info!(execution.id = id, "execution was ended outside sidehook");
-                        self.running.abort(id);
-                    }
+/// Cancels runs whose executions have been ended by NocoBase: by its screen or its timeout manager. Those
+/// that wait for a time, and are in nobody's memory, become due at once.
+pub async fn watch(shared: Arc<Shared>) {
+    let mut looks = 0_u32;
+    while shared.stopped.run_until_cancelled(tokio::time::sleep(WATCH_INTERVAL)).await.is_some() {
+        looks = looks.wrapping_add(1);
+        if looks.is_multiple_of(LOOKS_AT_WAITING) {
+            wake_ended(&shared).await;
+        }
+        let watched = shared.running.watched();
+        if watched.is_empty() {
+            continue;
+        }
+        match shared.limited(shared.store.ended_among(&watched)).await {
+            Ok(ended) => {
+                for id in ended {
+                    tracing::info!(execution.id = id, "execution was ended outside sidehook");
+                    shared.running.abort(id);
                 }
-                Err(err) => tracing::warn!(reason = %err, "running executions could not be checked"),
             }
+            Err(err) => tracing::warn!(reason = %err, "running executions could not be checked"),
         }
     }
+}
 
-    async fn wake_ended(&self) {
-        match self.store.wake_ended(self.ids.now()).await {
-            Ok(0) => {}
-            Ok(executions) => {
-                tracing::info!(executions, "waiting executions were ended outside sidehook");
-                self.backlog_grew.notify_one();
-            }
-            Err(err) => tracing::warn!(reason = %err, "waiting executions could not be checked"),
+async fn wake_ended(shared: &Shared) {
+    match shared.limited(shared.store.wake_ended(shared.ids.now())).await {
+        Ok(0) => {}
+        Ok(executions) => {
+            tracing::info!(executions, "waiting executions were ended outside sidehook");
+            shared.backlog_grew.notify_one();
         }
+        Err(err) => tracing::warn!(reason = %err, "waiting executions could not be checked"),
     }
 }

@@ -1,5 +1,7 @@
-//! What goes on beside the runs: the sign of life, executions that others have ended, what NocoBase is to run.
+//! What goes on beside the runs: the sign of life, executions that others have left or ended, what NocoBase is to run.
 
-mod aborts;
+pub mod aborts;
 pub mod handover;
-mod heartbeat;
+pub mod heartbeat;
+pub mod pulse;
+pub mod takeover;

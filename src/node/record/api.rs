@@ -27,7 +27,7 @@ pub(in crate::node) fn outcome(
         }
     };
     let pending = Draft { status: PENDING, ..Draft::default() };
-    Outcome::Background(Work { pending, interrupted: None, done: Box::pin(done) })
+    Outcome::Background(Work { pending, interrupted: None, timed_out: None, done: Box::pin(done) })
 }
 
 impl Destination {

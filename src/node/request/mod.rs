@@ -67,6 +67,7 @@ impl Node for Request {
         Ok(Outcome::Background(Work {
             pending: Draft { status: PENDING, upstream: cx.input(), ..Draft::default() },
             interrupted: Some(interrupted),
+            timed_out: None,
             done: Box::pin(async move { rendered.settle(&client, &files, &effect_key).await }),
         }))
     }

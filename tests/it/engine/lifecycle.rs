@@ -291,7 +291,7 @@ async fn two_instances_have_different_numbers_and_ids() {
     on_every_database(async |database| {
         prepare(&database, &[]).await.db.close().await.expect("the connection closes");
         let (first, second) = tokio::join!(TestServer::start(&database), TestServer::start(&database));
-        let number = |server: &TestServer| server.app.engine.owner.number;
+        let number = |server: &TestServer| server.app.engine.owner().number;
         let mut both = [number(&first), number(&second)];
         both.sort_unstable();
         assert_eq!(both, [0, 1]);
@@ -334,7 +334,7 @@ async fn the_number_of_an_instance_that_has_stopped_is_taken_again() {
     on_every_database(async |database| {
         for generation in 1..=3 {
             let server = TestServer::start(&database).await;
-            let owner = server.app.engine.owner;
+            let owner = server.app.engine.owner();
             assert_eq!((owner.number, owner.generation), (0, generation));
             server.stop().await;
         }
@@ -407,7 +407,8 @@ async fn an_instance_that_waits_for_its_executions_gives_signs_of_life() {
     on_every_database(async |database| {
         let rows = Rows { store: prepare(&database, &[]).await };
         let round = vec![node("round", "variable", json!({"value": 1}))];
-        let endless = node("loop", "loop", json!({"target": 300_000_000})).branch(0, round);
+        let inner = node("inner", "loop", json!({"target": 90_000})).branch(0, round);
+        let endless = node("loop", "loop", json!({"target": 90_000})).branch(0, vec![inner]);
         let hook = workflow("k", false, &json!({}), &[endless]);
         rows.add(&hook).await;
         let mut process = Process::serve(&database, &[]).await;

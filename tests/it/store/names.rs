@@ -196,7 +196,7 @@ async fn prefixes_keep_deployments_of_one_database_apart() {
         assert_eq!(second.post("k", &json!({})).await.status(), 404);
         assert_eq!(first.settled(hook.id, 1, PATIENCE).await[0]["status"], 1);
         assert_eq!(second.count(entity::Table::Executions).await, 0);
-        assert_eq!((first.app.engine.owner.number, second.app.engine.owner.number), (0, 0));
+        assert_eq!((first.app.engine.owner().number, second.app.engine.owner().number), (0, 0));
         first.stop().await;
         second.stop().await;
     })

@@ -1,0 +1,253 @@
+//! What the rows of jobs will be, whenever they are written.
+//!
+//! NocoBase writes jobs at certain moments only, and how a null is stored depends on them: SQL NULL in a row that is
+//! inserted, the JSON text `null` in one that is changed later. A [`JobRow`] keeps NocoBase's moments
+//! ([`JobRow::bring_up_to_date`]) apart from those at which sidehook really writes ([`JobRow::take`]).
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use entity::status::job::PENDING;
+
+use crate::expr::{Value, json};
+use crate::node::{Job, JobId, NodeIndex};
+use crate::store::job::{JobUpdate, NewJob};
+
+/// Which rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Those that NocoBase would have written by now.
+    Flushed,
+    /// All, as they are now: for a run that may have to be resumed from what is written.
+    Everything,
+}
+
+/// The node of a job, as its row names it.
+#[derive(Clone)]
+pub struct Place {
+    pub index: NodeIndex,
+    /// `flow_nodes.id`.
+    pub id: i64,
+    pub key: Arc<str>,
+}
+
+/// A job that an earlier part of the run has left.
+pub struct OldJob {
+    pub id: JobId,
+    pub place: Place,
+    /// How many jobs the node has had so far, later ones included.
+    pub runs: u32,
+    pub upstream: Option<JobId>,
+    pub status: i32,
+    /// JSON; `None` for NULL.
+    pub result: Option<String>,
+    /// JSON; `None` for NULL.
+    pub meta: Option<String>,
+    /// When the job was saved, for one that has no row yet.
+    pub hidden_since: Option<DateTime<Utc>>,
+}
+
+/// What a timer keeps of its job, which has no row while it is pending.
+pub struct Hidden {
+    pub place: Place,
+    pub upstream: Option<JobId>,
+    /// JSON; `None` for NULL.
+    pub result: Option<String>,
+    pub saved_at: DateTime<Utc>,
+}
+
+/// The columns of a row that change.
+#[derive(Clone, PartialEq)]
+struct Columns {
+    status: i32,
+    result: Option<String>,
+    meta: Option<String>,
+}
+
+/// What a row becomes.
+pub enum Change {
+    New(NewJob),
+    Update(JobUpdate),
+}
+
+/// The row of one job.
+pub struct JobRow {
+    pub place: Place,
+    pub upstream: Option<JobId>,
+    log: Option<String>,
+    saved_at: DateTime<Utc>,
+    /// Whether result and meta have changed since the row was last brought up to date.
+    has_new_result: bool,
+    has_new_meta: bool,
+    /// As NocoBase would have written it by now.
+    now: Option<Columns>,
+    /// As the database has it.
+    written: Option<Columns>,
+    /// When work in the background has settled the job, as long as that is not written.
+    settled_at: Option<DateTime<Utc>>,
+    /// While it is pending the job has no row, because NocoBase would resume it.
+    pub is_hidden: bool,
+    /// Whether `startedAt` stays empty, because NocoBase is to run the job.
+    pub is_unstarted: bool,
+}
+
+impl JobRow {
+    pub fn new(place: Place, upstream: Option<JobId>, log: Option<String>, now: DateTime<Utc>) -> Self {
+        Self {
+            place,
+            upstream,
+            log,
+            saved_at: now,
+            has_new_result: false,
+            has_new_meta: false,
+            now: None,
+            written: None,
+            settled_at: None,
+            is_hidden: false,
+            is_unstarted: false,
+        }
+    }
+
+    /// The row of a job that an earlier part of the run has left, with result and meta as they are read back.
+    pub fn restored(old: OldJob) -> (Job, Self) {
+        let columns = Columns { status: old.status, result: old.result, meta: old.meta };
+        let since = old.hidden_since;
+        let row = Self {
+            now: Some(columns.clone()),
+            written: since.is_none().then_some(columns),
+            is_hidden: since.is_some(),
+            ..Self::new(old.place, old.upstream, None, since.unwrap_or_default())
+        };
+        let mut job = Job {
+            node: row.place.index,
+            status: old.status,
+            result: Value::Undefined,
+            meta: Value::Undefined,
+        };
+        row.reread(&mut job);
+        (job, row)
+    }
+
+    /// Gives a job the values that its row has; plain JSON. Needs a row that is up to date.
+    pub fn reread(&self, job: &mut Job) {
+        let Some(columns) = &self.now else { return };
+        let result = read(&columns.result);
+        job.result = match result {
+            // That of a job that goes on can change, and whoever takes it over from now on shares it again: the
+            // counters of a loop.
+            Value::Object(object) if job.status == PENDING => {
+                Value::Live(Arc::new(crate::expr::Live::new(object.as_ref().clone())))
+            }
+            result => result,
+        };
+        job.meta = read(&columns.meta);
+    }
+
+    pub fn result_has_changed(&mut self) {
+        self.has_new_result = true;
+    }
+
+    pub fn meta_has_changed(&mut self) {
+        self.has_new_meta = true;
+    }
+
+    pub fn is_written(&self) -> bool {
+        self.written.is_some()
+    }
+
+    pub fn has_columns(&self) -> bool {
+        self.now.is_some()
+    }
+
+    /// What NocoBase does when a run pauses or ends.
+    pub fn bring_up_to_date(&mut self, job: &Job) {
+        self.now = Some(self.next(job));
+        (self.has_new_result, self.has_new_meta) = (false, false);
+    }
+
+    /// Work in the background has given the job this status and result, which are written as they are here.
+    pub fn settle(&mut self, job: &mut Job, status: i32, result: &Value, now: DateTime<Utc>) {
+        let meta = self.now.take().and_then(|columns| columns.meta);
+        let columns = Columns { status, result: inserted(result), meta };
+        (job.status, job.result) = (status, read(&columns.result));
+        self.now = Some(columns);
+        self.settled_at = Some(now);
+    }
+
+    /// The row was taken to be written and then was not: it is written anew with this status and result.
+    pub fn replace_written(&mut self, status: i32, result: String) {
+        let meta = self.written.take().and_then(|columns| columns.meta);
+        let columns = Columns { status, result: Some(result), meta };
+        (self.has_new_result, self.has_new_meta) = (false, false);
+        (self.written, self.now) = (Some(columns.clone()), Some(columns));
+    }
+
+    /// What is to be written of the row, if anything; from then on the database counts as having it. With
+    /// `as_is` the row is what the job is now, though NocoBase would not have written it yet.
+    pub fn take(&mut self, id: JobId, execution_id: i64, job: &Job, as_is: bool) -> Option<Change> {
+        if self.is_hidden && job.status == PENDING {
+            return None;
+        }
+        let columns = if as_is { self.next(job) } else { self.now.clone()? };
+        if self.written.as_ref() == Some(&columns) {
+            return None;
+        }
+        let Columns { status, result, meta } = columns.clone();
+        Some(match self.written.replace(columns) {
+            Some(_) => Change::Update(JobUpdate {
+                id: id.0,
+                status,
+                result,
+                meta,
+                updated_at: self.settled_at.take(),
+            }),
+            None => Change::New(NewJob {
+                id: id.0,
+                execution_id,
+                node_id: self.place.id,
+                node_key: self.place.key.to_string(),
+                upstream_id: self.upstream.map(|upstream| upstream.0),
+                status,
+                result,
+                meta,
+                log: self.log.clone(),
+                created_at: self.saved_at,
+                started_at: (!self.is_unstarted).then_some(self.saved_at),
+            }),
+        })
+    }
+
+    /// What a timer keeps of the job.
+    pub fn hidden(&self, job: &Job) -> Hidden {
+        Hidden {
+            place: self.place.clone(),
+            upstream: self.upstream,
+            result: inserted(&job.result),
+            saved_at: self.saved_at,
+        }
+    }
+
+    /// The row as NocoBase would write it now: it inserts a null as SQL NULL and updates it as JSON `null`.
+    fn next(&self, job: &Job) -> Columns {
+        let status = job.status;
+        let changed = |value: &Value| Some(json::stringify_or_null(value));
+        match &self.now {
+            None => Columns { status, result: inserted(&job.result), meta: inserted(&job.meta) },
+            Some(row) => Columns {
+                status,
+                result: if self.has_new_result { changed(&job.result) } else { row.result.clone() },
+                meta: if self.has_new_meta { changed(&job.meta) } else { row.meta.clone() },
+            },
+        }
+    }
+}
+
+/// A value as it comes back from a column.
+fn read(text: &Option<String>) -> Value {
+    text.as_ref().and_then(|text| json::parse(text.as_bytes()).ok()).unwrap_or(Value::Null)
+}
+
+/// A value for a column of a row that is inserted: null and undefined are SQL NULL.
+fn inserted(value: &Value) -> Option<String> {
+    if value.is_nullish() { None } else { json::stringify(value) }
+}

@@ -1,0 +1,44 @@
+//! Takes over what instances have left that are gone, and picks up what belongs to this one and is not run.
+
+use std::sync::{Arc, PoisonError};
+
+use tokio::time::Instant;
+
+use crate::engine::schedule::pickup::pick_up;
+use crate::engine::shared::Shared;
+
+/// Looks after each sign of life, until no more work is taken.
+pub async fn follow(shared: Arc<Shared>) {
+    let mut beats = shared.pulse.beats();
+    while let Some(Ok(())) = shared.stopping.run_until_cancelled(beats.changed()).await {
+        let may_judge = beats.borrow_and_update().may_judge(Instant::now());
+        look(&shared, may_judge).await;
+    }
+}
+
+async fn look(shared: &Arc<Shared>, judges: bool) {
+    let mut executions = Vec::new();
+    if let Err(err) = shared.limited(shared.store.take_over(shared.owner, judges, &mut executions)).await {
+        tracing::warn!(reason = %err, "the leases of other instances could not be checked");
+    }
+    if !executions.is_empty() {
+        tracing::info!(executions = executions.len(), "taking over what another instance has left");
+        shared.strand(executions);
+    }
+    let executions = std::mem::take(&mut *shared.stranded.lock().unwrap_or_else(PoisonError::into_inner));
+    if executions.is_empty() {
+        return;
+    }
+    let engine = shared.clone();
+    shared.tasks.spawn(async move {
+        for id in executions {
+            if engine.stopping.run_until_cancelled(engine.workers.any_free()).await.is_none() {
+                return;
+            }
+            if let Err(err) = pick_up(&engine, &[id], false).await {
+                tracing::warn!(execution.id = id, reason = %err, "an execution could not be resumed yet");
+                engine.strand(vec![id]);
+            }
+        }
+    });
+}
