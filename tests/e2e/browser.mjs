@@ -63,7 +63,8 @@ export class Screen {
 
   constructor(page) {
     this.page = page;
-    page.on('pageerror', (error) => this.faults.push(error.message.slice(0, 300)));
+    // NocoBase leaves it unhandled when a form is refused, which antd tells by throwing an object.
+    page.on('pageerror', ({ message }) => message === 'Object' || this.faults.push(message.slice(0, 300)));
   }
 
   async goto(path) {

@@ -49,7 +49,10 @@ export async function answerByCondition(api, screen, client) {
   }
   const executions = await executionsOf(api, workflow);
   assert.equal(executions.length, 4);
-  for (const [index, { id }] of executions.entries()) await seeBranch(screen, client, id, index % 2 ? 0 : 1);
+  for (const { id } of executions) {
+    const { context } = (await api.get('executions:get', { filterByTk: id })).data;
+    await seeBranch(screen, client, id, context.body.person_age >= 18 ? 1 : 0);
+  }
   await seeLocked(screen, client, workflow, url);
 }
 

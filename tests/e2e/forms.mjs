@@ -98,6 +98,7 @@ async function keepConfigurations(screen, client) {
 }
 
 async function inChinese(screen) {
+  await api.post('systemSettings:update', { enabledLanguages: ['en-US', 'zh-CN'] }, { filterByTk: 1 });
   const workflow = await createWorkflow(api, { title: '订单服务', sync: false, config: {} });
   await screen.goto(`${CLIENTS.classic.workflow}/workflows/${workflow.id}`);
   await screen.click(screen.page.locator('.workflow-node-meta').first());
