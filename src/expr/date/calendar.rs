@@ -82,6 +82,24 @@ impl Fields {
     }
 }
 
+pub const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+pub const WEEKDAYS: [&str; 7] =
+    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+
 /// The constructor of `Date` takes the years 0 to 99 for those of the 20th century.
 pub fn constructor_year(year: f64) -> f64 {
     let whole = year.trunc();

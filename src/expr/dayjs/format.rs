@@ -4,7 +4,7 @@ use entity::number_text;
 
 use super::moment::Moment;
 use super::zone::{NameLength, offset_name};
-use crate::expr::date::calendar::Fields;
+use crate::expr::date::calendar::{Fields, MONTHS, WEEKDAYS};
 
 /// The pattern when there is none.
 const DEFAULT: &str = "YYYY-MM-DDTHH:mm:ssZ";
@@ -36,23 +36,6 @@ const BASIC: &[&str] = &[
     "A", "mm", "m", "ss", "s", "ZZ", "Z", "SSS",
 ];
 
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-
-const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-
 enum Found<'a> {
     Bracketed(&'a str),
     Token(&'a str),
@@ -62,8 +45,11 @@ enum Found<'a> {
 fn replace(pattern: &str, tokens: &[&str], text_of: impl Fn(Found<'_>) -> String) -> String {
     let mut out = String::new();
     let mut rest = pattern;
+    // Looked for once: a text of nothing but opening brackets is not to be searched at each of them.
+    let last_closing = pattern.rfind(']');
     while let Some(first) = rest.chars().next() {
-        if let Some(text) = bracketed(rest) {
+        let is_closed = last_closing.is_some_and(|last| pattern.len() - rest.len() < last);
+        if is_closed && let Some(text) = bracketed(rest) {
             out.push_str(&text_of(Found::Bracketed(text)));
             rest = &rest[text.len() + 2..];
         } else if let Some(token) = tokens.iter().find(|token| rest.starts_with(**token)) {
@@ -166,5 +152,20 @@ fn zone_name(moment: &Moment, length: NameLength) -> String {
         Some(zone) => zone.name(moment.time(), length),
         // The server's zone has an offset, but no name that could be asked for.
         None => offset_name(Moment::new(moment.time()).minutes_ahead(), length),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_that_are_never_closed_stay() {
+        let at = Moment::new(0.0);
+        assert_eq!(format(&at, "YYYY[x][][y"), format!("{}x[][y", at.fields().year));
+        for (pattern, repeated) in [("[", 500_000), ("[]", 250_000), ("[_", 250_000), ("]", 500_000)] {
+            let pattern = pattern.repeat(repeated);
+            assert_eq!(format(&at, &pattern).len(), pattern.len());
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! dayjs: moments on a clock, their arithmetic, and texts by a pattern. What dayjs gives is what counts here,
-//! where it is odd too. Only names of time zones in the formats `z` and `zzz` are not all known.
+//! where it is odd too. Zones are called what they are called today, whatever the date.
 
 mod format;
 mod input;

@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use chrono::{Offset, TimeZone};
-use chrono_tz::{OffsetName, Tz};
+use chrono_tz::Tz;
 
 use crate::expr::Thrown;
 use crate::expr::date::calendar::{Fields, chrono_time};
+use crate::expr::date::zone_name;
 
 /// A time zone of the tz database.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,30 +28,31 @@ impl Zone {
         offset.map_or(0.0, |offset| f64::from(offset.fix().local_minus_utc()))
     }
 
-    /// What the zone is called at a point in time: `EST`, `GMT+8`; or `Eastern Standard Time`, `GMT+08:00`.
-    /// Names of zones outside of North America, UTC and GMT are not known.
+    /// What the zone is called at a point in time: `EST`, `GMT+8`; or `Eastern Standard Time`, `GMT+08:00`. In
+    /// English only North America, UTC and GMT have short names.
     pub fn name(self, time: f64, length: NameLength) -> String {
-        let abbreviation = chrono_time(within_tables(time)).and_then(|time| {
-            let offset = self.0.offset_from_utc_datetime(&time.naive_utc());
-            offset.abbreviation().map(str::to_owned)
-        });
         let id = self.0.name();
-        let is_cuba = matches!(id, "America/Havana" | "Cuba");
-        let has_names = !is_cuba && !["Asia/", "Australia/"].iter().any(|start| id.starts_with(start));
-        let abbreviation = match abbreviation.as_deref() {
-            // The tz database says GMT where `Intl` says UTC.
-            Some("GMT") if id.starts_with("Etc/") || id.starts_with("GMT") => Some("UTC"),
-            abbreviation => abbreviation,
+        let long = match zone_name::long(self.0, within_tables(time)) {
+            // `Intl` says UTC where the text of a date says GMT.
+            Some("Greenwich Mean Time") if id.starts_with("Etc/") || id.starts_with("GMT") => {
+                Some("Coordinated Universal Time")
+            }
+            long => long,
         };
-        NAMES
-            .iter()
-            .find(|(known, _, _)| has_names && abbreviation == Some(known))
-            .map(|(_, short, long)| match length {
-                NameLength::Short => (*short).to_owned(),
-                NameLength::Long => (*long).to_owned(),
-            })
-            .unwrap_or_else(|| offset_name(self.seconds_ahead(time) / 60.0, length))
+        let name = match length {
+            NameLength::Long => long,
+            NameLength::Short if long == Some("Hawaii-Aleutian Standard Time") && has_summer(id) => {
+                Some("HAST")
+            }
+            NameLength::Short => SHORT.iter().find(|(known, _)| long == Some(known)).map(|(_, short)| *short),
+        };
+        name.map_or_else(|| offset_name(self.seconds_ahead(time) / 60.0, length), str::to_owned)
     }
+}
+
+/// Whether a zone of the Hawaii-Aleutian time has summer time, as Hawaii itself does not.
+fn has_summer(id: &str) -> bool {
+    matches!(id, "America/Adak" | "America/Atka" | "US/Aleutian")
 }
 
 /// The same time of a year that the tables of chrono-tz cover. They end with the 21st century, while the
@@ -88,7 +90,7 @@ pub fn offset_name(minutes: f64, length: NameLength) -> String {
     let whole = minutes.abs() as u32;
     let (hour, minute) = (whole / 60, whole % 60);
     if length == NameLength::Long {
-        return format!("GMT{sign}{hour:02}:{minute:02}");
+        return zone_name::offset(minutes);
     }
     let mut name = format!("GMT{sign}{hour}");
     if minute > 0 {
@@ -98,24 +100,24 @@ pub fn offset_name(minutes: f64, length: NameLength) -> String {
     name
 }
 
-/// Abbreviation in the tz database, short and long name in English.
-const NAMES: &[(&str, &str, &str)] = &[
-    ("UTC", "UTC", "Coordinated Universal Time"),
-    ("GMT", "GMT", "Greenwich Mean Time"),
-    ("AST", "AST", "Atlantic Standard Time"),
-    ("ADT", "ADT", "Atlantic Daylight Time"),
-    ("EST", "EST", "Eastern Standard Time"),
-    ("EDT", "EDT", "Eastern Daylight Time"),
-    ("CST", "CST", "Central Standard Time"),
-    ("CDT", "CDT", "Central Daylight Time"),
-    ("MST", "MST", "Mountain Standard Time"),
-    ("MDT", "MDT", "Mountain Daylight Time"),
-    ("PST", "PST", "Pacific Standard Time"),
-    ("PDT", "PDT", "Pacific Daylight Time"),
-    ("AKST", "AKST", "Alaska Standard Time"),
-    ("AKDT", "AKDT", "Alaska Daylight Time"),
-    ("HST", "HST", "Hawaii-Aleutian Standard Time"),
-    ("HDT", "HADT", "Hawaii-Aleutian Daylight Time"),
+/// Long and short names in English.
+const SHORT: &[(&str, &str)] = &[
+    ("Coordinated Universal Time", "UTC"),
+    ("Greenwich Mean Time", "GMT"),
+    ("Atlantic Standard Time", "AST"),
+    ("Atlantic Daylight Time", "ADT"),
+    ("Eastern Standard Time", "EST"),
+    ("Eastern Daylight Time", "EDT"),
+    ("Central Standard Time", "CST"),
+    ("Central Daylight Time", "CDT"),
+    ("Mountain Standard Time", "MST"),
+    ("Mountain Daylight Time", "MDT"),
+    ("Pacific Standard Time", "PST"),
+    ("Pacific Daylight Time", "PDT"),
+    ("Alaska Standard Time", "AKST"),
+    ("Alaska Daylight Time", "AKDT"),
+    ("Hawaii-Aleutian Standard Time", "HST"),
+    ("Hawaii-Aleutian Daylight Time", "HADT"),
 ];
 
 /// Names that `Intl` keeps from before the tz database.

@@ -38,7 +38,8 @@
         },
         toTimeString() {
           const time = Reflect.apply(getTime, this, []);
-          return time - time === 0 ? text(time).slice(16) : text(time);
+          // Behind the weekday, the month, the day and the year.
+          return time - time === 0 ? text(time).split(' ').slice(4).join(' ') : text(time);
         },
       };
       for (const name of ['toString', 'toTimeString']) {

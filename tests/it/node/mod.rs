@@ -5,4 +5,5 @@ mod examples;
 mod live;
 mod request;
 mod sql;
+mod time_zone;
 mod transaction;
