@@ -57,9 +57,11 @@ impl Node for Sql {
         })?;
         let codec = *collections.codec();
         let is_injected = self.unsafe_injection.is_truthy();
-        let text = if is_injected { cx.render(&self.sql.template)? } else { self.sql.raw.clone() };
-        let text = if text.is_truthy() { to_text(&text)? } else { String::new() };
-        let mut sql = trim(&text).to_owned();
+        let mut sql = match (self.sql.raw.is_truthy(), is_injected) {
+            (false, _) => String::new(),
+            (true, true) => trimmed(&cx.render(&self.sql.template)?, "processor.getParsedValue(...)")?,
+            (true, false) => trimmed(&self.sql.raw, "(node.config.sql || \"\")")?,
+        };
         if !is_injected {
             let variables = cx.render(&self.variables)?;
             if !sql.is_empty() {
@@ -75,6 +77,15 @@ impl Node for Sql {
             true => Value::array(vec![outcome.result, outcome.meta]),
             false => outcome.result,
         }))
+    }
+}
+
+/// `text.trim()`, with what calling it throws; `callee` is what is called in NocoBase.
+fn trimmed(text: &Value, callee: &str) -> Result<String, Thrown> {
+    match text {
+        Value::Text(text) => Ok(trim(text).to_owned()),
+        text if text.is_nullish() => Err(Thrown::reading(text, "trim")),
+        _ => Err(Thrown::type_error(format!("{callee}.trim is not a function"))),
     }
 }
 
