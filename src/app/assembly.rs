@@ -77,6 +77,7 @@ pub(super) fn services(
             refuse_private: settings.refuse_private,
         },
         response_limit: settings.response_limit,
+        time_limit: settings.time_limit,
     };
     let folders = request::Folders {
         storage: settings.storage.clone(),
@@ -87,8 +88,7 @@ pub(super) fn services(
     let nocobase = match &config.nocobase.api {
         Some(api) => {
             // The guard is for addresses that workflows name; this one the operator has named.
-            let policy = outbound::Policy::default();
-            let open = outbound::Settings { policy, response_limit: settings.response_limit };
+            let open = outbound::Settings { policy: outbound::Policy::default(), ..client.clone() };
             let client = Client::new(&open, certificates.clone()).context("TLS")?;
             Some(NocoBase::new(client, &api.url, &config.http.api_base_path, api.key.reveal().to_owned()))
         }

@@ -1,6 +1,7 @@
 //! The settings of request nodes: where requests may go, and where the files that they send are.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::reader::Reader;
 
@@ -15,6 +16,8 @@ pub struct Requests {
     pub refuse_private: bool,
     /// `SIDEHOOK_REQUEST_RESPONSE_LIMIT`: the longest body of an answer in bytes, written like `10mb`.
     pub response_limit: usize,
+    /// `SIDEHOOK_REQUEST_TIME_LIMIT`: how long a request may take in all, until its answer is whole.
+    pub time_limit: Duration,
     /// `NODE_EXTRA_CA_CERTS`: a file of certificates to trust beside the well-known ones.
     pub extra_certificates: Option<PathBuf>,
     /// `STORAGE_PATH`: NocoBase's storage folder.
@@ -41,6 +44,7 @@ impl Requests {
                 })
                 .unwrap_or(false),
             response_limit: reader.size("SIDEHOOK_REQUEST_RESPONSE_LIMIT", 10 << 20),
+            time_limit: reader.duration("SIDEHOOK_REQUEST_TIME_LIMIT", Duration::from_secs(900)),
             extra_certificates: reader.text("NODE_EXTRA_CA_CERTS").map(PathBuf::from),
             storage: reader.text("STORAGE_PATH").unwrap_or_else(|| "storage".to_owned()).into(),
             uploads: reader.text("LOCAL_STORAGE_DEST").map(PathBuf::from),

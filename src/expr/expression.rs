@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::convert::{is_space, to_text, trim};
 use super::path::{Path, append_array_columns, property};
+use super::template::MAX_LENGTH;
 use super::{Scope, Thrown, Value};
 
 /// A language that needs JavaScript.
@@ -87,6 +88,9 @@ impl Expression {
                     Value::Number(number) if !number.is_finite() => {}
                     value => out.push_str(&to_text(&value)?),
                 },
+            }
+            if out.len() > MAX_LENGTH {
+                return Err(Thrown::range_error("Invalid string length"));
             }
         }
         Ok(out)
@@ -296,6 +300,13 @@ mod tests {
         let context = r#"{"w":"$& $1","nul":null,"l":[3,[1],null],"o":{}}"#;
         let all = "{{$context.w}}|{{$context.nul}}|{{$context.l}}|{{$context.o}}|{{$context.nope}}";
         assert_eq!(text(all, context).as_deref(), Ok("$& $1||3,1,|[object Object]|"));
+    }
+
+    #[test]
+    fn a_text_of_any_length_throws_as_in_v8() {
+        let context = format!(r#"{{"t":"{}"}}"#, "x".repeat(1 << 20));
+        let thrown = text(&"{{$context.t}}".repeat(10_000), &context).expect_err("ten gigabytes");
+        assert_eq!(thrown.to_string(), "RangeError: Invalid string length");
     }
 
     #[test]

@@ -149,15 +149,8 @@ fn bracketed(text: &str) -> Option<(String, &str)> {
     let inner = text.strip_prefix('[')?;
     let quote = inner.chars().next()?;
     if quote != '"' && quote != '\'' {
-        let end = inner.find(']')?;
-        let number = &inner[..end];
-        let digits = number.strip_prefix('-').unwrap_or(number);
-        let whole = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        let is_number = match digits.split_once('.') {
-            Some((integer, fraction)) => whole(integer) && whole(fraction),
-            None => whole(digits),
-        };
-        return is_number.then(|| (number.to_owned(), &inner[end + 1..]));
+        let (number, after) = inner.split_at(number_length(inner)?);
+        return after.strip_prefix(']').map(|after| (number.to_owned(), after));
     }
     let mut segment = String::new();
     let mut chars = inner.char_indices().skip(1);
@@ -171,6 +164,17 @@ fn bracketed(text: &str) -> Option<(String, &str)> {
         }
     }
     None
+}
+
+/// The length of `12`, `-3` or `1.5` at the start of a text.
+fn number_length(text: &str) -> Option<usize> {
+    let whole = |start: usize| {
+        let digits = text[start..].bytes().take_while(u8::is_ascii_digit).count();
+        (digits > 0).then_some(start + digits)
+    };
+    let end = whole(usize::from(text.starts_with('-')))?;
+    let fraction = text[end..].starts_with('.').then(|| whole(end + 1)).flatten();
+    Some(fraction.unwrap_or(end))
 }
 
 /// Whether nothing stands between this separator and the next one or the end: `a..b`, `a.`, `a[]`.
@@ -237,6 +241,15 @@ mod tests {
         append_array_columns(|key| property(&root, key), "l.q.z").expect("no null on the way");
         let found = Path::parse("l.q.z").get(&root);
         assert_eq!(json::stringify(&found).as_deref(), Some("[1,2,3]"));
+    }
+
+    /// Of 100,000 and more of these no part is read again and again.
+    #[test]
+    fn long_paths_are_split_in_one_go() {
+        for part in ["[", "]", "[\"", "[1", "[-1.", "[1]", "['a']", ".", "a["] {
+            let text = part.repeat(300_000);
+            assert!(segments(&text).len() <= text.len() + 1, "{part}");
+        }
     }
 
     #[test]

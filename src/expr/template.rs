@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexSet;
 use serde::de::{Deserialize, Deserializer};
 
 use super::convert::{is_space, to_text, trim};
@@ -39,7 +40,8 @@ impl Default for Part {
 #[derive(Clone, Debug)]
 struct Text {
     source: Arc<str>,
-    placeholders: Vec<Placeholder>,
+    /// With the places where they stand.
+    placeholders: Vec<(usize, Placeholder)>,
 }
 
 #[derive(Clone, Debug)]
@@ -53,9 +55,9 @@ struct Placeholder {
 impl Template {
     pub fn parse(value: &Value) -> Self {
         let body = parse_part(value);
-        let mut paths = Vec::new();
+        let mut paths = IndexSet::new();
         collect_paths(&body, &mut paths);
-        Self { body, paths }
+        Self { body, paths: paths.into_iter().collect() }
     }
 
     /// Whether the configuration had no such member at all.
@@ -114,21 +116,22 @@ fn parse_part(value: &Value) -> Part {
 
 fn parse_text(text: &Arc<str>) -> Part {
     let mut placeholders = Vec::new();
-    let mut rest = &**text;
-    while let Some(start) = rest.find("{{") {
-        match placeholder_length(&rest[start..]) {
+    let mut at = 0;
+    while let Some(found) = text[at..].find("{{") {
+        let start = at + found;
+        match placeholder_length(&text[start..]) {
             Some(length) => {
-                placeholders.push(Placeholder::parse(&rest[start..start + length]));
-                rest = &rest[start + length..];
+                placeholders.push((start, Placeholder::parse(&text[start..start + length])));
+                at = start + length;
             }
-            None => rest = &rest[start + 1..],
+            None => at = start + 1,
         }
     }
     if placeholders.is_empty() {
         return Part::Plain(Value::Text(text.clone()));
     }
     if placeholders.len() == 1 && text.starts_with("{{") && text.ends_with("}}") {
-        return Part::Whole(placeholders.remove(0));
+        return Part::Whole(placeholders.remove(0).1);
     }
     Part::Text(Text { source: text.clone(), placeholders })
 }
@@ -166,16 +169,14 @@ impl Placeholder {
     }
 }
 
-fn collect_paths(part: &Part, paths: &mut Vec<Arc<str>>) {
+fn collect_paths(part: &Part, paths: &mut IndexSet<Arc<str>>) {
     let mut add = |placeholder: &Placeholder| {
-        if !paths.iter().any(|path| **path == *placeholder.path.text()) {
-            paths.push(placeholder.path.text().into());
-        }
+        paths.insert(placeholder.path.text().into());
     };
     match part {
         Part::Plain(_) => {}
         Part::Whole(placeholder) => add(placeholder),
-        Part::Text(text) => text.placeholders.iter().for_each(add),
+        Part::Text(text) => text.placeholders.iter().for_each(|(_, placeholder)| add(placeholder)),
         Part::Array(items) => items.iter().for_each(|item| collect_paths(item, paths)),
         Part::Object(members) => {
             for (key, value) in members {
@@ -210,33 +211,70 @@ fn render_part(part: &Part, scope: &Scope) -> Result<Value, Thrown> {
 }
 
 impl Text {
-    /// Replaces one placeholder after the other, each at the first place where its own text stands in what
-    /// the earlier ones have left, as a chain of JavaScript's `String.prototype.replace` does.
     fn render(&self, scope: &Scope) -> Result<String, Thrown> {
-        let mut result = self.source.to_string();
-        for placeholder in &self.placeholders {
-            let inserted = match placeholder.value(scope)? {
+        let mut inserted = Vec::with_capacity(self.placeholders.len());
+        for (_, placeholder) in &self.placeholders {
+            inserted.push(match placeholder.value(scope)? {
                 value if value.is_nullish() => String::new(),
                 Value::Date(date) => {
                     date.to_iso().ok_or_else(|| Thrown::range_error("Invalid time value"))?
                 }
                 value => to_text(&value)?,
-            };
-            result = replace_first(&result, &placeholder.source, &inserted);
+            });
+        }
+        self.in_one_go(&inserted).map_or_else(|| self.one_by_one(&inserted), Ok)
+    }
+
+    /// What [`Text::one_by_one`] gives, where it is plain that each placeholder is found where it stands: with
+    /// large texts and many placeholders that is much less work.
+    fn in_one_go(&self, inserted: &[String]) -> Option<String> {
+        let length = inserted.iter().map(String::len).sum::<usize>() + self.source.len();
+        if length > MAX_LENGTH || inserted.iter().any(|text| text.contains('$')) {
+            return None;
+        }
+        let mut out = String::with_capacity(length);
+        let mut end = 0;
+        for ((start, placeholder), text) in self.placeholders.iter().zip(inserted) {
+            out.push_str(&self.source[end..*start]);
+            out.push_str(text);
+            end = start + placeholder.source.len();
+        }
+        // Only behind two braces can there be another place for a placeholder.
+        let is_plain = !out.contains("{{");
+        out.push_str(&self.source[end..]);
+        is_plain.then_some(out)
+    }
+
+    /// Replaces one placeholder after the other, each at the first place where its own text stands in what
+    /// the earlier ones have left, as a chain of JavaScript's `String.prototype.replace` does.
+    fn one_by_one(&self, inserted: &[String]) -> Result<String, Thrown> {
+        let mut result = self.source.to_string();
+        for ((_, placeholder), text) in self.placeholders.iter().zip(inserted) {
+            result = replace_first(&result, &placeholder.source, text)?;
         }
         Ok(result)
     }
 }
 
+/// The longest text that a template may become, in bytes. V8 ends at 512 MB with the same error; a value of
+/// `` $` `` can make a text of any length of two short ones.
+pub(super) const MAX_LENGTH: usize = 64 << 20;
+
 /// `text.replace(found, replacement)` with the patterns `$$`, `$&`, `` $` `` and `$'` of a replacement.
-fn replace_first(text: &str, found: &str, replacement: &str) -> String {
-    let Some(start) = text.find(found) else { return text.to_owned() };
+fn replace_first(text: &str, found: &str, replacement: &str) -> Result<String, Thrown> {
+    let Some(start) = text.find(found) else { return Ok(text.to_owned()) };
     let (before, after) = (&text[..start], &text[start + found.len()..]);
-    let mut out = String::with_capacity(text.len() + replacement.len());
-    out.push_str(before);
+    let mut out = before.to_owned();
+    let mut push = |part: &str| {
+        if out.len() + part.len() > MAX_LENGTH {
+            return Err(Thrown::range_error("Invalid string length"));
+        }
+        out.push_str(part);
+        Ok(())
+    };
     let mut rest = replacement;
     while let Some(dollar) = rest.find('$') {
-        out.push_str(&rest[..dollar]);
+        push(&rest[..dollar])?;
         let (pattern, length) = match rest.as_bytes().get(dollar + 1) {
             Some(b'$') => ("$", 2),
             Some(b'&') => (found, 2),
@@ -244,12 +282,12 @@ fn replace_first(text: &str, found: &str, replacement: &str) -> String {
             Some(b'\'') => (after, 2),
             _ => ("$", 1),
         };
-        out.push_str(pattern);
+        push(pattern)?;
         rest = &rest[dollar + length..];
     }
-    out.push_str(rest);
-    out.push_str(after);
-    out
+    push(rest)?;
+    push(after)?;
+    Ok(out)
 }
 
 #[cfg(test)]
@@ -315,6 +353,28 @@ mod tests {
         assert_eq!(rendered(r#""a{{$context.v}}b""#, r#"{"v":"[$`|$']"}"#), r#""a[a|b]b""#);
     }
 
+    /// Of a megabyte each, the two make terabytes.
+    #[test]
+    fn a_text_of_any_length_throws_as_in_v8() {
+        let context = Value::object([
+            ("a", Value::from("x".repeat(1 << 20))),
+            ("b", Value::from("$`".repeat(1 << 19))),
+        ]);
+        let template = Template::parse(&"{{$context.a}}{{$context.b}}".into());
+        let thrown = template.render(&Scope::of_context(context)).expect_err("too long");
+        assert_eq!(thrown.to_string(), "RangeError: Invalid string length");
+    }
+
+    /// Copying the text for each placeholder would take minutes.
+    #[test]
+    fn many_placeholders_in_a_long_text_are_filled_in_at_once() {
+        let template =
+            Template::parse(&Value::from("{{$context.a}}".to_owned() + &"{{$context.b}}".repeat(20_000)));
+        let context = Value::object([("a", Value::from("x".repeat(16 << 20))), ("b", "y".into())]);
+        let text = template.render(&Scope::of_context(context)).expect("it fits");
+        assert_eq!(text.as_str().map(str::len), Some((16 << 20) + 20_000));
+    }
+
     #[test]
     fn methods_are_called_without_a_receiver() {
         let thrown = render(r#""{{$context.l.map}}""#, r#"{"l":[]}"#).expect_err("map throws");
@@ -335,6 +395,19 @@ mod tests {
         fn any_template_renders_or_throws(template in "[{}$.:a-z\\[\\] \\PC]{0,60}", value in ".{0,20}") {
             let context = Value::object([("a", Value::from(value))]);
             let _ = Template::parse(&Value::from(template)).render(&Scope::of_context(context));
+        }
+
+        #[test]
+        fn at_once_is_like_one_by_one(
+            source in "(\\{|\\}|\\{\\{a\\}\\}|\\{\\{b\\}\\}|a|b|-){0,12}",
+            values in proptest::collection::vec("(\\{|\\}|\\{\\{b\\}\\}|a|b){0,4}", 12),
+        ) {
+            if let Part::Text(text) = parse_text(&source.into()) {
+                let values = &values[..text.placeholders.len()];
+                if let Some(at_once) = text.in_one_go(values) {
+                    prop_assert_eq!(Ok(at_once), text.one_by_one(values));
+                }
+            }
         }
 
         #[test]

@@ -38,6 +38,9 @@ pub struct Settings {
     pub policy: Policy,
     /// `SIDEHOOK_REQUEST_RESPONSE_LIMIT`: the longest body of a response in bytes, decompressed.
     pub response_limit: usize,
+    /// `SIDEHOOK_REQUEST_TIME_LIMIT`: how long a request may take in all, redirects and the whole answer
+    /// included. The timeouts of axios start anew with each part of a body.
+    pub time_limit: Duration,
 }
 
 /// Sends requests. Connections are kept for a while and shared by all executions.
@@ -46,6 +49,7 @@ pub struct Client {
     http: legacy::Client<Connector, Full<Bytes>>,
     guard: Arc<Guard>,
     response_limit: usize,
+    time_limit: Duration,
 }
 
 /// How long to wait: until the headers have come, and between two parts of the body.
@@ -83,11 +87,18 @@ impl Client {
             .http1_max_headers(MAX_HEADERS)
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .build(Connector { guard: guard.clone(), resolver, tls });
-        Ok(Self { http, guard, response_limit: settings.response_limit })
+        let Settings { response_limit, time_limit, .. } = *settings;
+        Ok(Self { http, guard, response_limit, time_limit })
     }
 
     /// Sends a request and follows where it is sent on to. A status outside of the 200s is a failure.
-    pub async fn send(&self, mut hop: Hop, timeout: Option<&Timeout>) -> Result<Answer, Failure> {
+    pub async fn send(&self, hop: Hop, timeout: Option<&Timeout>) -> Result<Answer, Failure> {
+        let limit = self.time_limit;
+        let sent = time::timeout(limit, self.send_within(hop, timeout)).await;
+        sent.unwrap_or_else(|_| Err(Failure::timed_out(&limit.as_millis().to_string())))
+    }
+
+    async fn send_within(&self, mut hop: Hop, timeout: Option<&Timeout>) -> Result<Answer, Failure> {
         let login = login(&hop.url);
         if let Some(login) = &login {
             hop.headers.remove(|name| name == "authorization");

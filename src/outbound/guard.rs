@@ -141,9 +141,10 @@ impl Guard {
     }
 
     fn objection(&self, address: IpAddr) -> Option<&'static str> {
-        let forms = [Some(address), embedded(address)];
+        let mut forms = embedded(address);
+        forms.push(address);
         let is_in = |ranges: &[Range]| {
-            forms.iter().flatten().any(|address| ranges.iter().any(|range| range.contains(*address)))
+            forms.iter().any(|address| ranges.iter().any(|range| range.contains(*address)))
         };
         if is_in(METADATA) {
             return Some("a link-local or cloud metadata address");
@@ -232,17 +233,32 @@ fn literal(host: &Host<&str>) -> Option<IpAddr> {
     }
 }
 
-/// The IPv4 address that an IPv6 one stands for: mapped, compatible, translated (RFC 2765), NAT64 (RFC 6052)
-/// and 6to4.
-fn embedded(address: IpAddr) -> Option<IpAddr> {
-    let IpAddr::V6(address) = address else { return None };
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let (high, low) = match [a, b, c, d, e, f] {
-        [0, 0, 0, 0, 0, 0 | 0xffff] | [0, 0, 0, 0, 0xffff, 0] | [0x64, 0xff9b, 0, 0, 0, 0] => (g, h),
-        [0x2002, high, low, ..] => (high, low),
-        _ => return None,
+/// The IPv4 addresses that an IPv6 one stands for, or can stand for: mapped, compatible, translated (RFC 2765),
+/// NAT64 (RFC 6052, with the local prefixes of RFC 8215), 6to4, Teredo (RFC 4380) and ISATAP (RFC 5214).
+fn embedded(address: IpAddr) -> Vec<IpAddr> {
+    let IpAddr::V6(address) = address else { return Vec::new() };
+    let bits = address.to_bits();
+    // The 32 bits that begin behind so many.
+    let behind = |prefix: u32| (bits >> (96 - prefix)) as u32;
+    // NAT64 leaves out the bits 64 to 71.
+    let around = |prefix: u32| {
+        let before = (bits >> 64) as u32 & (u32::MAX >> (prefix - 32));
+        let after = (bits >> 24) as u32 >> (64 - prefix);
+        before << (prefix - 32) | after
     };
-    Some(IpAddr::V4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low))))
+    let found = match address.segments() {
+        [0, 0, 0, 0, 0, 0 | 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => {
+            vec![behind(96)]
+        }
+        // Whoever runs the translation says how long the prefix is.
+        [0x64, 0xff9b, 1, ..] => vec![around(48), around(56), behind(72), behind(96)],
+        [0x2002, ..] => vec![behind(16)],
+        // The server, and the client with its bits inverted.
+        [0x2001, 0, ..] => vec![behind(32), !behind(96)],
+        [_, _, _, _, 0 | 0x200, 0x5efe, ..] => vec![behind(96)],
+        _ => Vec::new(),
+    };
+    found.into_iter().map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits))).collect()
 }
 
 #[cfg(test)]
@@ -306,6 +322,9 @@ mod tests {
         {
             assert!(is_allowed(&guard, url), "{url}");
         }
+        for url in ["http://[64:ff9b:1:808:8:800::]/", "http://[2001:0:808:808:8000:1:f7f7:f7f7]/"] {
+            assert!(is_allowed(&guard, url), "{url}");
+        }
         let metadata = [
             "http://169.254.169.254/latest/meta-data/",
             "http://2852039166/",
@@ -322,6 +341,14 @@ mod tests {
             "http://[::ffff:0:169.254.169.254]/",
             "http://[64:ff9b::169.254.169.254]/",
             "http://[2002:a9fe:a9fe::]/",
+            "http://[64:ff9b:1::169.254.169.254]/",
+            "http://[64:ff9b:1:a9fe:a9:fe00::]/",
+            "http://[64:ff9b:1:12a9:fe:a9fe::]/",
+            "http://[64:ff9b:1:1234:a9:fea9:fe00:0]/",
+            "http://[2001:0:a9fe:a9fe:0:1:8.8.8.8]/",
+            "http://[2001:0:808:808:8000:1:5601:5601]/",
+            "http://[2001:db8::5efe:169.254.169.254]/",
+            "http://[2001:db8::200:5efe:169.254.169.254]/",
             "http://169.254.170.2/",
             "http://[fe80::1]/",
             "http://[fd00:ec2::254]/",

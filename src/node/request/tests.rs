@@ -128,8 +128,12 @@ impl Resolve for Names {
     }
 }
 
+fn settings(policy: Policy) -> Settings {
+    Settings { policy, response_limit: 1000, time_limit: Duration::from_secs(60) }
+}
+
 fn client(policy: Policy, resolver: Arc<Names>) -> Client {
-    let settings = Settings { policy, response_limit: 1000 };
+    let settings = settings(policy);
     Client::with_resolver(&settings, Vec::new(), resolver).expect("a client")
 }
 
@@ -439,7 +443,7 @@ async fn servers_need_a_certificate_that_is_trusted_and_theirs() {
     let names = || Names::new(&[("named.test", &[&["127.0.0.1"]]), ("other.test", &[&["127.0.0.1"]])]);
     let ca =
         certificates(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls/ca.pem")).expect("a certificate");
-    let settings = Settings { policy: Policy::default(), response_limit: 1000 };
+    let settings = settings(Policy::default());
     let trusting = Client::with_resolver(&settings, ca, names()).expect("a client");
     let url = |host: &str| format!("https://{host}:{}/", server.port);
     let (status, result) = get(&trusting, &url("named.test")).await;
@@ -457,4 +461,35 @@ async fn names_that_do_not_exist_are_told_as_by_node() {
     let (status, result) = get(&any_client(), "http://nobody.test/").await;
     let expected = r#"{"message":"getaddrinfo ENOTFOUND nobody.test","code":"ENOTFOUND"}"#;
     assert_eq!((status, json::stringify_or_null(&result).as_str()), (FAILED, expected));
+}
+
+/// A server that sends the head of an answer and then a byte now and then, for ever.
+async fn dripping() -> (u16, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        while let Ok((mut tcp, _)) = listener.accept().await {
+            let mut sent = tcp.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+            while sent.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                sent = tcp.write_all(b" ").await;
+            }
+        }
+    });
+    (port, tasks)
+}
+
+#[tokio::test]
+async fn an_answer_that_never_ends_is_given_up_whatever_the_timeout_of_the_node() {
+    let (port, _tasks) = dripping().await;
+    let short = Settings { time_limit: Duration::from_millis(300), ..settings(Policy::default()) };
+    let client = Client::new(&short, Vec::new()).expect("a client");
+    for timeout in [0, 60_000] {
+        let config =
+            format!(r#"{{"url": "http://127.0.0.1:{port}/", "method": "GET", "timeout": {timeout}}}"#);
+        let (status, result) = settle(&client, &config).await;
+        let expected = r#"{"message":"timeout of 300ms exceeded","code":"ECONNABORTED"}"#;
+        assert_eq!((status, json::stringify_or_null(&result).as_str()), (ABORTED, expected), "{timeout}");
+    }
 }
