@@ -410,7 +410,9 @@ mod tests {
             ("class B { get name() { return 'n' } } return new B()", r#"{"name":"n"}"#),
             ("return Object.assign([1], {name: 'x'})", "[1]"),
             ("return 5n", "! TypeError: Do not know how to serialize a BigInt"),
-            ("return Symbol('s')", "! Symbol(s) could not be cloned."),
+            ("return Symbol('s')", "null"),
+            ("return [Symbol('s'), {s: Symbol.iterator}]", "[null,{}]"),
+            ("return Symbol.iterator.description", r#""Symbol.iterator""#),
             ("return ['\\ud800', '\\\\ud800', '😀']", "[\"\u{fffd}\",\"\\\\ud800\",\"😀\"]"),
             ("throw {message: 'm', name: 'N'}", "! N: m"),
             ("throw null", "! null"),
@@ -429,6 +431,46 @@ mod tests {
             let result = script(&pool, source).await;
             let is_expected = if expected == "! " { result.starts_with("! ") } else { result == expected };
             assert!(is_expected, "{source}: {result}");
+        }
+    }
+
+    /// Where it is the last bytes that are missing, the engine has no room for an error of its own.
+    #[tokio::test]
+    async fn memory_that_runs_out_is_told() {
+        let pool = pool();
+        let expected = "! InternalError: out of memory";
+        for greedy in [
+            "return [...'x'.repeat(5e6)].sort().reverse().join('').length",
+            "return [...'x'.repeat(2e7)].length",
+            "let o = null; for (;;) o = {o}",
+            "const m = new Map(); for (let i = 0; ; i++) m.set(i, [i])",
+            "let s = []; for (let i = 0; ; i++) s.push('' + i)",
+            "const f = []; for (;;) f.push(() => f)",
+            "return JSON.stringify(Array.from({length: 3e6}, (_, i) => ({i}))).length",
+            "return Array.from({length: 1e6}, () => 'x'.repeat(100) + Math.random())",
+        ] {
+            let result = script(&pool, greedy).await;
+            assert!(result == expected || result.parse::<f64>().is_ok(), "{greedy}: {result}");
+        }
+        for greedy in ["[...'x'.repeat(5e6)].sort().reverse().length", "let o = null; for (;;) o = {o}"] {
+            let result = formula(&pool, greedy).await;
+            assert!(result == expected || result.parse::<f64>().is_ok(), "{greedy}: {result}");
+        }
+        assert_eq!(script(&pool, "throw null").await, "! null", "the script's own");
+    }
+
+    /// jsonata itself puts an undefined into an empty list that it groups. NocoBase hands it the list of the
+    /// run, sidehook a copy.
+    #[tokio::test]
+    async fn a_query_leaves_its_data_as_it_was() {
+        let pool = pool();
+        let orders = json::parse(br#"{"orders":[]}"#).expect("JSON");
+        for expected in ["{}", "{}"] {
+            let expression = "orders{customer: $sum(total)}".into();
+            let data = orders.clone();
+            let result = pool.query(Query { engine: QueryEngine::Jsonata, expression, data }).await;
+            assert_eq!(text(result.map_err(|fault| fault.thrown)), expected);
+            assert_eq!(json::stringify_or_null(&orders), r#"{"orders":[]}"#);
         }
     }
 

@@ -165,7 +165,12 @@ impl Realm {
         if !matches!(err, Error::Exception) {
             return Ok(Err(Thrown::named("InternalError", err.to_string()).into()));
         }
-        let mut fault = describe(ctx, host, ctx.catch())?;
+        let thrown = ctx.catch();
+        // Where it has no memory left for an error of its own, the engine throws null, as a formula can.
+        if thrown.is_null() && !source.contains("throw") && !source.contains("reject") {
+            return Ok(Err(Thrown::named("InternalError", "out of memory").into()));
+        }
+        let mut fault = describe(ctx, host, thrown)?;
         let text_of = |file: &str| match file {
             file if file == pack_name(self.library) => Some(self.pack()),
             "<input>" | "<eval>" => Some(source),

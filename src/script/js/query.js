@@ -2,8 +2,29 @@
 // is a function that makes them of the loaded libraries, in a realm of their own.
 (require) => {
   'use strict';
-  const jmespath = require('jmespath');
+  const { atob, btoa } = globalThis;
+
+  /** The lower byte of each unit, which is all that Node.js makes of a text beyond Latin-1. */
+  const asLatin1 = (text) => text.replace(/[^\0-\xff]/g, (unit) => String.fromCharCode(unit.charCodeAt(0) & 0xff));
+  /** Like Node.js, which skips what is no base64, takes the letters for URLs, too, and ends at the first `=`. */
+  const decoded = (text) => {
+    const [letters] = asLatin1(text).split('=', 1);
+    const known = letters.replaceAll('-', '+').replaceAll('_', '/').replace(/[^A-Za-z0-9+/]/g, '');
+    return atob(known.length % 4 === 1 ? known.slice(0, -1) : known);
+  };
+  // What jsonata uses of Node.js's `Buffer`: as a constructor, and for these two conversions.
+  const Buffer = {
+    from: function (text, encoding) {
+      const latin1 = encoding === 'base64' ? decoded(text) : asLatin1(text);
+      return { toString: (other) => (other === 'base64' ? btoa(latin1) : latin1) };
+    },
+  };
+  // It looks for it while it is loaded, and nothing else is to find it. Node.js itself, in tests, has its own.
+  const isLacking = globalThis.global === undefined;
+  if (isLacking) globalThis.global = { Buffer };
   const jsonata = require('jsonata');
+  if (isLacking) delete globalThis.global;
+  const jmespath = require('jmespath');
   const { JSONPath } = require('jsonpath-plus');
   lockdown({ consoleTaming: 'unsafe', errorTaming: 'unsafe', overrideTaming: 'moderate', stackFiltering: 'verbose' });
   const searchJmespath = (expression, data) => jmespath.search(data, expression);

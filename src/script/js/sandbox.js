@@ -11,7 +11,7 @@ const console = (() => {
   const { parse, stringify } = JSON;
   const { keys } = Object;
   const evaluate = globalThis.eval;
-  const Text = String;
+  const { InternalError, String: Text } = globalThis;
   const extra = ['AsyncDisposableStack', 'Atomics', 'DOMException', 'DisposableStack', 'SuppressedError', 'atob',
     'btoa', 'performance', 'queueMicrotask'];
   for (const name of extra) delete globalThis[name];
@@ -19,6 +19,14 @@ const console = (() => {
   /** Halves of surrogate pairs are escaped in JSON, like nothing else that starts this way. */
   const wellFormed = (json) =>
     json.replace(/\\\\|\\ud[89a-f][0-9a-f]{2}/gi, (found) => (found === '\\\\' ? found : '\\ufffd'));
+
+  /**
+   * Whether the engine has run out of memory. Where it has none left for an error of its own it throws null, like a
+   * script that says so.
+   */
+  let mayThrowNull = false;
+  const isOutOfMemory = (thrown) =>
+    thrown === null ? !mayThrowNull : thrown instanceof InternalError && thrown.message === 'out of memory';
 
   /** The value as quickjs-emscripten's `dump` writes it: JSON, else text. */
   const written = (value) => {
@@ -30,7 +38,8 @@ const console = (() => {
         }
       }
       return stringify(kept);
-    } catch {
+    } catch (thrown) {
+      if (isOutOfMemory(thrown)) throw thrown;
       return Text(value);
     }
   };
@@ -47,13 +56,14 @@ const console = (() => {
       case 'bigint':
         return [4, 'TypeError: Do not know how to serialize a BigInt'];
       case 'symbol':
-        return [4, `${Text(value)} could not be cloned.`];
+        return [2, 'null'];
       default: {
         const text = written(value);
         try {
           parse(text);
           return [2, wellFormed(text)];
-        } catch {
+        } catch (thrown) {
+          if (isOutOfMemory(thrown)) throw thrown;
           return [1, text.toWellFormed()];
         }
       }
@@ -62,6 +72,7 @@ const console = (() => {
 
   /** What a job records for something thrown: an error that the engine did not throw itself has its class. */
   const fault = (thrown, withName) => {
+    if (isOutOfMemory(thrown)) return 'InternalError: out of memory';
     if (typeof thrown === 'object' && thrown !== null) {
       const { name, message } = parse(written(thrown)) ?? {};
       if (typeof message === 'string') {
@@ -77,7 +88,11 @@ const console = (() => {
       const values = parse(json);
       for (const name of keys(values)) globalThis[name] = values[name];
     },
-    evaluate,
+    /** Evaluates a text, of which it is noted whether it can throw null itself. */
+    evaluate(source) {
+      mayThrowNull = /throw|reject/.test(source);
+      return evaluate(source);
+    },
     dump,
     fault: (thrown) => fault(thrown, true).toWellFormed(),
     syntaxFault: (thrown) => fault(thrown, false).toWellFormed(),

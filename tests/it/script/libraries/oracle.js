@@ -46,7 +46,14 @@ const jsonata = ['store.name', 'store.books.t', 'store.books[price > 9].t', '$su
   '$map(nums, function($v) { $v * 2 })', '$filter(nums, function($v) { $v > 3 })', '$reduce(nums, function($a, $b) { $a + $b })', '$uppercase(store.name)', '$string(nums)', '$number("12.5")', '$number("abc")', '$exists(store.nope)',
   'store.books{t: price}', '$sort(words)', '$keys(store)', '$merge([{"a": 1}, {"b": 2}])', '$substring("abcdef", 2, 3)', '$split("a,b", ",")', '$replace("aXbX", "X", "-")', '$match("ab12", /[a-z]+/).match', '$round(2.345, 2)', '$power(2, 10)',
   '$formatNumber(1234.5, "#,##0.00")', '$fromMillis(0)', '$toMillis("2024-02-29T00:00:00Z")', '$now() = $now()', 'store.', '1 +', "'a' + 1", '$nofunc(1)', '$error("mine")', '$assert(false, "no")', '(  $x := 5; $x * 2 )', '$distinct([1, 1, 2])',
-  'store.books ~> |$|{"seen": true}|', '$lookup(store, "name")', '**.price', 'store.books.%.name', '$type(nums)', '$boolean([])', '$not(true)', '$zip([1, 2], [3, 4])', '$each(store, function($v, $k) { $k })', '$formatBase(255, 16)', '$pad("x", 5, "#")', '$eval("1 + 1")'];
+  'store.books ~> |$|{"seen": true}|', '$lookup(store, "name")', '**.price', 'store.books.%.name', '$type(nums)', '$boolean([])', '$not(true)', '$zip([1, 2], [3, 4])', '$each(store, function($v, $k) { $k })', '$formatBase(255, 16)', '$pad("x", 5, "#")', '$eval("1 + 1")',
+  ...['user:pass', 'Größe', '日本語', '😀x', '', 'a\u0000b', 'xx', 'xxx'].map((text) => `$base64encode(${JSON.stringify(text)})`),
+  ...['dXNlcjpwYXNz', 'R3LDtsOfZQ==', 'R3L232U=', 'aGk', 'aG', 'a', '', 'a G\nk=', 'aGk=aGk=', '-_8', '+/8=', 'a!G?k', 'é aGk', 'aQaQau3Q79b中', '===', 'AAA='].map((text) => `$base64decode(${JSON.stringify(text)})`),
+  '$base64encode(5)', '$base64decode(store.nope)', '$base64decode($base64encode(store.name))', '$encodeUrl("https://a.b/ü?x=1 2")', '$encodeUrlComponent("a&ü/")',
+  '$decodeUrl("%C3%BC")', '$decodeUrlComponent("%zz")', '$formatInteger(1999, "I")', '$formatInteger(12, "w")', '$parseInteger("twelve", "w")',
+  '$fromMillis(1000000000000, "[Y0001]-[M01]-[D01] [H01]:[m01] [z]", "+0530")', '$toMillis("12/31/2024", "[M01]/[D01]/[Y0001]")', '$sort(["b", "a", "B", "ä"])', '$string({"a": 1.10})',
+  '$shuffle([1])', '$single([1])', '$spread(store.books[0].author)', '$sift(store, function($v, $k) { $k = "name" })', '$reverse(nums)', '$average(nums)', '$contains("abc", /B/i)',
+  '$trim("  a   b ")', '$substringBefore("a-b", "-")', '$abs(-1)', '$floor(1.5)', '$sqrt(-1)', '$parseInteger("12,345", "#,##0")', '$length("😀")', '$reduce([], function($a, $b) { $a })'];
 
 const kept = (result) => {
   const json = JSON.stringify(result);
