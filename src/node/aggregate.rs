@@ -193,6 +193,7 @@ fn not_round(value: &Value) -> Thrown {
 
 impl NodeType for Aggregate {
     const TYPE: &'static str = "aggregate";
+    const ABOUT: &'static str = "Counts or calculates over the records of a collection.";
     const SAMPLE: Option<&'static Sample> = Some(BOOKS);
 
     fn examples() -> Vec<Example> {

@@ -64,6 +64,7 @@ pub(super) async fn evaluate(
 
 impl NodeType for Calculation {
     const TYPE: &'static str = "calculation";
+    const ABOUT: &'static str = "Evaluates an expression of math.js or formula.js, or fills a text in.";
 
     fn examples() -> Vec<Example> {
         vec![

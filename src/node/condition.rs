@@ -71,6 +71,7 @@ fn branch_for(result: &Value, branches: &[(i32, NodeIndex)]) -> Option<NodeIndex
 
 impl NodeType for Condition {
     const TYPE: &'static str = "condition";
+    const ABOUT: &'static str = "Goes on, ends or branches by a condition.";
 
     fn examples() -> Vec<Example> {
         vec![

@@ -105,6 +105,7 @@ fn appended(collection: &Collection, key: Value, single: bool, appends: Vec<Stri
 
 impl NodeType for Create {
     const TYPE: &'static str = "create";
+    const ABOUT: &'static str = "Creates a record, or several.";
     const SAMPLE: Option<&'static Sample> = Some(BOOKS);
     const CHANGES_DATA: bool = true;
 

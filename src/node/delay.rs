@@ -67,6 +67,7 @@ fn duration(milliseconds: f64) -> Duration {
 
 impl NodeType for Delay {
     const TYPE: &'static str = "delay";
+    const ABOUT: &'static str = "Waits for a time.";
 
     fn examples() -> Vec<Example> {
         vec![

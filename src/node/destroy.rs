@@ -36,6 +36,7 @@ impl Node for Destroy {
 
 impl NodeType for Destroy {
     const TYPE: &'static str = "destroy";
+    const ABOUT: &'static str = "Deletes the records that a filter finds.";
     const SAMPLE: Option<&'static Sample> = Some(BOOKS);
     const CHANGES_DATA: bool = true;
 

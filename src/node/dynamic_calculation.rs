@@ -45,6 +45,7 @@ impl Node for DynamicCalculation {
 
 impl NodeType for DynamicCalculation {
     const TYPE: &'static str = "dynamic-calculation";
+    const ABOUT: &'static str = "Evaluates an expression that is kept in a record.";
 
     fn examples() -> Vec<Example> {
         vec![Example {

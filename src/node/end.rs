@@ -36,6 +36,7 @@ impl Node for End {
 
 impl NodeType for End {
     const TYPE: &'static str = "end";
+    const ABOUT: &'static str = "Ends the execution as resolved or failed.";
 
     fn examples() -> Vec<Example> {
         vec![Example {

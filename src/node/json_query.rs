@@ -125,6 +125,7 @@ fn log(fault: &QueryFault) -> Result<String, Thrown> {
 
 impl NodeType for JsonQuery {
     const TYPE: &'static str = "json-query";
+    const ABOUT: &'static str = "Asks for a part of JSON data with JMESPath, JSONPath Plus or JSONata.";
 
     fn examples() -> Vec<Example> {
         vec![

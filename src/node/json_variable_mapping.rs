@@ -122,6 +122,7 @@ fn segments(path: &Value) -> Result<Vec<String>, Thrown> {
 
 impl NodeType for JsonVariableMapping {
     const TYPE: &'static str = "json-variable-mapping";
+    const ABOUT: &'static str = "Takes named members out of JSON data.";
 
     fn examples() -> Vec<Example> {
         vec![Example {

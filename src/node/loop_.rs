@@ -298,6 +298,7 @@ fn length_of(target: &Value) -> Result<f64, Thrown> {
 
 impl NodeType for Loop {
     const TYPE: &'static str = "loop";
+    const ABOUT: &'static str = "Runs its branch for each item of a list, or a number of times.";
 
     fn examples() -> Vec<Example> {
         vec![Example {

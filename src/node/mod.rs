@@ -90,6 +90,9 @@ pub trait NodeType: Node + DeserializeOwned + 'static {
     /// `flow_nodes.type`.
     const TYPE: &'static str;
 
+    /// What the node does, in a sentence for `docs/nodes.md`.
+    const ABOUT: &'static str;
+
     /// Whether running the node changes something outside the database.
     const HAS_OUTSIDE_EFFECTS: bool = false;
 

@@ -141,6 +141,8 @@ fn enter(cx: &Context<'_>, index: i32, job: JobId) -> Outcome {
 
 impl NodeType for MultiConditions {
     const TYPE: &'static str = "multi-conditions";
+    const ABOUT: &'static str =
+        "Runs the branch of the first of several conditions that holds, or the last one.";
 
     fn examples() -> Vec<Example> {
         vec![Example {

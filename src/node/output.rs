@@ -33,6 +33,7 @@ impl Node for Output {
 
 impl NodeType for Output {
     const TYPE: &'static str = "output";
+    const ABOUT: &'static str = "Sets the output of the execution.";
 
     fn examples() -> Vec<Example> {
         vec![Example {

@@ -114,6 +114,7 @@ fn statuses(result: &Value) -> Vec<Option<i32>> {
 
 impl NodeType for Parallel {
     const TYPE: &'static str = "parallel";
+    const ABOUT: &'static str = "Runs branches until all, any or the first of them have ended.";
 
     fn examples() -> Vec<Example> {
         vec![Example {

@@ -105,6 +105,7 @@ fn sort(value: &Value) -> Result<Vec<Sort>, Thrown> {
 
 impl NodeType for Query {
     const TYPE: &'static str = "query";
+    const ABOUT: &'static str = "Reads one record or several, with associations.";
     const SAMPLE: Option<&'static Sample> = Some(BOOKS);
 
     fn examples() -> Vec<Example> {

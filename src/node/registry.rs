@@ -3,39 +3,35 @@
 
 use std::sync::Arc;
 
-use super::{
-    Node, NodeType, aggregate, calculation, condition, create, date_calculation, delay, destroy,
-    dynamic_calculation, end, json_query, json_variable_mapping, loop_, multi_conditions, output, parallel,
-    query, request, response, response_message, script, sql, transaction, update, variable,
-};
+use super::{Node, NodeType};
 use crate::expr::json;
 
 /// All node types, by name.
 pub const NODES: &[Kind] = &[
-    Kind::of::<aggregate::Aggregate>(),
-    Kind::of::<calculation::Calculation>(),
-    Kind::of::<condition::Condition>(),
-    Kind::of::<create::Create>(),
-    Kind::of::<date_calculation::DateCalculation>(),
-    Kind::of::<delay::Delay>(),
-    Kind::of::<destroy::Destroy>(),
-    Kind::of::<dynamic_calculation::DynamicCalculation>(),
-    Kind::of::<end::End>(),
-    Kind::of::<json_query::JsonQuery>(),
-    Kind::of::<json_variable_mapping::JsonVariableMapping>(),
-    Kind::of::<loop_::Loop>(),
-    Kind::of::<multi_conditions::MultiConditions>(),
-    Kind::of::<output::Output>(),
-    Kind::of::<parallel::Parallel>(),
-    Kind::of::<query::Query>(),
-    Kind::of::<request::Request>(),
-    Kind::of::<response::Response>(),
-    Kind::of::<response_message::ResponseMessage>(),
-    Kind::of::<script::ScriptNode>(),
-    Kind::of::<sql::Sql>(),
-    Kind::of::<transaction::Transaction>(),
-    Kind::of::<update::Update>(),
-    Kind::of::<variable::Variable>(),
+    Kind::of::<super::aggregate::Aggregate>(),
+    Kind::of::<super::calculation::Calculation>(),
+    Kind::of::<super::condition::Condition>(),
+    Kind::of::<super::create::Create>(),
+    Kind::of::<super::date_calculation::DateCalculation>(),
+    Kind::of::<super::delay::Delay>(),
+    Kind::of::<super::destroy::Destroy>(),
+    Kind::of::<super::dynamic_calculation::DynamicCalculation>(),
+    Kind::of::<super::end::End>(),
+    Kind::of::<super::json_query::JsonQuery>(),
+    Kind::of::<super::json_variable_mapping::JsonVariableMapping>(),
+    Kind::of::<super::loop_::Loop>(),
+    Kind::of::<super::multi_conditions::MultiConditions>(),
+    Kind::of::<super::output::Output>(),
+    Kind::of::<super::parallel::Parallel>(),
+    Kind::of::<super::query::Query>(),
+    Kind::of::<super::request::Request>(),
+    Kind::of::<super::response::Response>(),
+    Kind::of::<super::response_message::ResponseMessage>(),
+    Kind::of::<super::script::ScriptNode>(),
+    Kind::of::<super::sql::Sql>(),
+    Kind::of::<super::transaction::Transaction>(),
+    Kind::of::<super::update::Update>(),
+    Kind::of::<super::variable::Variable>(),
 ];
 
 /// The kind of node that `flow_nodes.type` names.
@@ -46,6 +42,8 @@ pub fn find(type_name: &str) -> Option<&'static Kind> {
 /// A node type with its Rust type erased.
 pub struct Kind {
     pub type_name: &'static str,
+    /// What the node does, in a sentence.
+    pub about: &'static str,
     pub has_outside_effects: bool,
     pub sample: Option<&'static Sample>,
     pub changes_data: bool,
@@ -58,6 +56,7 @@ impl Kind {
     const fn of<N: NodeType>() -> Self {
         Self {
             type_name: N::TYPE,
+            about: N::ABOUT,
             has_outside_effects: N::HAS_OUTSIDE_EFFECTS,
             sample: N::SAMPLE,
             changes_data: N::CHANGES_DATA,

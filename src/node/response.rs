@@ -43,6 +43,7 @@ impl Node for Response {
 
 impl NodeType for Response {
     const TYPE: &'static str = "response";
+    const ABOUT: &'static str = "Answers the caller of a synchronous workflow.";
     const ANSWERS: bool = true;
 
     fn examples() -> Vec<Example> {

@@ -20,6 +20,7 @@ impl Node for ResponseMessage {
 
 impl NodeType for ResponseMessage {
     const TYPE: &'static str = "response-message";
+    const ABOUT: &'static str = "Adds a message to those that the caller of the workflow is shown.";
 
     fn examples() -> Vec<Example> {
         vec![Example {

@@ -126,6 +126,8 @@ fn needs_modules(scripts: &Pool, script: &Script) -> Option<String> {
 
 impl NodeType for ScriptNode {
     const TYPE: &'static str = "script";
+    const ABOUT: &'static str =
+        "Runs JavaScript in a sandbox, with its arguments as variables and without modules.";
 
     fn examples() -> Vec<Example> {
         vec![

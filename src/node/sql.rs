@@ -103,6 +103,7 @@ fn named(variables: &Value) -> Result<Object, Thrown> {
 
 impl NodeType for Sql {
     const TYPE: &'static str = "sql";
+    const ABOUT: &'static str = "Runs SQL on the main database, with variables as values.";
     const CHANGES_DATA: bool = true;
 
     fn examples() -> Vec<Example> {

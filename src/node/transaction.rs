@@ -97,6 +97,7 @@ fn branch(cx: &Context<'_>, is_meant: impl Fn(i32) -> bool) -> Option<NodeIndex>
 
 impl NodeType for Transaction {
     const TYPE: &'static str = "transaction";
+    const ABOUT: &'static str = "Runs its branch in one database transaction.";
 
     fn examples() -> Vec<Example> {
         vec![

@@ -35,6 +35,7 @@ impl Node for Update {
 
 impl NodeType for Update {
     const TYPE: &'static str = "update";
+    const ABOUT: &'static str = "Changes the records that a filter finds.";
     const SAMPLE: Option<&'static Sample> = Some(BOOKS);
     const CHANGES_DATA: bool = true;
 

@@ -39,6 +39,8 @@ impl Node for Variable {
 
 impl NodeType for Variable {
     const TYPE: &'static str = "variable";
+    const ABOUT: &'static str =
+        "Keeps a value, or gives the one that a variable node before it keeps another.";
 
     fn examples() -> Vec<Example> {
         vec![Example {

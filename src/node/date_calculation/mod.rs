@@ -92,6 +92,7 @@ fn failed(text: impl Into<Value>) -> Outcome {
 
 impl NodeType for DateCalculation {
     const TYPE: &'static str = "dateCalculation";
+    const ABOUT: &'static str = "Computes with a date, or a number, by a chain of functions.";
 
     fn examples() -> Vec<Example> {
         vec![

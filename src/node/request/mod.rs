@@ -157,6 +157,7 @@ fn timeout(configured: &Value) -> Result<Option<Timeout>, Failure> {
 
 impl NodeType for Request {
     const TYPE: &'static str = "request";
+    const ABOUT: &'static str = "Sends an HTTP request; the answer is the result. It has limits and never reaches the metadata services of clouds.";
     const HAS_OUTSIDE_EFFECTS: bool = true;
 
     fn examples() -> Vec<Example> {

@@ -470,6 +470,8 @@ async fn dripping() -> (u16, JoinSet<()>) {
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         while let Ok((mut tcp, _)) = listener.accept().await {
+            let mut request = Vec::new();
+            while !is_whole(&request) && tcp.read_buf(&mut request).await.is_ok_and(|read| read > 0) {}
             let mut sent = tcp.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
             while sent.is_ok() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
