@@ -3,10 +3,14 @@
 
 use libfuzzer_sys::fuzz_target;
 use sidehook::expr::json;
-use sidehook::webhook::qs::{parse_form, parse_query};
+use sidehook::webhook::body;
+use sidehook::webhook::body::qs::parse_query;
+use sidehook::webhook::memory::Memory;
 
 fuzz_target!(|text: &str| {
-    for value in [parse_query(text), parse_form(text)] {
+    let _ = json::stringify_or_null(&parse_query(text));
+    let share = Memory::new(64 << 20).share();
+    if let Ok(value) = body::parse(Some("application/x-www-form-urlencoded"), text.as_bytes(), &share) {
         let _ = json::stringify_or_null(&value);
     }
 });

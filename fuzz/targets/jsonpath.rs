@@ -2,16 +2,16 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use sidehook::expr::json;
 use sidehook::expr::path::Path;
-use sidehook::expr::{Value, json};
-use sidehook::webhook::config::Trigger;
+use sidehook::webhook::json_path::{JsonPath, Search};
 
 fuzz_target!(|text: &str| {
-    let (key, body) = text.split_once('\0').unwrap_or((text, r#"{"a":[{"b":1},{"b":[2]}]}"#));
+    let default = r#"{"a":[{"b":1,"t":"x"},{"b":[2]}],"c":{"d":null}}"#;
+    let (key, body) = text.split_once('\0').unwrap_or((text, default));
     let body = json::parse(body.as_bytes()).unwrap_or_default();
-    let items = Value::array(vec![Value::object([("key", Value::from(key))])]);
-    let request = Value::object([("body", items)]);
-    let config = json::stringify_or_null(&Value::object([("request", request)]));
-    let _ = Trigger::parse(&config);
+    if let Some(path) = JsonPath::parse(key) {
+        let _ = path.find(&body, &Search::new(&|| false));
+    }
     let _ = Path::parse(key).get(&body);
 });
