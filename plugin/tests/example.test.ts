@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { curlLine, exampleContext, exampleOf } from '../src/forms/example';
-import { contextOptions } from '../src/forms/variables';
+import { contextOptions, named, replyOptions } from '../src/forms/variables';
 
 const config = {
   basicAuthentication: { username: "o'neil", password: 'secret' },
@@ -81,4 +81,26 @@ test('offers what is listed, by its label', () => {
   ]);
   expect(contextOptions({}, t).map(({ value }) => value)).toEqual(['headers', 'query', 'data', 'params']);
   expect(contextOptions({ request: {} }, t)).toEqual([]);
+});
+
+test('gives options under the names that an input asks for', () => {
+  const options = [{ value: 'a', label: 'A', children: [{ value: 'b.c', label: 'C', disabled: true }] }];
+  expect(named(options)).toEqual([
+    {
+      key: 'a',
+      value: 'a',
+      label: 'A',
+      children: [{ key: 'b.c', value: 'b.c', label: 'C', disabled: true }],
+    },
+  ]);
+  expect(
+    named(
+      replyOptions((text) => text),
+      { label: 'title', value: 'name' },
+    )[0],
+  ).toEqual({
+    key: 'statusCode',
+    name: 'statusCode',
+    title: 'Status code',
+  });
 });

@@ -17,18 +17,21 @@ export type Check = (config: unknown) => Record<string, string> | null;
 interface PartProps {
   /** Below `config`. */
   name: string;
+  /** The one member that the control is about, where several share a part. */
+  member?: string;
   check: Check;
   children: ReactElement;
 }
 
-export function Part({ name, check, children }: PartProps) {
+export function Part({ name, member, check, children }: PartProps) {
   const t = useT();
   const form = Form.useFormInstance();
   const validator = async (_: unknown, value: unknown) => {
     const broken = findBroken(value);
     if (broken) throw new Error(t('This is not JSON: see line {{line}}, column {{column}}.', { ...broken }));
     const faults = Object.entries(check(form.getFieldValue('config') ?? {}) ?? {});
-    const fault = faults.find(([path]) => path === name || path.startsWith(`${name}.`));
+    const own = member ? `${name}.${member}` : name;
+    const fault = faults.find(([path]) => path === name || path === own || path.startsWith(`${own}.`));
     if (fault) throw new Error(t(fault[1]));
   };
   return (

@@ -8,7 +8,7 @@ import { KeptConfig, loaded } from './kept';
 import { tExpr, useT } from './locale';
 import { Part } from './part';
 import { ReplyBody, ReplyHeaders, StatusCode } from './reply';
-import { replyOptions } from './variables';
+import { type FieldNames, named, replyOptions } from './variables';
 
 interface Available {
   engine: { isWorkflowSync(workflow: object): boolean };
@@ -35,8 +35,8 @@ export class ResponseInstruction extends Instruction {
     return workflow.type === 'webhook' && engine.isWorkflowSync(workflow);
   }
 
-  useVariables(node: { key: string; title: string }) {
-    return { value: node.key, label: node.title, children: replyOptions(useT()) };
+  useVariables(node: { key: string; title: string }, { fieldNames }: { fieldNames?: FieldNames } = {}) {
+    return named([{ value: node.key, label: node.title, children: replyOptions(useT()) }], fieldNames)[0];
   }
 }
 

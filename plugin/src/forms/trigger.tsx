@@ -12,7 +12,7 @@ import { ManualForm } from './manual';
 import { Part } from './part';
 import { Reply } from './reply';
 import { RequestItems } from './request';
-import { contextOptions } from './variables';
+import { contextOptions, type FieldNames, named } from './variables';
 
 export class WebhookTrigger extends Trigger {
   title = tExpr('Webhook event');
@@ -20,8 +20,8 @@ export class WebhookTrigger extends Trigger {
   FieldsetLoader = loaded(TriggerForm);
   TriggerFieldsetLoader = loaded(ManualForm);
 
-  useVariables(config: TriggerConfig | undefined) {
-    return contextOptions(config, useT());
+  useVariables(config: TriggerConfig | undefined, { fieldNames }: { fieldNames?: FieldNames } = {}) {
+    return named(contextOptions(config, useT()), fieldNames);
   }
 }
 
@@ -38,7 +38,7 @@ function TriggerForm() {
       <Divider orientation="left" orientationMargin={0}>
         {t('Request')}
       </Divider>
-      <Part name="sidehook" check={validateTrigger}>
+      <Part name="sidehook" member="context" check={validateTrigger}>
         <ContextChoice />
       </Part>
       <Part name="request" check={validateTrigger}>
@@ -76,7 +76,7 @@ function TriggerForm() {
       <Divider orientation="left" orientationMargin={0}>
         sidehook
       </Divider>
-      <Part name="sidehook" check={validateTrigger}>
+      <Part name="sidehook" member="path" check={validateTrigger}>
         <CustomPath />
       </Part>
     </>

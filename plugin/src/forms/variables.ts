@@ -11,6 +11,25 @@ export interface VariableOption {
   disabled?: boolean;
 }
 
+/** Inputs may ask for options under other names. */
+export interface FieldNames {
+  label?: string;
+  value?: string;
+  children?: string;
+}
+
+/** Options as an input takes them. */
+export function named(options: VariableOption[], names: FieldNames = {}): Record<string, unknown>[] {
+  const { label = 'label', value = 'value', children = 'children' } = names;
+  return options.map((option) => ({
+    key: option.value,
+    [value]: option.value,
+    [label]: option.label,
+    ...(option.disabled ? { disabled: true } : {}),
+    ...(option.children ? { [children]: named(option.children, names) } : {}),
+  }));
+}
+
 /** The members of `$context`. A group without children is picked as a whole. */
 export function contextOptions(config: TriggerConfig | undefined, t: Translate): VariableOption[] {
   const request = config?.request;
