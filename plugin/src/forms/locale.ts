@@ -14,5 +14,6 @@ export type Translate = (text: string, values?: Record<string, unknown>) => stri
 
 export function useT(): Translate {
   const { context } = useFlowEngine();
-  return (text, values) => context.t(text, { ...OPTIONS, ...values });
+  // React escapes what it shows; done twice, a URL would be full of `&#x2F;`.
+  return (text, values) => context.t(text, { ...OPTIONS, interpolation: { escapeValue: false }, ...values });
 }
