@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use super::reply::{refused, replied};
 use crate::app::{App, Called, Hook};
 use crate::config::Config;
-use crate::engine::{Event, Hold};
+use crate::engine::Event;
 use crate::expr::{Scope, Value};
 use crate::field;
 use crate::store::recorder::RecordError;
@@ -118,18 +118,18 @@ async fn handle(
     Called { hook, params }: Called,
     (request, body): (&Request, Body),
 ) -> Result<Reply, Refusal> {
-    let arrival = Arrival { hook: hook.clone(), head: head(request), facts: facts(app, request), params };
-    let intake = arrival.intake(app.config.http.body_limit);
-    intake.admit().inspect_err(|_| tell_operator(&hook))?;
+    let body_limit = app.config.http.body_limit;
+    let (head, facts) = (head(request), facts(app, request));
+    let arrival = Arrival { hook: hook.clone(), head, facts, params, body_limit };
+    arrival.intake().admit().inspect_err(|_| tell_operator(&hook))?;
     let share = limits.memory.share();
-    let bytes = receive(intake, body, &share).await?;
-    let (context, share) = arrival.read(limits, (bytes, share), app.config.http.body_limit).await?;
-    // What its context takes is counted for as long as the run has it in memory.
-    let hold: Option<Hold> = Some(Box::new(share));
-    let event = Event { workflow: hook.workflow.clone(), context, event_key: None, hold };
+    let bytes = receive(arrival.intake(), body, &share).await?;
+    let Made { context, for_reply, share } = arrival.read(limits, bytes, share).await?;
+    let workflow = hook.workflow.clone();
+    let event = Event { workflow, context, event_key: None, hold: Some(Box::new(share)) };
     match hook.workflow.is_sync {
         true => run(app, event).await,
-        false => enqueue(app, &hook, event).await,
+        false => enqueue(app, &hook, event, for_reply).await,
     }
 }
 
@@ -151,39 +151,47 @@ struct Arrival {
     head: Head,
     facts: Facts,
     params: Value,
+    body_limit: usize,
+}
+
+/// What was made of a request.
+struct Made {
+    context: Value,
+    /// The context once more, where the configured answer reads it: columns that a template reads through an array
+    /// stay on it, and the run must not find them.
+    for_reply: Value,
+    share: Share,
 }
 
 impl Arrival {
-    fn intake(&self, body_limit: usize) -> Intake<'_> {
-        Intake { trigger: &self.hook.trigger, head: &self.head, facts: &self.facts, body_limit }
+    fn intake(&self) -> Intake<'_> {
+        let Self { hook, head, facts, body_limit, .. } = self;
+        Intake { trigger: &hook.trigger, head, facts, body_limit: *body_limit }
     }
 
     /// Makes the context, where it does not stand in the way of others.
-    async fn read(
-        self,
-        limits: &Limits,
-        (bytes, share): (Vec<u8>, Share),
-        body_limit: usize,
-    ) -> Result<(Value, Share), Refusal> {
-        let is_heavy = self.intake(body_limit).is_heavy(bytes.len());
-        let read = move || {
-            let started = Instant::now();
-            let is_late = || started.elapsed() > SEARCH_TIMEOUT;
-            let params = self.params.clone();
-            let delivery = Delivery { bytes: &bytes, params, share: &share, is_late: &is_late };
-            self.intake(body_limit).read(delivery).map(|context| (context, share))
-        };
-        if !is_heavy {
-            return read();
+    async fn read(self, limits: &Limits, bytes: Vec<u8>, share: Share) -> Result<Made, Refusal> {
+        if !self.intake().is_heavy(bytes.len()) {
+            return self.make(&bytes, share);
         }
         let unreadable = || Refusal::internal("The request cannot be read.");
         let permit = limits.readers.clone().acquire_owned().await.map_err(|_| unreadable())?;
         let reading = tokio::task::spawn_blocking(move || {
-            let outcome = read();
+            let made = self.make(&bytes, share);
             drop(permit);
-            outcome
+            made
         });
         reading.await.map_err(|_| unreadable())?
+    }
+
+    fn make(&self, bytes: &[u8], share: Share) -> Result<Made, Refusal> {
+        let started = Instant::now();
+        let is_late = || started.elapsed() > SEARCH_TIMEOUT;
+        let delivery = Delivery { bytes, params: self.params.clone(), share: &share, is_late: &is_late };
+        let context = self.intake().read(delivery)?;
+        let is_read_twice = !self.hook.workflow.is_sync && self.hook.trigger.response.has_placeholders();
+        let for_reply = if is_read_twice { context.detached() } else { Value::Undefined };
+        Ok(Made { context, for_reply, share })
     }
 }
 
@@ -239,13 +247,8 @@ async fn run(app: &Arc<App>, event: Event) -> Result<Reply, Refusal> {
     }
 }
 
-/// Records the event, then answers what the trigger says.
-async fn enqueue(app: &Arc<App>, hook: &Hook, event: Event) -> Result<Reply, Refusal> {
-    let context = match hook.trigger.response.has_placeholders() {
-        // Columns that a template reads through an array stay on it, and the run must not find them.
-        true => event.context.detached(),
-        false => Value::Undefined,
-    };
+/// Records the event, then answers what the trigger says, which reads `context`.
+async fn enqueue(app: &Arc<App>, hook: &Hook, event: Event, context: Value) -> Result<Reply, Refusal> {
     let scope = Scope {
         env: app.engine.environment(),
         system: app.engine.ids().clone(),
