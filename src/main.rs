@@ -1,5 +1,6 @@
 //! Parses the arguments, calls the library, sets the exit code.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Gives memory back to the system that scripts and expressions have used, which glibc's allocator keeps. The C
@@ -11,8 +12,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> ExitCode {
     match sidehook::cli::run().await {
         Ok(()) => ExitCode::SUCCESS,
+        // `sidehook nodes | head` is no failure.
+        Err(err) if err.is::<sidehook::cli::ReaderGone>() => ExitCode::SUCCESS,
         Err(err) => {
-            eprintln!("sidehook: {err:#}");
+            // Where not even this can be written the exit code has to do.
+            let _ = writeln!(std::io::stderr(), "sidehook: {err:#}");
             ExitCode::FAILURE
         }
     }

@@ -15,6 +15,7 @@ use crate::outbound::{self, Client, NocoBase};
 use crate::script::{Limits, Pool};
 use crate::store::Store;
 use crate::store::connection::{self, Address};
+use crate::store::fault::describe;
 use crate::store::instance::Registration;
 
 /// How long the database may stay away when sidehook starts.
@@ -30,7 +31,7 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
         match connect(config).await {
             Ok(store) => return Ok(store),
             Err(err) if started.elapsed() < START_TIMEOUT && connection::may_be_starting(&err) => {
-                tracing::warn!(reason = %err, "the database does not answer yet");
+                tracing::warn!(reason = describe(&err), "the database does not answer yet");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             Err(err) => return Err(err).context(UNOPENED),

@@ -9,6 +9,7 @@ use crate::engine::Workflow;
 use crate::expr::{Value, json};
 use crate::store::Store;
 use crate::store::catalog::{Catalog, Definition};
+use crate::store::fault::describe;
 use crate::webhook::path::{self, Claim, Unserved};
 use crate::webhook::refusal::Refusal;
 use crate::webhook::trigger::Trigger;
@@ -130,6 +131,6 @@ impl Hooks {
 }
 
 fn unreadable(err: &DbErr) -> Refusal {
-    tracing::warn!(reason = %err, "the workflows cannot be read");
+    tracing::warn!(reason = describe(err), "the workflows cannot be read");
     Refusal::unavailable()
 }

@@ -2,22 +2,26 @@
 //! background tasks, and ends them in order.
 
 mod assembly;
+mod complaints;
 mod hooks;
+mod readiness;
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use entity::environment_variable;
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use assembly::{UNOPENED, connect, open_store};
 pub use hooks::{Called, Hook, Hooks};
+pub use readiness::Unready;
 
+use self::complaints::Complaints;
+use self::readiness::Readiness;
 use crate::clock::{Clock, SystemClock};
 use crate::collection::Collections;
 use crate::config::Config;
@@ -25,10 +29,15 @@ use crate::engine::{Background, Engine, Settings};
 use crate::script::Pool;
 use crate::store::Store;
 use crate::store::environment::{SecretKey, variables};
+use crate::store::fault::describe;
 use crate::store::recorder::Recorder;
+use crate::supervision::Failure;
 
 /// How often the workflows and the environment variables are compared with the database.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The environment variables as they are known, and what has been said of the database.
+type Known = (Vec<environment_variable::Model>, Complaints);
 
 /// A running sidehook.
 pub struct App {
@@ -37,30 +46,34 @@ pub struct App {
     pub engine: Arc<Engine>,
     pub hooks: Hooks,
     pub collections: Arc<Collections>,
+    /// The runtime that nothing in a request can hold up.
+    pub control: Handle,
+    readiness: Readiness,
     tasks: TaskTracker,
-    /// This instance ends: somebody has told it to, or another one has taken its number over.
+    failure: Failure,
+    /// This instance ends.
     stop: CancellationToken,
     /// Nothing is written any more.
     written: CancellationToken,
 }
 
-/// Why an app has ended that nobody has told to.
-#[derive(Debug, thiserror::Error)]
-#[error("another sidehook has taken this instance's number over")]
-pub struct Fenced;
-
 impl App {
-    /// Connects, takes an instance number and starts the background tasks.
-    pub async fn start(config: Config) -> anyhow::Result<Arc<Self>> {
+    /// Connects, takes an instance number and starts the background tasks. `control` is a runtime that nothing in a
+    /// request can hold up.
+    pub async fn start(config: Config, control: &Handle) -> anyhow::Result<Arc<Self>> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = assembly::open_store(&config).await?;
         migration::own_tables(&store.db, &store.names).await.context("sidehook's own tables")?;
         let registration = store.register_instance(&uuid::Uuid::new_v4().to_string()).await?;
         let ids = Arc::new(assembly::ids(&store, &registration, clock.clone()).await?);
-        let (tasks, written) = (TaskTracker::new(), CancellationToken::new());
+        let (tasks, failure) = (TaskTracker::new(), Failure::default());
+        let (stop, written) = (CancellationToken::new(), CancellationToken::new());
         let now = move || clock.now();
         let (recorder, writing) = Recorder::start(store.clone(), registration.owner, now);
-        tasks.spawn(written.clone().run_until_cancelled_owned(writing));
+        let writing = written.clone().run_until_cancelled_owned(writing);
+        tasks.spawn(failure.clone().watch("recorder", written.clone(), async {
+            writing.await;
+        }));
         let collections = Arc::new(Collections::new(store.clone(), &config.nocobase.public_path));
         let scripts = Arc::new(Pool::new(assembly::limits(&config)));
         let services = assembly::services(&config, &store, collections.clone(), scripts.clone())?;
@@ -79,19 +92,22 @@ impl App {
         let hooks = Hooks::new(store.clone(), config.http.api_base_path.clone(), move |hook| {
             hook.workflow.graph.libraries().for_each(|library| warming.warm_up(library));
         });
-        let stop = CancellationToken::new();
-        let app = Arc::new(Self { config, store, engine, hooks, collections, tasks, stop, written });
-        let mut environment = Vec::new();
-        app.refresh_environment(&mut environment).await;
-        app.refresh_plugin().await;
-        app.hooks.refresh().await.context("the workflows cannot be read; is this NocoBase's database?")?;
-        app.collections.refresh().await.context("the collections cannot be read")?;
+        let app = Arc::new(Self {
+            config,
+            store,
+            engine,
+            hooks,
+            collections,
+            control: control.clone(),
+            readiness: Readiness::default(),
+            tasks,
+            failure,
+            stop,
+            written,
+        });
+        let known = app.look_first().await?;
         scripts.warmed_up().await;
-        app.tasks.spawn(app.stop.clone().run_until_cancelled_owned(app.clone().follow_changes(environment)));
-        app.tasks.spawn(app.clone().keep_alive());
-        for background in app.engine.background() {
-            app.tasks.spawn(app.clone().supervise(background));
-        }
+        app.start_tasks(known);
         tracing::info!(
             instance = owner.number,
             workflows = app.hooks.entries().len(),
@@ -101,9 +117,55 @@ impl App {
         Ok(app)
     }
 
+    /// Starts the background tasks.
+    fn start_tasks(self: &Arc<Self>, known: Known) {
+        self.spawn("followers", self.clone().follow_changes(known));
+        self.doubt();
+        self.spawn("readiness", self.clone().look_into_doubts());
+        let heart = self.failure.clone().watch("heartbeat", self.stop.clone(), self.clone().keep_alive());
+        self.tasks.spawn_on(heart, &self.control);
+        for Background { name, until, task } in self.engine.background() {
+            self.tasks.spawn(self.failure.clone().watch(name, until, task));
+        }
+    }
+
+    /// Reads all that is followed later, and returns the environment variables with what has been said of it.
+    async fn look_first(&self) -> anyhow::Result<Known> {
+        let (mut environment, mut complaints) = Known::default();
+        self.refresh_environment(&mut environment, &mut complaints).await;
+        self.refresh_plugin(&mut complaints).await;
+        self.hooks.refresh().await.context("the workflows cannot be read; is this NocoBase's database?")?;
+        self.collections.refresh().await.context("the collections cannot be read")?;
+        Ok((environment, complaints))
+    }
+
+    /// Runs a task until this instance ends; that it ends or panics before is a failure.
+    fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        let task = async move {
+            stop.run_until_cancelled(task).await;
+        };
+        self.tasks.spawn(self.failure.clone().watch(name, self.stop.clone(), task));
+    }
+
     /// Done when this instance has to end by itself.
     pub async fn failed(&self) {
-        self.stop.cancelled().await;
+        self.failure.happened().await;
+    }
+
+    /// Why no events should be sent here at the moment.
+    pub fn readiness(&self) -> Result<(), Unready> {
+        self.readiness.check(self.failure.reason().is_some(), self.engine.silent_for())
+    }
+
+    /// An event could not be recorded: whether others can is looked into.
+    pub fn doubt(&self) {
+        self.readiness.doubt();
+    }
+
+    /// Has new events sent elsewhere; those that still come are taken.
+    pub fn leave(&self) {
+        self.readiness.leave();
     }
 
     /// Takes no more work. Callers whose executions wait for a time are kept for the grace.
@@ -112,9 +174,8 @@ impl App {
     }
 
     /// Lets what runs end within `grace`, ends the background tasks and gives the instance number back. An error
-    /// when another instance has taken the number, so that whoever supervises the process starts it again.
-    pub async fn shut_down(&self, grace: Duration) -> Result<(), Fenced> {
-        let is_fenced = self.stop.is_cancelled();
+    /// when something had failed, so that whoever supervises the process starts it again.
+    pub async fn shut_down(&self, grace: Duration) -> anyhow::Result<()> {
         self.stop.cancel();
         let left = self.engine.drain(grace).await;
         if left > 0 {
@@ -125,56 +186,83 @@ impl App {
         self.tasks.close();
         self.tasks.wait().await;
         let ids_used_until = (left == 0).then(|| self.engine.ids().used_until());
-        if !is_fenced && let Err(err) = self.store.release_instance(self.engine.owner(), ids_used_until).await
-        {
-            tracing::warn!(reason = %err, "the instance number could not be given back");
+        // Where another instance has taken the number over, this finds nothing to give back.
+        if let Err(err) = self.store.release_instance(self.engine.owner(), ids_used_until).await {
+            tracing::warn!(reason = describe(&err), "the instance number could not be given back");
         }
         tracing::info!("sidehook has stopped");
-        if is_fenced { Err(Fenced) } else { Ok(()) }
+        self.failure.reason().map_or(Ok(()), |reason| Err(anyhow::anyhow!("{reason}")))
     }
 
-    /// Follows the workflows and the environment variables, of which `environment` is what is known.
-    async fn follow_changes(self: Arc<Self>, mut environment: Vec<environment_variable::Model>) {
+    /// Tries whether events can be recorded, once there is a doubt and until they can.
+    async fn look_into_doubts(self: Arc<Self>) {
         loop {
             tokio::time::sleep(REFRESH_INTERVAL).await;
-            match self.hooks.refresh().await {
-                Ok(0) => {}
-                Ok(read) => tracing::debug!(workflows = read, "workflows were read"),
-                Err(err) => tracing::warn!(reason = %err, "the workflows cannot be read"),
+            if !self.readiness.is_to_be_tried() {
+                continue;
             }
-            match self.collections.refresh().await {
-                Ok(false) => {}
-                Ok(true) => tracing::debug!("the collections were read"),
-                Err(err) => tracing::warn!(reason = %err, "the collections cannot be read"),
+            let tried = self.try_recording().await;
+            match (self.readiness.tried(tried.is_ok()), tried) {
+                (true, Ok(())) => tracing::info!("events can be recorded again"),
+                (true, Err(reason)) => tracing::error!(reason, "no event can be recorded"),
+                (false, _) => {}
             }
-            self.refresh_environment(&mut environment).await;
-            self.refresh_plugin().await;
+        }
+    }
+
+    /// Why no event can be recorded.
+    async fn try_recording(&self) -> Result<(), String> {
+        let permission = self.store.permission().await.map_err(|err| describe(&err))?;
+        if permission.is_read_only {
+            return Err("the database is read-only".to_owned());
+        }
+        if let Some(missing) = permission.missing.iter().find(|missing| !missing.is_optional()) {
+            let user = self.store.user().await.map_err(|err| describe(&err))?;
+            return Err(format!("the database user lacks a right: {}", missing.grant(&user)));
+        }
+        let id = self.engine.ids().execution_id().map_err(|err| err.to_string())?;
+        self.store.try_recording(id, self.engine.ids().now()).await.map_err(|err| describe(&err))
+    }
+
+    /// Follows the workflows, the collections and the environment variables.
+    async fn follow_changes(self: Arc<Self>, (mut environment, mut complaints): Known) {
+        loop {
+            tokio::time::sleep(REFRESH_INTERVAL).await;
+            match complaints.hear("workflows", self.hooks.refresh().await) {
+                None | Some(0) => {}
+                Some(read) => tracing::debug!(workflows = read, "workflows were read"),
+            }
+            if complaints.hear("collections", self.collections.refresh().await) == Some(true) {
+                tracing::debug!("the collections were read");
+            }
+            self.refresh_environment(&mut environment, &mut complaints).await;
+            self.refresh_plugin(&mut complaints).await;
         }
     }
 
     /// Finds out whether sidehook's plugin is enabled in NocoBase.
-    async fn refresh_plugin(&self) {
-        match self.store.is_own_plugin_enabled().await {
-            Ok(is_enabled) => self.engine.set_plugin(is_enabled),
-            Err(err) => tracing::warn!(reason = %err, "NocoBase's plugins cannot be read"),
+    async fn refresh_plugin(&self, complaints: &mut Complaints) {
+        let read = self.store.is_own_plugin_enabled().await;
+        if let Some(is_enabled) = complaints.hear("plugins of NocoBase", read) {
+            self.engine.set_plugin(is_enabled);
         }
     }
 
     /// Reads the environment variables and secrets again when a row of them has changed.
-    async fn refresh_environment(&self, known: &mut Vec<environment_variable::Model>) {
-        let rows = match self.store.environment_rows().await {
-            Ok(rows) => rows,
-            Err(err) => return tracing::warn!(reason = %err, "the environment variables cannot be read"),
+    async fn refresh_environment(
+        &self,
+        known: &mut Vec<environment_variable::Model>,
+        complaints: &mut Complaints,
+    ) {
+        let rows = complaints.hear("environment variables", self.store.environment_rows().await);
+        let Some(rows) = rows.filter(|rows| rows != known) else { return };
+        let key = SecretKey {
+            hex: self.config.secret_key.hex.as_ref().map(|key| key.reveal().to_owned()),
+            files: self.config.secret_key.files.clone(),
         };
-        if rows != *known {
-            let key = SecretKey {
-                hex: self.config.secret_key.hex.as_ref().map(|key| key.reveal().to_owned()),
-                files: self.config.secret_key.files.clone(),
-            };
-            self.engine.set_environment(variables(&rows, &key));
-            self.collections.set_environment(self.engine.environment());
-            *known = rows;
-        }
+        self.engine.set_environment(variables(&rows, &key));
+        self.collections.set_environment(self.engine.environment());
+        *known = rows;
     }
 
     async fn keep_alive(self: Arc<Self>) {
@@ -184,22 +272,7 @@ impl App {
             Box::pin(async move { assembly::connect_alone(&config).await }) as BoxFuture<_>
         };
         if let Err(err) = self.engine.keep_alive(Box::new(open)).await {
-            tracing::error!(reason = %err, "this instance stops");
-            self.stop.cancel();
-        }
-    }
-
-    /// Does what the engine does by itself. Where that ends too early, so does this instance.
-    async fn supervise(self: Arc<Self>, background: Background) {
-        let Background { name, until, task } = background;
-        let ended = AssertUnwindSafe(task).catch_unwind().await;
-        if !until.is_cancelled() {
-            tracing::error!(
-                task = name,
-                has_panicked = ended.is_err(),
-                "this instance stops: a task has ended"
-            );
-            self.stop.cancel();
+            self.failure.report(err.to_string());
         }
     }
 }

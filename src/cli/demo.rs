@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use clap::Args;
 
-use super::{Settings, serve};
+use super::{Settings, output, serve};
 use crate::app::open_store;
 use crate::clock::{Clock, SystemClock};
 use crate::store::Store;
@@ -39,7 +39,9 @@ impl Demo {
         add_missing(&store, SystemClock.now()).await?;
         store.db.close().await?;
         let api = config.http.api_base_path.clone();
-        serve::run_then(config, |address| println!("{}", instructions(address, &api, &file))).await
+        // Serving does not depend on whether anybody reads this.
+        let tell = |address| drop(output::line(instructions(address, &api, &file)));
+        serve::run_then(config, tell).await
     }
 }
 

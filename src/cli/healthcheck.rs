@@ -13,7 +13,7 @@ use hyper::{Request, Uri, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::Settings;
+use super::{Settings, output};
 use crate::config;
 
 /// How long the answer may take.
@@ -54,8 +54,7 @@ impl Healthcheck {
         if status != 200 {
             bail!("{url} answers {status}: {text}");
         }
-        println!("{url} answers {status}: {text}");
-        Ok(())
+        output::line(format_args!("{url} answers {status}: {text}"))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Settings;
+use super::{Settings, output};
 use crate::app::open_store;
 
 /// Creates or upgrades sidehook's own tables. `serve` does so by itself; this is for deployments whose
@@ -27,10 +27,10 @@ impl Migrate {
         if self.stand_alone {
             migration::stand_alone(&store.db, &store.names).await?;
             store.use_write_ahead_log().await?;
-            println!("The tables of a stand-alone database are there and up to date.");
+            output::line("The tables of a stand-alone database are there and up to date.")?;
         } else {
             migration::own_tables(&store.db, &store.names).await?;
-            println!("sidehook's own tables are there and up to date.");
+            output::line("sidehook's own tables are there and up to date.")?;
         }
         Ok(())
     }

@@ -2,11 +2,14 @@
 
 mod check;
 mod demo;
+mod descriptors;
 mod env_file;
 mod healthcheck;
 mod migrate;
 mod nodes;
+mod output;
 pub mod serve;
+mod signals;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,6 +17,8 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+
+pub use output::ReaderGone;
 
 use crate::config::{Config, Sources, sqlite_url};
 use crate::telemetry;
@@ -84,14 +89,15 @@ pub struct Settings {
 ///
 /// The futures of the commands are boxed: nested as they are, their types are deeper than the compiler looks.
 pub async fn run() -> anyhow::Result<()> {
-    match Cli::parse().command {
+    let outcome = match Cli::parse().command {
         Command::Serve(settings) => Box::pin(serve::run(settings.load()?)).await,
         Command::Check(check) => Box::pin(check.run()).await,
         Command::Healthcheck(healthcheck) => Box::pin(healthcheck.run()).await,
         Command::Demo(demo) => Box::pin(demo.run()).await,
         Command::Migrate(migrate) => Box::pin(migrate.run()).await,
         Command::Nodes(nodes) => nodes.run(),
-    }
+    };
+    outcome.and_then(|()| output::flush())
 }
 
 impl Settings {

@@ -1,10 +1,10 @@
 //! `sidehook nodes`: the node types, with examples, or as the page `docs/nodes.md`.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 
 use clap::Args;
 
+use super::output;
 use crate::expr::json;
 use crate::node::{Example, NODES, Sample};
 
@@ -22,11 +22,7 @@ pub struct Nodes {
 impl Nodes {
     pub fn run(self) -> anyhow::Result<()> {
         let text = if self.markdown { markdown() } else { list(self.examples) };
-        match io::stdout().write_all(text.as_bytes()) {
-            // Whoever reads it has had enough.
-            Err(err) if err.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => Ok(written?),
-        }
+        output::line(text.trim_end())
     }
 }
 

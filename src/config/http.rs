@@ -20,7 +20,24 @@ pub struct Http {
     /// `SIDEHOOK_MEMORY`: what bodies under way and the contexts of executions in memory may take, in bytes, written
     /// like `512mb`.
     pub memory: usize,
-    /// `SIDEHOOK_GRACE`: how long running executions may take to end after SIGTERM, written like `20s`.
+    /// `SIDEHOOK_MAX_CONNECTIONS`: so many connections are served at a time; as many as file descriptors allow, up to
+    /// 10,000, where it is not set.
+    pub max_connections: Option<usize>,
+    /// `SIDEHOOK_HEADER_TIMEOUT`: how long the head of a request may take to arrive (nginx's
+    /// `client_header_timeout`).
+    pub header_timeout: Duration,
+    /// `SIDEHOOK_BODY_TIMEOUT`: how long nothing of a body may arrive (nginx's `client_body_timeout`).
+    pub body_timeout: Duration,
+    /// `SIDEHOOK_REQUEST_TIMEOUT`: how long a whole body may take to arrive (Node.js's `requestTimeout`).
+    pub request_timeout: Duration,
+    /// `SIDEHOOK_SEND_TIMEOUT`: how long a sender may read nothing of its answer (nginx's `send_timeout`).
+    pub send_timeout: Duration,
+    /// `SIDEHOOK_IDLE_TIMEOUT`: how long a connection is kept between requests (nginx's `keepalive_timeout`).
+    pub idle_timeout: Duration,
+    /// `SIDEHOOK_DRAIN`: how long requests are still taken after SIGTERM, while readiness says 503. 0 where no proxy
+    /// asks for readiness.
+    pub drain: Duration,
+    /// `SIDEHOOK_GRACE`: how long running executions may take to end after that, written like `20s`.
     pub grace: Duration,
 }
 
@@ -39,6 +56,15 @@ impl Http {
             api_base_path: slashed(&reader.text("API_BASE_PATH").unwrap_or_else(|| "/api/".to_owned())),
             body_limit: reader.size("REQUEST_BODY_LIMIT", 10 << 20),
             memory: reader.size("SIDEHOOK_MEMORY", DEFAULT_MEMORY),
+            max_connections: reader.number("SIDEHOOK_MAX_CONNECTIONS", 1..=1_000_000),
+            header_timeout: reader.duration("SIDEHOOK_HEADER_TIMEOUT", Duration::from_secs(60)),
+            body_timeout: reader.duration("SIDEHOOK_BODY_TIMEOUT", Duration::from_secs(60)),
+            request_timeout: reader.duration("SIDEHOOK_REQUEST_TIMEOUT", Duration::from_secs(300)),
+            send_timeout: reader.duration("SIDEHOOK_SEND_TIMEOUT", Duration::from_secs(60)),
+            idle_timeout: reader.duration("SIDEHOOK_IDLE_TIMEOUT", Duration::from_secs(75)),
+            drain: reader
+                .with("SIDEHOOK_DRAIN", "a time such as 5s, or 0", duration)
+                .unwrap_or(Duration::ZERO),
             grace: reader
                 .with("SIDEHOOK_GRACE", "a time such as 20s", duration)
                 .unwrap_or(Duration::from_secs(20)),

@@ -11,6 +11,7 @@ mod nocobase;
 mod reader;
 mod requests;
 mod secret;
+mod secret_key;
 mod zone;
 
 pub use database::{Database, sqlite_url};
@@ -21,7 +22,8 @@ pub use log::{Log, LogFormat};
 pub use nocobase::NocoBase;
 pub use reader::{Faults, Sources};
 pub use requests::Requests;
-pub use secret::{Secret, SecretKey};
+pub use secret::Secret;
+pub use secret_key::SecretKey;
 
 use reader::Reader;
 

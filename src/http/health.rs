@@ -1,16 +1,14 @@
 //! Whether sidehook lives and whether it can take events.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use poem::http::StatusCode;
 use poem::web::Data;
 use poem::{Response, handler};
 
+use super::reply::refused;
 use crate::app::App;
-
-/// How long the database may take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+use crate::webhook::refusal::Refusal;
 
 #[handler]
 pub fn live() -> &'static str {
@@ -19,10 +17,16 @@ pub fn live() -> &'static str {
 
 /// Also tells the version, which NocoBase's plugin shows.
 #[handler]
-pub async fn ready(Data(app): Data<&Arc<App>>) -> Response {
-    let (status, text) = match tokio::time::timeout(PATIENCE, app.store.db.ping()).await {
-        Ok(Ok(())) => (StatusCode::OK, "ok"),
-        _ => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer"),
+pub fn ready(Data(app): Data<&Arc<App>>) -> Response {
+    let (status, text) = match app.readiness() {
+        Ok(()) => (StatusCode::OK, "ok".to_owned()),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason.to_string()),
     };
     Response::builder().status(status).header("x-sidehook-version", env!("CARGO_PKG_VERSION")).body(text)
+}
+
+/// While the database is awaited.
+#[handler]
+pub fn starting() -> Response {
+    refused(Refusal::unavailable())
 }

@@ -1,82 +1,13 @@
-//! The URLs of sidehook, all on this page. Nothing outside this folder knows HTTP types.
+//! Serving HTTP. Nothing outside this folder knows poem's types.
 
-mod acceptor;
+mod body;
+mod connection;
 mod health;
 mod reply;
+mod routes;
+mod server;
+mod shared;
+mod stream;
 mod webhook;
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use poem::endpoint::BoxEndpoint;
-use poem::middleware::AddData;
-use poem::{Endpoint, EndpointExt, Request, Response, Route, Server};
-use tokio::net::TcpListener;
-use tracing::Instrument;
-
-use crate::app::App;
-use crate::webhook::refusal::Refusal;
-
-/// | URL | |
-/// | --- | --- |
-/// | `POST {api}webhook:trigger/<workflow key>` | triggers a workflow; NocoBase's own URL |
-/// | `POST {api}webhook:trigger?filterByTk=<workflow key>` | the same, as NocoBase also takes it |
-/// | `POST {api}webhooks/<workflow key>` | the same |
-/// | `POST /<custom path>` | the same, for a trigger that has this path as its `sidehook.path` |
-/// | `GET /health/live` | 200 while the process serves |
-/// | `GET /health/ready` | 200 while the database answers, else 503 |
-///
-/// Those of webhooks may end with a slash.
-fn routes(app: Arc<App>) -> BoxEndpoint<'static, Response> {
-    let api = app.config.http.api_base_path.clone();
-    Route::new()
-        // A colon starts a parameter anywhere in a pattern, so `webhook:trigger` is matched by the handler.
-        .at(format!("{api}:action/:key"), webhook::by_action)
-        .at(format!("{api}:action/:key/"), webhook::by_action)
-        .at(format!("{api}:action"), webhook::by_filter)
-        .at(format!("{api}:action/"), webhook::by_filter)
-        .at(format!("{api}webhooks/:key"), webhook::by_key)
-        .at(format!("{api}webhooks/:key/"), webhook::by_key)
-        .at("/health/live", health::live)
-        .at("/health/ready", health::ready)
-        // Comes last in poem's order whatever the others are.
-        .at("/*path", webhook::by_path)
-        .with(AddData::new(webhook::Limits::new(&app.config)))
-        .with(AddData::new(app))
-        .around(answer)
-        .boxed()
-}
-
-/// Serves until `stop` is done, then lets requests under way end within the app's time of grace.
-pub async fn serve(
-    app: Arc<App>,
-    listener: TcpListener,
-    stop: impl Future<Output = ()>,
-) -> std::io::Result<()> {
-    let grace = app.config.http.grace;
-    Server::new_with_acceptor(acceptor::NoDelay::new(listener)?)
-        .name("sidehook")
-        .idle_timeout(Duration::from_secs(75))
-        .run_with_graceful_shutdown(routes(app), stop, Some(grace))
-        .await
-}
-
-/// Gives every request an id, and every error the one form that errors have.
-async fn answer<E: Endpoint<Output = Response>>(
-    endpoint: Arc<E>,
-    request: Request,
-) -> poem::Result<Response> {
-    const REQUEST_ID: &str = "x-request-id";
-    let given = request.header(REQUEST_ID).filter(|id| id.len() <= 128).map(str::to_owned);
-    let id = given.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-    let span = tracing::info_span!("request", request.id = id);
-    let outcome = endpoint.call(request).instrument(span).await;
-    let mut response = outcome.unwrap_or_else(|err| match err.status().as_u16() {
-        404 => reply::refused(Refusal::nothing_here()),
-        status => reply::refused(Refusal::new(status, err.to_string())),
-    });
-    if let (false, Ok(id)) = (response.headers().contains_key(REQUEST_ID), id.parse()) {
-        response.headers_mut().insert(REQUEST_ID, id);
-    }
-    Ok(response)
-}
+pub use server::Server;

@@ -237,7 +237,7 @@ async fn run(app: &Arc<App>, event: Event) -> Result<Reply, Refusal> {
     let Ok(ended) = tokio::time::timeout(app.config.engine.sync_timeout, app.engine.run(event)).await else {
         return Ok(Reply::timeout());
     };
-    let (id, ended) = ended.map_err(refusal)?;
+    let (id, ended) = ended.map_err(|err| refusal(app, &err))?;
     tracing::debug!(execution.id = id, execution.status = ended.status, "execution has run");
     match ended.reply {
         Some(reply) => Reply::of_response_job(&reply),
@@ -255,13 +255,16 @@ async fn enqueue(app: &Arc<App>, hook: &Hook, event: Event, context: Value) -> R
         ..Scope::of_context(context)
     };
     let reply = Reply::of_config(&hook.trigger.response, &scope)?;
-    let id = app.engine.enqueue(event).await.map_err(refusal)?;
+    let id = app.engine.enqueue(event).await.map_err(|err| refusal(app, &err))?;
     tracing::debug!(execution.id = id, "execution is recorded");
     Ok(reply)
 }
 
 /// What a caller is told when its event could not be recorded. Nothing of it is in the database then.
-fn refusal(err: RecordError) -> Refusal {
+fn refusal(app: &App, err: &RecordError) -> Refusal {
+    if !matches!(err, RecordError::Full | RecordError::Duplicate) {
+        app.doubt();
+    }
     match err {
         RecordError::Full | RecordError::Unavailable(_) | RecordError::Fenced => {
             tracing::warn!(reason = %err, "an event was turned away");

@@ -19,6 +19,7 @@ mod plan;
 pub mod plugin;
 mod record;
 pub mod recorder;
+pub mod rights;
 mod stats;
 pub mod storage;
 mod timer;

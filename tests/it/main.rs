@@ -15,6 +15,7 @@ mod databases;
 mod echo;
 mod engine;
 mod fixture;
+mod http;
 mod layers;
 mod node;
 mod process;

@@ -58,9 +58,23 @@ impl Process {
         Self { _folder: Some(folder), ..process }
     }
 
+    /// The same with a bound on its file descriptors.
+    pub async fn serve_limited(database: &TestDatabase, settings: &[(&str, &str)], descriptors: u32) -> Self {
+        let environment = environment(database, settings);
+        let pairs: Vec<_> = environment.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let script = format!("ulimit -n {descriptors}; exec {} serve", env!("CARGO_BIN_EXE_sidehook"));
+        let mut command = shell(&script, &pairs, folder.path());
+        let process = Self::wait(command.spawn().expect("a shell starts")).await;
+        Self { _folder: Some(folder), ..process }
+    }
+
     /// Starts a command that serves, and waits until it does.
     pub async fn start_in(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
-        let mut child = command(arguments, settings, folder).spawn().expect("sidehook starts");
+        Self::wait(command(arguments, settings, folder).spawn().expect("sidehook starts")).await
+    }
+
+    async fn wait(mut child: Child) -> Self {
         let printed = Printed::default();
         let readers = vec![
             printed.follow(child.stdout.take().expect("its standard output")),
@@ -159,7 +173,20 @@ fn command(arguments: &[&str], settings: &[(&str, &str)], folder: &Path) -> Comm
     command
 }
 
-fn environment(database: &TestDatabase, settings: &[(&str, &str)]) -> BTreeMap<String, String> {
+/// A script of a shell.
+pub fn shell(script: &str, settings: &[(&str, &str)], folder: &Path) -> Command {
+    let mut command = Command::new("bash");
+    command.args(["-c", script]).env_clear().env("SIDEHOOK_LOG_FORMAT", "json");
+    command
+        .envs(settings.iter().copied())
+        .env("PATH", "/usr/bin:/bin")
+        .current_dir(folder)
+        .kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+pub fn environment(database: &TestDatabase, settings: &[(&str, &str)]) -> BTreeMap<String, String> {
     let mut environment: BTreeMap<String, String> = database.env().into_iter().collect();
     environment.insert("SIDEHOOK_LISTEN".to_owned(), "127.0.0.1:0".to_owned());
     environment.extend(settings.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -11,6 +12,8 @@ use serde_json::Value;
 use sidehook::app::{App, open_store};
 use sidehook::cli::serve::serve;
 use sidehook::config::{Config, Sources};
+use sidehook::control::Control;
+use sidehook::http::Server;
 use sidehook::store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -23,6 +26,7 @@ pub struct TestServer {
     /// Such as `http://127.0.0.1:40123`.
     pub url: String,
     pub app: Arc<App>,
+    _control: Control,
     rows: Rows,
     pub client: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
@@ -71,16 +75,27 @@ impl TestServer {
     /// Starts with more settings, by their names in the environment.
     pub async fn start_with(database: &TestDatabase, settings: &[(&str, &str)]) -> Self {
         prepare(database, settings).await.db.close().await.expect("the connection closes");
-        let app = App::start(config(database, settings)).await.expect("sidehook starts");
+        let control = Control::start().expect("a thread");
+        let config = config(database, settings);
+        let http = config.http.clone();
+        let app = App::start(config, control.handle()).await.expect("sidehook starts");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound port"));
         let (stop, stopped) = oneshot::channel();
+        let server = Server::start(listener, http, 1_000, &control).expect("it can be listened");
+        server.open(app.clone());
         let serving = tokio::spawn({
             let app = app.clone();
-            async move { serve(app, listener, async { drop(stopped.await) }).await }
+            async move {
+                let stop = async {
+                    drop(stopped.await);
+                    Duration::ZERO
+                };
+                serve(&app, &server, stop).await
+            }
         });
         let rows = Rows { store: app.store.clone() };
-        Self { url, rows, app, client: client(), stop: Some(stop), serving }
+        Self { url, rows, app, _control: control, client: client(), stop: Some(stop), serving }
     }
 
     /// Stops as SIGTERM does.

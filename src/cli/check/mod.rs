@@ -18,6 +18,7 @@ use crate::store::Store;
 use crate::store::catalog::{Catalog, Definition};
 use crate::store::inspect::Gap;
 use crate::store::instance::MAX_INSTANCES;
+use crate::store::rights::{Permission, Right};
 use crate::webhook::admission::Key;
 use crate::webhook::path;
 
@@ -49,12 +50,14 @@ impl Check {
         let mut report = Report::default();
         report.fact("Database", &store.database_version().await?);
         report.fact("Listens on", &config.http.listen.to_string());
-        let gaps = check_tables(&store, &mut report).await?;
-        if gaps.is_empty() {
+        let permission = store.permission().await?;
+        let gaps = check_tables(&store, &permission, &mut report).await?;
+        if gaps.is_empty() && !permission.hides_workflows() {
             check_plugin(&store, &mut report).await?;
         }
         check_own_tables(&store, &mut report).await?;
-        if gaps.is_empty() {
+        check_rights(&store, &permission, &mut report).await?;
+        if gaps.is_empty() && !permission.hides_workflows() {
             list_workflows(&store, &config, &mut report).await.context("the workflows cannot be read")?;
         }
         report.finish()
@@ -70,8 +73,15 @@ fn without_creating(url: &Secret) -> Secret {
 }
 
 /// Returns what is missing of the tables that have to be there.
-async fn check_tables(store: &Store, report: &mut Report) -> Result<Vec<Gap>, DbErr> {
-    let (optional, gaps): (Vec<Gap>, Vec<Gap>) = store.gaps().await?.into_iter().partition(Gap::is_optional);
+async fn check_tables(
+    store: &Store,
+    permission: &Permission,
+    report: &mut Report,
+) -> Result<Vec<Gap>, DbErr> {
+    // A database may hide the tables on which there is no right.
+    let is_hidden = |gap: &Gap| permission.missing.iter().any(|missing| missing.table == gap.table);
+    let gaps = store.gaps().await?.into_iter().filter(|gap| !is_hidden(gap));
+    let (optional, gaps): (Vec<Gap>, Vec<Gap>) = gaps.partition(Gap::is_optional);
     report.fact("NocoBase's tables", if gaps.is_empty() { "complete" } else { "incomplete" });
     for gap in &gaps {
         report.error(&gap.to_string());
@@ -119,6 +129,24 @@ async fn check_own_tables(store: &Store, report: &mut Report) -> anyhow::Result<
             report.fact(LABEL, "up to date");
             check_instances(store, report).await?;
         }
+    }
+    Ok(())
+}
+
+/// Says what the user of the database lacks, and the statement that gives it.
+async fn check_rights(store: &Store, permission: &Permission, report: &mut Report) -> Result<(), DbErr> {
+    const LABEL: &str = "Rights";
+    if permission.is_read_only {
+        report.fact(LABEL, "reading only");
+        report.error("the database is read-only: sidehook needs one that takes events, not a standby");
+        return Ok(());
+    }
+    report.fact(LABEL, if permission.missing.is_empty() { "complete" } else { "incomplete" });
+    let user = if permission.missing.is_empty() { String::new() } else { store.user().await? };
+    for missing in &permission.missing {
+        let rights = missing.rights.iter().map(Right::to_string).collect::<Vec<_>>().join(", ");
+        let text = format!("this user lacks {rights} on {}: {}", missing.name, missing.grant(&user));
+        if missing.is_optional() { report.warning(&text) } else { report.error(&text) }
     }
     Ok(())
 }

@@ -1,5 +1,9 @@
 //! The text that `check` prints: aligned, line by line as it becomes known.
 
+use std::fmt;
+
+use crate::cli::output;
+
 /// How wide the labels are.
 const LABEL: usize = 19;
 
@@ -9,22 +13,24 @@ pub struct Report {
     errors: usize,
     faults: usize,
     warnings: usize,
+    /// Why nothing more can be printed.
+    unprinted: Option<anyhow::Error>,
 }
 
 impl Report {
     /// Something about the deployment.
     pub fn fact(&mut self, label: &str, text: &str) {
-        println!("{label:LABEL$}{text}");
+        self.print(format_args!("{label:LABEL$}{text}"));
     }
 
     /// A line of its own.
     pub fn heading(&mut self, text: &str) {
-        println!("\n{text}");
+        self.print(format_args!("\n{text}"));
     }
 
     /// Something about what the last heading names.
     pub fn detail(&mut self, label: &str, text: &str) {
-        println!("  {label:width$}{text}", width = LABEL - 2);
+        self.print(format_args!("  {label:width$}{text}", width = LABEL - 2));
     }
 
     /// What keeps sidehook from serving.
@@ -56,7 +62,7 @@ impl Report {
     }
 
     /// Says what it comes to; an error is what makes the command fail.
-    pub fn finish(self) -> anyhow::Result<()> {
+    pub fn finish(mut self) -> anyhow::Result<()> {
         let count = |count| if count == 1 { "1 error".to_owned() } else { format!("{count} errors") };
         if self.errors > 0 {
             anyhow::bail!("this database cannot be served: {}, see above", count(self.errors + self.faults));
@@ -65,10 +71,16 @@ impl Report {
             anyhow::bail!("a webhook cannot be served: {}, see above", count(self.faults));
         }
         match self.warnings {
-            0 => println!("\nsidehook can serve this database."),
-            1 => println!("\nsidehook can serve this database; there is 1 warning."),
-            count => println!("\nsidehook can serve this database; there are {count} warnings."),
+            0 => self.heading("sidehook can serve this database."),
+            1 => self.heading("sidehook can serve this database; there is 1 warning."),
+            count => self.heading(&format!("sidehook can serve this database; there are {count} warnings.")),
         }
-        Ok(())
+        self.unprinted.map_or(Ok(()), Err)
+    }
+
+    fn print(&mut self, line: fmt::Arguments<'_>) {
+        if self.unprinted.is_none() {
+            self.unprinted = output::line(line).err();
+        }
     }
 }

@@ -11,6 +11,7 @@ use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::json;
 use sidehook::app::App;
 use sidehook::store::workflow::NewWorkflow;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::databases::{Kind, Server, TestDatabase};
@@ -359,7 +360,8 @@ async fn the_33rd_instance_refuses_to_start() {
         let soon = chrono::TimeDelta::hours(1);
         let ahead = sidehook::clock::Clock::now(&sidehook::clock::SystemClock) + soon;
         fill_instances(&rows, ahead.timestamp_millis()).await;
-        let refused = App::start(config(&database, &[])).await.err().expect("no number is free");
+        let refused =
+            App::start(config(&database, &[]), &Handle::current()).await.err().expect("no number is free");
         let text = format!("{refused:#}");
         assert!(text.contains("all 32 instance numbers are in use"), "{text}");
         if database.kind == Kind::Sqlite {

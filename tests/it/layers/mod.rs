@@ -22,30 +22,48 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "outbound",
             "script",
             "store",
+            "supervision",
             "webhook",
         ],
     ),
-    ("cli", &["app", "clock", "config", "engine", "expr", "http", "node", "store", "telemetry", "webhook"]),
+    (
+        "cli",
+        &[
+            "app",
+            "clock",
+            "config",
+            "control",
+            "engine",
+            "expr",
+            "http",
+            "node",
+            "store",
+            "telemetry",
+            "webhook",
+        ],
+    ),
     ("clock", &[]),
     ("collection", &["expr", "store"]),
     ("config", &[]),
-    ("engine", &["clock", "expr", "ids", "node", "outbound", "script", "store"]),
+    ("control", &[]),
+    ("engine", &["clock", "expr", "ids", "node", "outbound", "script", "store", "supervision"]),
     ("expr", &[]),
     ("field", &["expr"]),
-    ("http", &["app", "config", "engine", "expr", "field", "store", "webhook"]),
+    ("http", &["app", "config", "control", "engine", "expr", "field", "store", "webhook"]),
     ("ids", &["clock", "expr"]),
     ("main", &["cli"]),
     ("node", &["collection", "expr", "field", "outbound", "script"]),
     ("outbound", &["expr", "field"]),
     ("script", &["expr"]),
     ("store", &[]),
+    ("supervision", &[]),
     ("telemetry", &["config"]),
     ("webhook", &["expr", "field"]),
 ];
 
 /// Circles of files that are still to be opened, with all files of each. A line that names no circle any more has to
 /// go.
-const CIRCLES: &[&[&str]] = &[&["store/recorder.rs", "store/writer.rs"]];
+const CIRCLES: &[&[&str]] = &[&["collection/write/save.rs", "collection/write/user.rs"]];
 
 /// Lines of code, without blank ones, comments and tests.
 const LONGEST_FILE: usize = 400;

@@ -1,0 +1,93 @@
+//! Whether events can be recorded at the moment, as far as this instance knows.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// After so long without a sign of life the database counts as away. One is given each second.
+pub const MAX_SILENCE: Duration = Duration::from_secs(3);
+
+/// Why no events should be sent here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unready {
+    #[error("sidehook is about to stop")]
+    Leaving,
+    #[error("a background task has ended; sidehook is about to stop")]
+    Failed,
+    #[error("the database does not answer")]
+    Silent,
+    #[error("the database does not take events; `sidehook check` and the log say why")]
+    Unwritable,
+}
+
+/// What is known beside the signs of life.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    is_leaving: AtomicBool,
+    /// An event could not be recorded, or nobody has looked yet.
+    is_doubtful: AtomicBool,
+    is_unwritable: AtomicBool,
+}
+
+impl Readiness {
+    /// Nothing is to be sent here any more.
+    pub fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Release);
+    }
+
+    /// Something could not be recorded: it has to be looked into why.
+    pub fn doubt(&self) {
+        self.is_doubtful.store(true, Ordering::Release);
+    }
+
+    /// Whether it has to be tried out if events can be recorded.
+    pub fn is_to_be_tried(&self) -> bool {
+        self.is_doubtful.swap(false, Ordering::AcqRel) || self.is_unwritable.load(Ordering::Acquire)
+    }
+
+    /// What has come of trying; returns whether it was different before.
+    pub fn tried(&self, is_writable: bool) -> bool {
+        self.is_unwritable.swap(!is_writable, Ordering::AcqRel) == is_writable
+    }
+
+    /// `silent_for` is how old the last sign of life is.
+    pub fn check(&self, has_failed: bool, silent_for: Duration) -> Result<(), Unready> {
+        if self.is_leaving.load(Ordering::Acquire) {
+            Err(Unready::Leaving)
+        } else if has_failed {
+            Err(Unready::Failed)
+        } else if silent_for > MAX_SILENCE {
+            Err(Unready::Silent)
+        } else if self.is_unwritable.load(Ordering::Acquire) {
+            Err(Unready::Unwritable)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_writable_stays_so_until_it_was_tried_again() {
+        let readiness = Readiness::default();
+        let check = || readiness.check(false, Duration::ZERO);
+        assert!(!readiness.is_to_be_tried() && check().is_ok());
+        readiness.doubt();
+        assert!(check().is_ok(), "one event may have been refused for its own sake");
+        assert!(readiness.is_to_be_tried() && readiness.tried(false));
+        assert_eq!(check(), Err(Unready::Unwritable));
+        assert!(readiness.is_to_be_tried() && !readiness.tried(false));
+        assert!(readiness.tried(true) && check().is_ok() && !readiness.is_to_be_tried());
+    }
+
+    #[test]
+    fn silence_failure_and_leaving_are_told() {
+        let readiness = Readiness::default();
+        assert_eq!(readiness.check(false, MAX_SILENCE * 2), Err(Unready::Silent));
+        assert_eq!(readiness.check(true, Duration::ZERO), Err(Unready::Failed));
+        readiness.leave();
+        assert_eq!(readiness.check(true, Duration::ZERO), Err(Unready::Leaving));
+    }
+}

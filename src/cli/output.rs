@@ -1,0 +1,26 @@
+//! What commands print. A reader who has gone (`| head`) ends the command quietly, a full disk is an error.
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
+
+/// Nobody reads on; the command has nothing more to do.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads what is printed")]
+pub struct ReaderGone;
+
+/// Prints a line.
+pub fn line(text: impl Display) -> anyhow::Result<()> {
+    checked(writeln!(io::stdout().lock(), "{text}"))
+}
+
+/// Makes sure that everything has been written, at the end of a command.
+pub fn flush() -> anyhow::Result<()> {
+    checked(io::stdout().flush())
+}
+
+fn checked(outcome: io::Result<()>) -> anyhow::Result<()> {
+    match outcome {
+        Err(err) if err.kind() == ErrorKind::BrokenPipe => Err(ReaderGone.into()),
+        other => other.map_err(|err| anyhow::anyhow!("nothing can be printed: {err}")),
+    }
+}

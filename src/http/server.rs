@@ -1,0 +1,133 @@
+//! Accepts connections, within a bound that leaves file descriptors for the database, and ends them in order.
+//!
+//! Connections are accepted on the control thread. One that begins by asking for the health of sidehook stays there,
+//! so that it is answered however busy the other threads are; all others are handed to those.
+
+use std::io::{ErrorKind, Result};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+
+use super::shared::Shared;
+use super::{connection, routes};
+use crate::app::App;
+use crate::config::Http;
+use crate::control::Control;
+
+/// How long nothing is accepted after that has failed: for want of file descriptors it fails at once again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A listener, with the connections that it has accepted.
+pub struct Server {
+    shared: Arc<Shared>,
+    slots: Arc<Semaphore>,
+    /// Of the main threads, where requests are handled.
+    main: Handle,
+}
+
+impl Server {
+    /// Accepts connections from now on, at most `max_connections` at a time. Until [`Server::open`] they are told
+    /// that sidehook starts.
+    pub fn start(
+        listener: TcpListener,
+        settings: Http,
+        max_connections: usize,
+        control: &Control,
+    ) -> Result<Self> {
+        let shared = Arc::new(Shared::new(settings, routes::closed()));
+        let slots = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+        let server = Self { shared, slots, main: Handle::current() };
+        let (shared, slots, main) = (server.shared.clone(), server.slots.clone(), server.main.clone());
+        // A socket belongs to the runtime that it is made in.
+        let listener = listener.into_std()?;
+        let accepting = async move {
+            match TcpListener::from_std(listener) {
+                Ok(listener) => accept_all(&listener, &shared, &slots, &main).await,
+                Err(err) => tracing::error!(reason = %err, "nothing can be accepted"),
+            }
+        };
+        let accepting = server.shared.stopping.clone().run_until_cancelled_owned(accepting);
+        server.shared.connections.spawn_on(accepting, control.handle());
+        Ok(server)
+    }
+
+    /// Has requests handled by an app.
+    pub fn open(&self, app: Arc<App>) {
+        self.shared.open(routes::routes(app));
+    }
+
+    /// Has senders leave: every answer closes its connection. New ones are still accepted.
+    pub fn leave(&self) {
+        self.shared.leave();
+    }
+
+    /// Accepts nothing more, and lets requests under way end within `grace`.
+    pub async fn close(&self, grace: Duration) {
+        self.leave();
+        self.shared.stopping.cancel();
+        self.shared.connections.close();
+        if timeout(grace, self.shared.connections.wait()).await.is_err() {
+            tracing::warn!(connections = self.shared.connections.len(), "requests are cut off");
+        }
+        self.shared.killed.cancel();
+        self.shared.connections.wait().await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.stopping.cancel();
+        self.shared.killed.cancel();
+    }
+}
+
+async fn accept_all(listener: &TcpListener, shared: &Arc<Shared>, slots: &Arc<Semaphore>, main: &Handle) {
+    let mut was_full = false;
+    loop {
+        if slots.available_permits() == 0 && !was_full {
+            was_full = true;
+            tracing::warn!(
+                "all connections are in use; others wait. SIDEHOOK_MAX_CONNECTIONS is their number"
+            );
+        }
+        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((socket, _)) => {
+                let place = place(socket, shared.clone(), slot, main.clone());
+                shared.connections.spawn(shared.killed.clone().run_until_cancelled_owned(place));
+            }
+            // The other side has gone already.
+            Err(err) if matches!(err.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
+            Err(err) => {
+                tracing::warn!(reason = %err, "a connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+        was_full &= slots.available_permits() == 0;
+    }
+}
+
+/// Serves a connection here, on the control thread, or has it served by the main threads.
+async fn place(socket: TcpStream, shared: Arc<Shared>, slot: OwnedSemaphorePermit, main: Handle) {
+    const HEALTH: &[u8] = b"GET /health/";
+    let mut start = [0; HEALTH.len()];
+    let peeking = timeout(shared.settings.header_timeout, socket.peek(&mut start));
+    let Some(Ok(Ok(_))) = shared.stopping.run_until_cancelled(peeking).await else { return };
+    if start == HEALTH {
+        connection::serve(socket, shared, Some(main)).await;
+        return;
+    }
+    let Ok(socket) = socket.into_std() else { return };
+    let (tracker, killed) = (shared.connections.clone(), shared.killed.clone());
+    let serving = async move {
+        if let Ok(socket) = TcpStream::from_std(socket) {
+            connection::serve(socket, shared, None).await;
+        }
+        drop(slot);
+    };
+    tracker.spawn_on(killed.run_until_cancelled_owned(serving), &main);
+}

@@ -1,0 +1,56 @@
+//! What all connections of a server know: who answers, and whether it is about to end.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use poem::endpoint::BoxEndpoint;
+use poem::{Endpoint, Request, Response};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Http;
+
+pub struct Shared {
+    pub settings: Http,
+    /// No new requests are taken.
+    pub stopping: CancellationToken,
+    /// The time of grace is over.
+    pub killed: CancellationToken,
+    pub connections: TaskTracker,
+    /// Answers before there are routes.
+    closed: BoxEndpoint<'static, Response>,
+    routes: OnceLock<BoxEndpoint<'static, Response>>,
+    is_leaving: AtomicBool,
+}
+
+impl Shared {
+    pub fn new(settings: Http, closed: BoxEndpoint<'static, Response>) -> Self {
+        Self {
+            settings,
+            stopping: CancellationToken::new(),
+            killed: CancellationToken::new(),
+            connections: TaskTracker::new(),
+            closed,
+            routes: OnceLock::new(),
+            is_leaving: AtomicBool::new(false),
+        }
+    }
+
+    /// Has requests answered by these routes from now on; they cannot be replaced.
+    pub fn open(&self, routes: BoxEndpoint<'static, Response>) {
+        let _ = self.routes.set(routes);
+    }
+
+    /// Has every answer close its connection.
+    pub fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Release);
+    }
+
+    pub fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Acquire)
+    }
+
+    pub async fn answer(&self, request: Request) -> Response {
+        self.routes.get().unwrap_or(&self.closed).get_response(request).await
+    }
+}
