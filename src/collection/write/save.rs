@@ -13,7 +13,7 @@ use super::super::shape::Collection;
 use super::instance::Instance;
 use super::value::{equal, stored};
 use super::writer::Writer;
-use super::{check, column, error, user};
+use super::{check, column, error};
 use crate::expr::{Thrown, Value};
 
 /// How a record is saved.
@@ -87,7 +87,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
             fields.iter().map(|name| (name.clone(), instance.raw(name))).collect();
         let ignored: Vec<Arc<str>> =
             instance.changed().filter(|name| !fields.contains(*name)).cloned().collect();
-        user::check_role(instance)?;
+        self.check_role(instance)?;
         self.check_parent(instance).await?;
         self.before_save(instance).await?;
         self.note_password(instance)?;

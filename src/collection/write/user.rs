@@ -16,15 +16,15 @@ pub fn has_roles(collection: &str) -> bool {
     collection == "users"
 }
 
-/// Nobody becomes `root` by a record.
-pub(super) fn check_role(instance: &Instance) -> Result<(), Thrown> {
-    let is_root = &*instance.collection.name == "rolesUsers"
-        && instance.is_changed("roleName")
-        && instance.raw("roleName").as_str() == Some("root");
-    if is_root { Err(Thrown::error("No permissions")) } else { Ok(()) }
-}
-
 impl<C: ConnectionTrait> Writer<'_, C> {
+    /// Nobody becomes `root` by a record.
+    pub(super) fn check_role(&self, instance: &Instance) -> Result<(), Thrown> {
+        let is_root = &*instance.collection.name == "rolesUsers"
+            && instance.is_changed("roleName")
+            && instance.raw("roleName").as_str() == Some("root");
+        if is_root { Err(Thrown::error("No permissions")) } else { Ok(()) }
+    }
+
     /// Notes when the password of a user was changed: sessions that are older end.
     pub(super) fn note_password(&self, instance: &mut Instance) -> Result<(), Thrown> {
         let is_change =

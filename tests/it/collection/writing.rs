@@ -222,7 +222,11 @@ async fn what_is_no_number_is_kept_as_none_in_columns_of_doubles() {
             if database.kind == Kind::Mysql {
                 // Its columns hold no NaN, which its driver sends as a text.
                 let refused = made.expect_err("it is refused");
-                assert_eq!(refused.message, "Data truncated for column 'd' at row 1", "{value}");
+                // MariaDB and MySQL word it differently.
+                assert!(
+                    refused.message.contains("column") && refused.message.contains("at row 1"),
+                    "{value}"
+                );
             } else {
                 made.unwrap_or_else(|thrown| panic!("{value}: {thrown}"));
             }
