@@ -196,13 +196,13 @@ async fn read_head(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Vec<S
     if head.is_empty() { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
-/// A line without its end; None at the end of the stream.
+/// A line without its end, in Latin-1 as Node.js reads heads; None at the end of the stream.
 async fn read_line(stream: &mut BufReader<TcpStream>) -> io::Result<Option<String>> {
     let mut line = Vec::new();
     if stream.read_until(b'\n', &mut line).await? == 0 {
         return Ok(None);
     }
-    let line = String::from_utf8_lossy(&line);
+    let line: String = line.iter().map(|byte| char::from(*byte)).collect();
     Ok(Some(line.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
