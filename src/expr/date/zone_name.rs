@@ -24,7 +24,8 @@ struct Names {
 static SERVER: LazyLock<Option<Tz>> = LazyLock::new(|| {
     #[expect(clippy::disallowed_methods, reason = "the clock that chrono shows goes by it, too")]
     let named = std::env::var("TZ").ok().filter(|name| !name.is_empty());
-    let name = named.or_else(|| iana_time_zone::get_timezone().ok())?;
+    // Where nothing names one, in a container without the files of the system, it is UTC.
+    let Some(name) = named.or_else(|| iana_time_zone::get_timezone().ok()) else { return Some(Tz::UTC) };
     let name = name.strip_prefix(':').unwrap_or(&name);
     name.strip_prefix("posix/").unwrap_or(name).parse().ok()
 });
