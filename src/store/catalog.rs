@@ -2,7 +2,8 @@
 //!
 //! Every second the rows' `(id, updatedAt, enabled, current, sync)` are compared one by one; a version is
 //! read again when they differ, and until its `updatedAt` is three seconds old, because a change of its
-//! nodes in the same moment would not show.
+//! nodes in the same moment would not show. Where NocoBase's clock is ahead, three seconds after it was first seen
+//! have to do.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -47,7 +48,9 @@ struct State<T> {
 
 struct Known<T> {
     version: workflow::Model,
-    /// Whether the nodes were read when `updatedAt` was old enough to trust.
+    /// When this state of the row was seen for the first time.
+    seen_at: Instant,
+    /// Whether the nodes were read when the state was old enough to trust.
     settled: bool,
     definition: Definition,
     entry: Arc<T>,
@@ -99,14 +102,15 @@ impl<T> Catalog<T> {
         let mut known = HashMap::with_capacity(versions.len());
         let mut read = 0;
         for version in versions {
-            let previous = state.known.remove(&version.id);
-            if let Some(previous) = previous.filter(|known| known.settled && known.version == version) {
+            let previous = state.known.remove(&version.id).filter(|known| known.version == version);
+            let seen_at = previous.as_ref().map_or_else(Instant::now, |known| known.seen_at);
+            if let Some(previous) = previous.filter(|known| known.settled) {
                 known.insert(version.id, previous);
                 continue;
             }
             if let Some(definition) = self.store.find_definition(version.id).await? {
                 read += 1;
-                known.insert(version.id, self.entry(version, definition, now));
+                known.insert(version.id, self.entry(version, definition, now, seen_at));
             }
         }
         let is_same = read == 0 && state.known.is_empty() && known.len() == self.entries.load().len();
@@ -117,10 +121,18 @@ impl<T> Catalog<T> {
         Ok(read)
     }
 
-    fn entry(&self, version: workflow::Model, definition: Definition, now: DateTime<Utc>) -> Known<T> {
+    fn entry(
+        &self,
+        version: workflow::Model,
+        definition: Definition,
+        now: DateTime<Utc>,
+        seen_at: Instant,
+    ) -> Known<T> {
         let updated_at = self.store.codec.read_time(version.updated_at);
+        let settling = SETTLING.to_std().unwrap_or_default();
+        let settled = now - updated_at > SETTLING || seen_at.elapsed() > settling;
         let entry = Arc::new((self.build)(&definition));
-        Known { settled: now - updated_at > SETTLING, version, definition, entry }
+        Known { settled, seen_at, version, definition, entry }
     }
 }
 
