@@ -16,7 +16,7 @@ async fn main() -> ExitCode {
         Err(err) if err.is::<sidehook::cli::ReaderGone>() => ExitCode::SUCCESS,
         Err(err) => {
             // Where not even this can be written the exit code has to do.
-            let _ = writeln!(std::io::stderr(), "sidehook: {err:#}");
+            let _ = writeln!(std::io::stderr(), "sidehook: {}", sidehook::cli::told(&err));
             ExitCode::FAILURE
         }
     }

@@ -20,8 +20,9 @@ mod pgbench;
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::json;
+use sidehook::store::Pool;
 use sidehook::store::Store;
 use tokio::process::{Child, Command};
 
@@ -124,7 +125,7 @@ struct Progress {
 }
 
 impl Progress {
-    async fn read(db: &DatabaseConnection) -> Self {
+    async fn read(db: &Pool) -> Self {
         let sql = "SELECT pg_stat_clear_snapshot(), \
                    (SELECT count(*) FROM executions WHERE status = 1), \
                    (SELECT count(*) FROM executions WHERE status IS NULL OR status = 0), \
@@ -138,7 +139,7 @@ impl Progress {
 }
 
 /// Waits until every execution has ended. Rates of asynchronous runs count completions.
-async fn drained(db: &DatabaseConnection) -> Progress {
+async fn drained(db: &Pool) -> Progress {
     loop {
         let progress = Progress::read(db).await;
         if progress.open == 0 {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sea_orm::DbErr;
+use sea_orm::{DbErr, RuntimeErr};
 
 use crate::clock::Clock;
 use crate::collection::{Collections, Storages};
@@ -14,8 +14,7 @@ use crate::node::{Services, request};
 use crate::outbound::{self, Client, NocoBase};
 use crate::script::{Limits, Pool};
 use crate::store::Store;
-use crate::store::connection::{self, Address};
-use crate::store::fault::describe;
+use crate::store::connection::{self, OpenError};
 use crate::store::instance::Registration;
 
 /// How long the database may stay away when sidehook starts.
@@ -27,11 +26,17 @@ pub const UNOPENED: &str = "the database cannot be opened; check the DB_ setting
 /// Opens the database of a configuration; waits for one that is still starting.
 pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     let started = tokio::time::Instant::now();
+    let mut told = String::new();
     loop {
         match connect(config).await {
             Ok(store) => return Ok(store),
-            Err(err) if started.elapsed() < START_TIMEOUT && connection::may_be_starting(&err) => {
-                tracing::warn!(reason = describe(&err), "the database does not answer yet");
+            Err(err) if started.elapsed() < START_TIMEOUT && err.is_passing() => {
+                let reason = err.to_string();
+                // Once for each reason: a minute of the same line would hide the others.
+                if reason != told {
+                    tracing::warn!(reason, "the database does not answer yet");
+                    told = reason;
+                }
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             Err(err) => return Err(err).context(UNOPENED),
@@ -40,21 +45,20 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
 }
 
 /// Opens the database of a configuration, now or not at all.
-pub async fn connect(config: &Config) -> Result<Store, DbErr> {
+pub async fn connect(config: &Config) -> Result<Store, OpenError> {
     connect_up_to(config, config.database.pool_max).await
 }
 
 /// Opens the database for one purpose only: with a single connection.
 pub(super) async fn connect_alone(config: &Config) -> Result<Store, DbErr> {
-    connect_up_to(config, 1).await
+    let opened = connect_up_to(config, 1).await;
+    opened.map_err(|err| DbErr::Conn(RuntimeErr::Internal(err.to_string())))
 }
 
-async fn connect_up_to(config: &Config, max_connections: u32) -> Result<Store, DbErr> {
+async fn connect_up_to(config: &Config, max_connections: u32) -> Result<Store, OpenError> {
     let database = &config.database;
-    let address =
-        Address { url: database.url.reveal().to_owned(), schema: database.schema.clone(), max_connections };
-    let db = connection::open(&address).await?;
-    Ok(Store::new(db, database.names(), database.time_zone))
+    let pool = connection::open(&database.address, max_connections).await?;
+    Ok(Store::new(pool, database.names(), database.time_zone))
 }
 
 /// What nodes use besides their execution.

@@ -63,7 +63,7 @@ impl App {
     pub async fn start(config: Config, control: &Handle) -> anyhow::Result<Arc<Self>> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = assembly::open_store(&config).await?;
-        migration::own_tables(&store.db, &store.names).await.context("sidehook's own tables")?;
+        migration::own_tables(store.db.as_sea_orm(), &store.names).await.context("sidehook's own tables")?;
         let registration = store.register_instance(&uuid::Uuid::new_v4().to_string()).await?;
         let ids = Arc::new(assembly::ids(&store, &registration, clock.clone()).await?);
         let (tasks, failure) = (TaskTracker::new(), Failure::default());

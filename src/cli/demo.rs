@@ -34,7 +34,7 @@ impl Demo {
             Settings { listen: Some(self.listen), database: Some(file.clone()), ..Settings::default() };
         let config = settings.load()?;
         let store = open_store(&config).await?;
-        migration::stand_alone(&store.db, &store.names).await?;
+        migration::stand_alone(store.db.as_sea_orm(), &store.names).await?;
         store.use_write_ahead_log().await?;
         add_missing(&store, SystemClock.now()).await?;
         store.db.close().await?;

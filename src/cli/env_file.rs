@@ -3,7 +3,22 @@
 
 /// Names and values of a file, in its order. Lines that are no `NAME=value` are passed over.
 pub fn parse(text: &str) -> Vec<(String, String)> {
-    text.lines().filter_map(parse_line).collect()
+    lines(text).filter_map(parse_line).collect()
+}
+
+/// The numbers of the lines that say something and are passed over all the same, such as `DB_PORT: 5432`.
+pub fn passed_over(text: &str) -> Vec<usize> {
+    let says_something = |line: &str| !line.trim().is_empty() && !line.trim().starts_with('#');
+    let numbered = lines(text).enumerate();
+    numbered
+        .filter(|(_, line)| says_something(line) && parse_line(line).is_none())
+        .map(|(index, _)| index + 1)
+        .collect()
+}
+
+/// Editors on Windows put a mark before the first line.
+fn lines(text: &str) -> std::str::Lines<'_> {
+    text.trim_start_matches('\u{feff}').lines()
 }
 
 fn parse_line(line: &str) -> Option<(String, String)> {
@@ -29,7 +44,7 @@ fn parse_value(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{parse, passed_over};
 
     #[test]
     fn lines_read_as_nocobase_reads_them() {
@@ -39,5 +54,12 @@ mod tests {
         let found = parse(text);
         let found: Vec<(&str, &str)> = found.iter().map(|(name, value)| (&**name, &**value)).collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_mark_is_no_part_of_the_first_name_and_skipped_lines_are_known() {
+        let text = "\u{feff}A=1\n# note\nDB_HOST 1.2.3.4\n\nDB_PORT: 5432\nB=2\n";
+        assert_eq!(parse(text), [("A".to_owned(), "1".to_owned()), ("B".to_owned(), "2".to_owned())]);
+        assert_eq!(passed_over(text), [3, 5]);
     }
 }

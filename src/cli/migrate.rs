@@ -25,11 +25,11 @@ impl Migrate {
         let config = self.settings.load()?;
         let store = open_store(&config).await?;
         if self.stand_alone {
-            migration::stand_alone(&store.db, &store.names).await?;
+            migration::stand_alone(store.db.as_sea_orm(), &store.names).await?;
             store.use_write_ahead_log().await?;
             output::line("The tables of a stand-alone database are there and up to date.")?;
         } else {
-            migration::own_tables(&store.db, &store.names).await?;
+            migration::own_tables(store.db.as_sea_orm(), &store.names).await?;
             output::line("sidehook's own tables are there and up to date.")?;
         }
         Ok(())

@@ -10,6 +10,7 @@ mod nodes;
 mod output;
 pub mod serve;
 mod signals;
+mod told;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 pub use output::ReaderGone;
+pub use told::told;
 
 use crate::config::{Config, Sources, sqlite_url};
 use crate::telemetry;
@@ -115,6 +117,10 @@ impl Settings {
         if let Some(path) = &self.env_file {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("{} cannot be read", path.display()))?;
+            // Logging is set up by what stands in this file.
+            for line in env_file::passed_over(&text) {
+                eprintln!("sidehook: line {line} of {} is passed over: it is no NAME=value", path.display());
+            }
             environment.extend(env_file::parse(&text));
         }
         environment.extend(own_environment());

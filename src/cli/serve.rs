@@ -26,7 +26,7 @@ pub async fn run_then(config: Config, tell: impl FnOnce(SocketAddr)) -> anyhow::
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
-    if let Some(file) = config.database.missing_file() {
+    if let Some(file) = config.database.address.missing_file() {
         bail!("the database file {file} does not exist; check --database or DB_STORAGE");
     }
     let control = Control::start().context("no thread can be started")?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
-use sea_orm::{DatabaseExecutor, DatabaseTransaction, DbErr};
+use sea_orm::{DatabaseTransaction, DbErr};
 use tokio::sync::Mutex;
 
 use super::definition::table_name;
@@ -18,7 +18,7 @@ use super::write::Writer;
 use crate::expr::system::System;
 use crate::expr::{Object, Value};
 use crate::store::metadata::TableColumn;
-use crate::store::{Codec, Store};
+use crate::store::{Codec, Executor, Store};
 
 /// The collections of one deployment.
 pub struct Collections {
@@ -58,8 +58,8 @@ impl Collections {
     }
 
     /// Where to read: in a transaction, or on the pool.
-    pub fn executor<'a>(&'a self, transaction: Option<&'a DatabaseTransaction>) -> DatabaseExecutor<'a> {
-        transaction.map_or_else(|| (&self.store.db).into(), Into::into)
+    pub fn executor<'a>(&'a self, transaction: Option<&'a DatabaseTransaction>) -> Executor<'a> {
+        transaction.map_or_else(|| (&self.store.data).into(), Into::into)
     }
 
     /// Reads records of `schema`, one of those that these collections have given.
@@ -93,6 +93,10 @@ impl Collections {
         }
         let backend = self.store.codec.backend();
         self.schema.store(Arc::new(Schema::build(&self.store.names, backend, &metadata, &tables)));
+        // The tables have changed with them, as a rule.
+        if known.is_some() {
+            self.store.data.retire();
+        }
         *known = digest;
         Ok(true)
     }

@@ -40,3 +40,5 @@ pub use schema::Schema;
 pub use shape::{Collection, TableName};
 pub use storage::{Storage, Storages};
 pub use write::{Change, NO_FILTER, ROLES, Writer, has_roles, path_collection};
+
+pub use crate::store::Executor;

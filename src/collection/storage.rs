@@ -40,7 +40,7 @@ impl Storages {
     }
 
     pub async fn find(&self, id: i64) -> Result<Option<Storage>, DbErr> {
-        let Store { db, names, codec } = &self.0;
+        let Store { db, names, codec, .. } = &self.0;
         Ok(by_ids(db, names, codec, &[id]).await?.pop().map(Storage::from))
     }
 }

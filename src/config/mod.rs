@@ -3,6 +3,7 @@
 //! faults are reported together.
 
 mod database;
+mod database_url;
 mod engine;
 mod http;
 mod javascript;
@@ -12,9 +13,11 @@ mod reader;
 mod requests;
 mod secret;
 mod secret_key;
+mod tls;
 mod zone;
 
-pub use database::{Database, sqlite_url};
+pub use database::Database;
+pub use database_url::sqlite_url;
 pub use engine::Engine;
 pub use http::{Http, listen};
 pub use javascript::JavaScript;
@@ -57,7 +60,7 @@ impl Config {
         zone::check(reader);
         Self {
             http: Http::read(reader),
-            database: database::database(reader),
+            database: Database::read(reader),
             engine: Engine::read(reader),
             javascript: JavaScript::read(reader),
             secret_key: SecretKey::read(reader),
@@ -74,6 +77,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
+    use crate::store::connection::{Address, Host, TlsMode};
 
     fn load(environment: &[(&str, &str)]) -> Result<Config, Faults> {
         let pairs = environment.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
@@ -86,14 +90,18 @@ mod tests {
             ("DB_DIALECT", "postgres"),
             ("DB_HOST", "db"),
             ("DB_USER", "noco"),
-            ("DB_PASSWORD", "p@ss/word"),
+            ("DB_PASSWORD", "p@ss/word# %"),
             ("DB_SCHEMA", "nbs"),
             ("API_BASE_PATH", "v1/api"),
             ("REQUEST_BODY_LIMIT", "2mb"),
         ]);
         let config = config.expect("good settings");
-        assert_eq!(config.database.url.reveal(), "postgres://noco:p%40ss%2Fword@db:5432/nocobase");
-        assert_eq!(config.database.schema.as_deref(), Some("nbs"));
+        let Address::Postgres(server) = &config.database.address else { panic!("not PostgreSQL") };
+        assert_eq!(server.host, Host::Name("db".into()));
+        assert_eq!((server.port, &*server.user, &*server.database), (5432, "noco", "nocobase"));
+        assert_eq!(server.password.as_deref(), Some("p@ss/word# %"));
+        assert_eq!(server.schema.as_deref(), Some("nbs"));
+        assert_eq!(server.tls.mode, TlsMode::Off);
         assert_eq!(config.http.api_base_path, "/v1/api/");
         assert_eq!(config.http.body_limit, 2 << 20);
     }
@@ -126,8 +134,8 @@ mod tests {
         std::fs::write(file.path(), example).expect("written");
         let sources = Sources { file: Some(file.path().to_owned()), environment: BTreeMap::new() };
         let from_example = Config::load(&sources).expect("the example is valid");
-        let defaults =
-            load(&[("SIDEHOOK_DATABASE_URL", from_example.database.url.reveal())]).expect("defaults");
+        let defaults = load(&[("SIDEHOOK_DATABASE_URL", "sqlite://storage/db/nocobase.sqlite?mode=rwc")])
+            .expect("defaults");
         let known = format!("{defaults:?}");
         assert_eq!(format!("{from_example:?}"), known);
         let table: toml::Table = example.parse().expect("TOML");
@@ -153,6 +161,58 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_the_parts_of_a_database_is_told() {
+        let fault = |name: &str, text: &str| {
+            let settings = [("DB_DIALECT", "postgres"), ("DB_PASSWORD", "hunter2"), (name, text)];
+            load(&settings).expect_err("bad settings").to_string()
+        };
+        assert!(fault("DB_PORT", "abc").contains("DB_PORT must be a port number"));
+        assert!(fault("DB_HOST", "a b").contains("DB_HOST"));
+        assert!(
+            fault("SIDEHOOK_DATABASE_URL", "postgres://u:hunter2@h:x/d").contains("SIDEHOOK_DATABASE_URL")
+        );
+        assert!(!fault("DB_HOST", "hunter2 x").contains("hunter2"));
+        let config = load(&[("DB_DIALECT", "mysql"), ("DB_HOST", "::1")]).expect("good settings");
+        let Address::Mysql(server) = config.database.address else { panic!("not MySQL") };
+        assert_eq!((server.host, server.port), (Host::Name("::1".into()), 3306));
+    }
+
+    #[test]
+    fn tls_is_what_nocobases_settings_ask_for() {
+        let tls = |settings: &[(&str, &str)]| {
+            let all = [&[("DB_DIALECT", "postgres"), ("DB_HOST", "db")], settings].concat();
+            load(&all).map(|config| match config.database.address {
+                Address::Postgres(server) | Address::Mysql(server) => server.tls.mode,
+                Address::Sqlite { .. } => panic!("no server"),
+            })
+        };
+        let (mode, verify) = ("DB_DIALECT_OPTIONS_SSL_MODE", "DB_DIALECT_OPTIONS_SSL_REJECT_UNAUTHORIZED");
+        let good = |settings: &[(&str, &str)]| tls(settings).expect("good settings");
+        assert_eq!(good(&[]), TlsMode::Off);
+        assert_eq!(good(&[(mode, "require")]), TlsMode::VerifyFull);
+        assert_eq!(good(&[(mode, "require"), (verify, "false")]), TlsMode::Require);
+        assert_eq!(good(&[(verify, "true")]), TlsMode::VerifyFull);
+        assert_eq!(good(&[("DB_DIALECT", "mysql"), (verify, "true")]), TlsMode::VerifyCa);
+        assert_eq!(good(&[(mode, "disable")]), TlsMode::Off);
+        for (name, text) in [
+            (mode, "sometimes"),
+            ("DB_DIALECT_OPTIONS_SSL_CA", "/nowhere/ca.pem"),
+            ("DB_DIALECT_OPTIONS_SSL_CA", "-----BEGIN NOTHING-----"),
+        ] {
+            let faults = tls(&[(name, text)]).expect_err("bad settings").to_string();
+            assert!(faults.contains(name), "{faults}");
+        }
+        let both = tls(&[(mode, "verify-full"), (verify, "false")]).expect_err("bad settings").to_string();
+        assert!(both.contains(verify), "{both}");
+        let url = "postgres://u@h/d?sslmode=require";
+        assert_eq!(
+            good(&[("SIDEHOOK_DATABASE_URL", url), (verify, "true")]),
+            TlsMode::Require,
+            "the URL wins"
+        );
+    }
+
+    #[test]
     fn names_that_nobody_reads_are_told() {
         let base = ("SIDEHOOK_DATABASE_URL", "sqlite:///tmp/x");
         let warnings = |name| load(&[base, (name, "4")]).expect("good settings").warnings;
@@ -170,7 +230,8 @@ mod tests {
         let path = path.display().to_string();
         let parts = [("DB_DIALECT", "postgres"), ("DB_HOST", "db"), ("DB_PASSWORD_FILE", &*path)];
         let config = load(&parts).expect("good settings");
-        assert_eq!(config.database.url.reveal(), "postgres://nocobase:p%20w@db:5432/nocobase");
+        let Address::Postgres(server) = config.database.address else { panic!("not PostgreSQL") };
+        assert_eq!(server.password.as_deref(), Some("p w"));
         let both = load(&[&parts[..], &[("DB_PASSWORD", "x")]].concat()).expect_err("two passwords");
         assert!(both.to_string().contains("DB_PASSWORD_FILE"), "{both}");
         let gone = load(&[parts[0], ("DB_PASSWORD_FILE", "/nowhere")]).expect_err("no such file");

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use sea_orm::{DatabaseExecutor, DbErr};
+use sea_orm::DbErr;
 
 use super::{Context, Sample};
-use crate::collection::{Collections, Reader, Schema};
+use crate::collection::{Collections, Executor, Reader, Schema};
 use crate::expr::convert::to_text;
 use crate::expr::{Thrown, Value};
 
@@ -122,11 +122,11 @@ impl Source {
     }
 
     /// Where the node reads: in the transaction of a transaction node around it, else on the pool.
-    pub fn database<'a>(&'a self, cx: &'a mut Context<'_>) -> DatabaseExecutor<'a> {
+    pub fn database<'a>(&'a self, cx: &'a mut Context<'_>) -> Executor<'a> {
         self.collections.executor(cx.run().scope_transaction())
     }
 
-    pub fn reader<'a>(&'a self, db: &'a DatabaseExecutor<'a>) -> Reader<'a, DatabaseExecutor<'a>> {
+    pub fn reader<'a>(&'a self, db: &'a Executor<'a>) -> Reader<'a, Executor<'a>> {
         self.collections.reader(&self.schema, db, self.now)
     }
 }

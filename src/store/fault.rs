@@ -1,8 +1,6 @@
 //! What an error of the database means: whether the same may work later, and what to tell the operator. The one
 //! place that knows the codes of the databases.
 
-use std::error::Error;
-
 use sea_orm::sqlx::mysql::MySqlDatabaseError;
 use sea_orm::sqlx::sqlite::SqliteError;
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, SqlErr, SqlxError};
@@ -110,7 +108,7 @@ impl Fault {
     }
 
     /// What the operator is told before the database's own words.
-    fn explanation(self) -> Option<&'static str> {
+    pub fn explanation(self) -> Option<&'static str> {
         match self {
             Self::NoConnections => Some("the database takes no more connections"),
             Self::Full => Some("the disk of the database is full"),
@@ -147,10 +145,7 @@ pub(super) fn words_of(err: &SqlxError) -> String {
     match err {
         SqlxError::Database(answer) => answer.message().to_owned(),
         SqlxError::Configuration(inner) | SqlxError::Tls(inner) => inner.to_string(),
-        SqlxError::Io(inner) => match inner.source() {
-            Some(source) => source.to_string(),
-            None => inner.to_string(),
-        },
+        SqlxError::Io(inner) => inner.to_string(),
         other => other.to_string(),
     }
 }

@@ -17,6 +17,7 @@ pub mod lease;
 pub mod metadata;
 mod plan;
 pub mod plugin;
+mod pool;
 mod record;
 pub mod recorder;
 pub mod rights;
@@ -26,27 +27,34 @@ mod timer;
 pub mod workflow;
 mod writer;
 
+use std::time::Duration;
+
 use entity::{Names, Table};
 use sea_orm::sea_query::{Alias, Expr, SelectStatement, TableRef};
-use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, TransactionOptions,
-    TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, TransactionOptions};
 
 pub use codec::Codec;
+pub use pool::{Executor, Pool};
+
+/// How long a statement of sidehook's own may take. Longer than SQLite waits for somebody else's transaction.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// A database with the names and the codec of this deployment.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pub db: DatabaseConnection,
+    /// For sidehook's own statements.
+    pub db: Pool,
+    /// The same connections for statements of workflows, which may take their time.
+    pub data: Pool,
     pub names: Names,
     pub codec: Codec,
 }
 
 impl Store {
-    pub fn new(db: DatabaseConnection, names: Names, time_offset: chrono::FixedOffset) -> Self {
-        let codec = Codec::new(db.get_database_backend(), time_offset);
-        Self { db, names, codec }
+    pub fn new(pool: impl Into<Pool>, names: Names, time_offset: chrono::FixedOffset) -> Self {
+        let data = pool.into();
+        let codec = Codec::new(data.get_database_backend(), time_offset);
+        Self { db: data.limited(STATEMENT_TIMEOUT), data, names, codec }
     }
 
     fn table(&self, table: Table) -> TableRef {
@@ -88,7 +96,7 @@ impl Store {
         let sqlite_transaction_mode = Some(sea_orm::SqliteTransactionMode::Immediate);
         let isolation_level = isolation.filter(|_| self.codec.backend() != DbBackend::Sqlite);
         let options = TransactionOptions { isolation_level, sqlite_transaction_mode, ..Default::default() };
-        self.db.begin_with_options(options).await
+        self.db.begin_with(options).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{DatabaseTransaction, DbErr, IsolationLevel};
+use sea_orm::{DatabaseTransaction, DbErr, IsolationLevel, RuntimeErr};
 use tokio::time::Instant;
 
 use super::Store;
@@ -23,6 +23,9 @@ const RETRY_DELAYS: [Duration; 4] = [
 
 /// After so long a transaction is not tried again: its callers are told 503 while they still listen.
 const RETRY_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a transaction may take. Longer than a server keeps one that is idle: until then locks may still be let go.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Writes batches of records, each as one transaction.
 pub(super) struct Writer {
@@ -112,7 +115,8 @@ impl Writer {
         let started = Instant::now();
         let mut delays = RETRY_DELAYS.into_iter();
         loop {
-            let err = match self.write_once(records).await {
+            let once = tokio::time::timeout(WRITE_TIMEOUT, self.write_once(records)).await;
+            let err = match once.unwrap_or_else(|_| Err(Failure::Database(unanswered()))) {
                 Ok(written) => return Ok(written),
                 Err(Failure::Fenced) => return Err(RecordError::Fenced),
                 Err(Failure::Database(err)) if !Fault::of(&err).is_passing() => {
@@ -167,6 +171,11 @@ impl Writer {
 
 fn event_key(record: &Record) -> Option<&str> {
     record.create.as_ref().map(|row| row.event_key.as_str())
+}
+
+fn unanswered() -> DbErr {
+    let reason = format!("the database has not answered for {} seconds", WRITE_TIMEOUT.as_secs());
+    DbErr::Conn(RuntimeErr::Internal(reason))
 }
 
 enum Failure {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
+use sea_orm::DatabaseTransaction;
 use serde_json::{Value, json};
 use sidehook::clock::ManualClock;
 use sidehook::collection::{
@@ -64,7 +64,7 @@ impl Records {
         self.schema().get(name).unwrap_or_else(|| panic!("no collection {name}")).clone()
     }
 
-    pub fn reader<'a>(&'a self, schema: &'a Schema) -> Reader<'a, DatabaseConnection> {
+    pub fn reader<'a>(&'a self, schema: &'a Schema) -> Reader<'a, sidehook::store::Pool> {
         let now = "2026-11-22T20:30:00Z".parse().expect("a time");
         self.known.reader(schema, &self.rows.store.db, now)
     }
@@ -143,9 +143,9 @@ impl Records {
     }
 
     /// The ids of the records that a filter of the library's own values finds on a connection, or what it throws.
-    pub async fn ids_on(
+    pub async fn ids_on<C: sea_orm::ConnectionTrait>(
         &self,
-        db: &DatabaseConnection,
+        db: &C,
         collection: &str,
         filter: expr::Value,
     ) -> Result<Vec<i64>, String> {

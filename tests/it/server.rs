@@ -43,7 +43,7 @@ pub fn config(database: &TestDatabase, settings: &[(&str, &str)]) -> Config {
 /// Creates the tables of a stand-alone database.
 pub async fn prepare(database: &TestDatabase, settings: &[(&str, &str)]) -> Store {
     let store = open_store(&config(database, settings)).await.expect("the test database opens");
-    migration::stand_alone(&store.db, &store.names).await.expect("the tables are created");
+    migration::stand_alone(store.db.as_sea_orm(), &store.names).await.expect("the tables are created");
     store
 }
 

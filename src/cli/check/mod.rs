@@ -13,7 +13,7 @@ use self::finding::{Finding, Level, Setting};
 use self::report::Report;
 use super::Settings;
 use crate::app::{self, Hook, UNOPENED};
-use crate::config::{Config, Secret};
+use crate::config::Config;
 use crate::store::Store;
 use crate::store::catalog::{Catalog, Definition};
 use crate::store::inspect::Gap;
@@ -45,7 +45,7 @@ struct Listed {
 impl Check {
     pub async fn run(self) -> anyhow::Result<()> {
         let mut config = self.settings.load()?;
-        config.database.url = without_creating(&config.database.url);
+        config.database.address = config.database.address.without_creating();
         let store = app::connect(&config).await.context(UNOPENED)?;
         let mut report = Report::default();
         report.fact("Database", &store.database_version().await?);
@@ -61,14 +61,6 @@ impl Check {
             list_workflows(&store, &config, &mut report).await.context("the workflows cannot be read")?;
         }
         report.finish()
-    }
-}
-
-/// The URL of a database, changed so that an SQLite file has to exist.
-fn without_creating(url: &Secret) -> Secret {
-    match url.reveal().strip_suffix("?mode=rwc") {
-        Some(file) if file.starts_with("sqlite:") => Secret::new(format!("{file}?mode=rw")),
-        _ => url.clone(),
     }
 }
 
@@ -113,7 +105,7 @@ async fn check_plugin(store: &Store, report: &mut Report) -> Result<(), DbErr> {
 
 async fn check_own_tables(store: &Store, report: &mut Report) -> anyhow::Result<()> {
     const LABEL: &str = "sidehook's tables";
-    match migration::has_pending(&store.db, &store.names).await {
+    match migration::has_pending(store.db.as_sea_orm(), &store.names).await {
         Err(err) => {
             report.fact(LABEL, "not usable");
             report.error(&err.to_string());
@@ -224,18 +216,5 @@ fn describe(
             Level::Warning => report.warning(&finding.text),
             Level::Note => report.note(&finding.text),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn looking_does_not_create_a_file() {
-        let changed = |url: &str| without_creating(&Secret::new(url)).reveal().to_owned();
-        assert_eq!(changed("sqlite://a/b.sqlite?mode=rwc"), "sqlite://a/b.sqlite?mode=rw");
-        assert_eq!(changed("postgres://u:p@h/d?mode=rwc"), "postgres://u:p@h/d?mode=rwc");
-        assert_eq!(changed("sqlite://a"), "sqlite://a");
     }
 }

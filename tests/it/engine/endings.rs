@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use entity::Table;
-use sea_orm::TransactionTrait;
 use serde_json::{Value, json};
 use sidehook::store::workflow::NewWorkflow;
 use tokio::time::Instant;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use entity::Table;
 use futures_util::future::join_all;
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 use sidehook::app::App;
 use sidehook::store::workflow::NewWorkflow;
@@ -495,6 +495,9 @@ async fn a_database_without_nocobase_is_told() {
         let told = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{told}");
         assert!(told.contains("is this NocoBase's database?"), "{told}");
+        let store = sidehook::app::open_store(&config(&database, &[])).await.expect("the database opens");
+        let made = store.db.execute_unprepared("SELECT version FROM sidehook_migrations").await;
+        assert!(made.is_err(), "tables were made in a database without NocoBase");
     })
     .await;
 }

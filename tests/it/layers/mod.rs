@@ -44,7 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("clock", &[]),
     ("collection", &["expr", "store"]),
-    ("config", &[]),
+    ("config", &["store"]),
     ("control", &[]),
     ("engine", &["clock", "expr", "ids", "node", "outbound", "script", "store", "supervision"]),
     ("expr", &[]),

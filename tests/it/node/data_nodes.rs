@@ -6,7 +6,7 @@ use std::time::Duration;
 use poem::http::{Method, StatusCode};
 use poem::listener::TcpAcceptor;
 use poem::{Request, Response, Server};
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 

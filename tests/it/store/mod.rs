@@ -2,6 +2,8 @@
 
 mod catalog;
 mod codec;
+mod connection;
 mod environment;
 mod names;
+mod proxy;
 mod recorder;

@@ -1,0 +1,101 @@
+//! Connections to MySQL and MariaDB.
+
+use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
+use sea_orm::sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
+use sea_orm::{DatabaseConnection, SqlxError, SqlxMySqlConnector};
+
+use super::address::{Host, Server, TlsMode};
+use super::options::{IDLE_TRANSACTION, RELEASE_TIMEOUT, pool_options};
+use super::socket;
+use crate::store::pool::Retirement;
+
+/// How many connections there may be of this account (0 for any number) and on this server.
+const LIMITS: &str = "SELECT CAST(@@max_user_connections AS signed), CAST(@@max_connections AS signed)";
+/// Those of the same user: others are not shown without a right.
+const OTHERS: &str = "SELECT COUNT(*) FROM information_schema.processlist \
+                      WHERE id <> CONNECTION_ID() AND user = SUBSTRING_INDEX(USER(), '@', 1)";
+
+fn options(server: &Server) -> MySqlConnectOptions {
+    let mut options = MySqlConnectOptions::new()
+        .port(server.port)
+        .username(&server.user)
+        .database(&server.database)
+        // In NocoBase's connections `||` means OR, as it does there unless told otherwise.
+        .pipes_as_concat(false)
+        .ssl_mode(match server.tls.mode {
+            TlsMode::Off => MySqlSslMode::Disabled,
+            TlsMode::Prefer => MySqlSslMode::Preferred,
+            TlsMode::Require => MySqlSslMode::Required,
+            TlsMode::VerifyCa => MySqlSslMode::VerifyCa,
+            TlsMode::VerifyFull => MySqlSslMode::VerifyIdentity,
+        })
+        .disable_statement_logging();
+    options = match &server.host {
+        Host::Name(name) => options.host(name),
+        Host::Socket(path) => options.socket(path),
+    };
+    if let Some(password) = &server.password {
+        options = options.password(password);
+    }
+    if let Some(ca) = &server.tls.ca {
+        options = options.ssl_ca_from_pem(ca.0.clone().into_bytes());
+    }
+    if let Some((certificate, key)) = &server.tls.identity {
+        options = options.ssl_client_cert_from_pem(&certificate.0).ssl_client_key_from_pem(&key.0);
+    }
+    match server.statement_cache {
+        Some(capacity) => options.statement_cache_capacity(capacity),
+        None => options,
+    }
+}
+
+/// Connects once, and asks how many connections there may be. `None` where the server does not say.
+pub(super) async fn granted(server: &Server) -> Result<Option<i64>, SqlxError> {
+    let mut connection = MySqlConnection::connect_with(&options(server)).await?;
+    let granted = ask(&mut connection).await.ok();
+    let _ = connection.close().await;
+    Ok(granted)
+}
+
+async fn ask(connection: &mut MySqlConnection) -> Result<i64, SqlxError> {
+    let limits = connection.fetch_one(LIMITS).await?;
+    let others: i64 = connection.fetch_one(OTHERS).await?.try_get(0)?;
+    let (of_user, of_server): (i64, i64) = (limits.try_get(0)?, limits.try_get(1)?);
+    let most = if of_user > 0 { of_user.min(of_server) } else { of_server };
+    Ok(most - others)
+}
+
+pub(super) fn pool(server: &Server, max_connections: u32, retired: Retirement) -> DatabaseConnection {
+    let port = server.port;
+    let pool = pool_options(max_connections)
+        .after_connect(move |connection: &mut MySqlConnection, _| {
+            Box::pin(async move {
+                socket::tune(port).await;
+                set_up(connection).await
+            })
+        })
+        .before_acquire(move |_, about| {
+            let is_good = !retired.covers(about.age);
+            Box::pin(async move { Ok(is_good) })
+        })
+        .after_release(|connection, _| Box::pin(async move { Ok(is_idle(connection).await) }))
+        .connect_lazy_with(options(server));
+    SqlxMySqlConnector::from_sqlx_mysql_pool(pool)
+}
+
+/// MariaDB only: MySQL knows nothing of the kind.
+async fn set_up(connection: &mut MySqlConnection) -> Result<(), SqlxError> {
+    let setup = format!("SET SESSION idle_transaction_timeout = {}", IDLE_TRANSACTION.as_secs());
+    match connection.execute(AssertSqlSafe(setup)).await {
+        Err(err) if err.as_database_error().is_none() => Err(err),
+        _ => Ok(()),
+    }
+}
+
+/// Ends a transaction that a connection may have come back with: the driver does not know of a BEGIN whose answer
+/// nobody waited for. A level that was set for the next transaction goes with it. `false` when the server does not
+/// answer.
+async fn is_idle(connection: &mut MySqlConnection) -> bool {
+    let ended = tokio::time::timeout(RELEASE_TIMEOUT, connection.execute("ROLLBACK")).await;
+    matches!(ended, Ok(Ok(_))) && !connection.is_in_transaction()
+}

@@ -1,0 +1,106 @@
+//! Connections to PostgreSQL.
+
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sea_orm::sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
+use sea_orm::{DatabaseConnection, SqlxError, SqlxPostgresConnector};
+
+use super::address::{Host, Server, TlsMode};
+use super::options::{IDLE_TRANSACTION, RELEASE_TIMEOUT, pool_options};
+use super::socket;
+use crate::store::pool::Retirement;
+
+/// How many more connections there may be of this role, to this database and on this server; NULL for any number. The
+/// connection that asks does not count.
+const GRANTED: &str = "\
+WITH others AS (SELECT usename, datname FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL) \
+SELECT LEAST( \
+  CASE WHEN r.rolsuper OR r.rolconnlimit < 0 THEN NULL \
+       ELSE r.rolconnlimit - (SELECT count(*) FROM others WHERE usename = r.rolname) END, \
+  CASE WHEN r.rolsuper OR d.datconnlimit < 0 THEN NULL \
+       ELSE d.datconnlimit - (SELECT count(*) FROM others WHERE datname = d.datname) END, \
+  current_setting('max_connections')::bigint - (SELECT count(*) FROM others) \
+    - CASE WHEN r.rolsuper THEN 0 ELSE current_setting('superuser_reserved_connections')::bigint END \
+)::bigint FROM pg_roles r, pg_database d WHERE r.rolname = session_user AND d.datname = current_database()";
+
+fn options(server: &Server) -> PgConnectOptions {
+    let mut options = PgConnectOptions::new_without_pgpass()
+        .port(server.port)
+        .username(&server.user)
+        .database(&server.database)
+        .application_name("sidehook")
+        // PgBouncer refuses a connection that sets it; since PostgreSQL 12 nothing is lost without.
+        .extra_float_digits(None)
+        .ssl_mode(match server.tls.mode {
+            TlsMode::Off => PgSslMode::Disable,
+            TlsMode::Prefer => PgSslMode::Prefer,
+            TlsMode::Require => PgSslMode::Require,
+            TlsMode::VerifyCa => PgSslMode::VerifyCa,
+            TlsMode::VerifyFull => PgSslMode::VerifyFull,
+        })
+        .disable_statement_logging();
+    options = match &server.host {
+        Host::Name(name) => options.host(name),
+        Host::Socket(folder) => options.socket(folder),
+    };
+    if let Some(password) = &server.password {
+        options = options.password(password);
+    }
+    if let Some(ca) = &server.tls.ca {
+        options = options.ssl_root_cert_from_pem(ca.0.clone().into_bytes());
+    }
+    if let Some((certificate, key)) = &server.tls.identity {
+        options = options.ssl_client_cert_from_pem(&certificate.0).ssl_client_key_from_pem(&key.0);
+    }
+    match server.statement_cache {
+        Some(capacity) => options.statement_cache_capacity(capacity),
+        None => options,
+    }
+}
+
+/// Connects once, and asks how many connections there may be. `None` where the server does not say.
+pub(super) async fn granted(server: &Server) -> Result<Option<i64>, SqlxError> {
+    let mut connection = PgConnection::connect_with(&options(server)).await?;
+    let granted = connection.fetch_one(GRANTED).await.and_then(|row| row.try_get(0)).unwrap_or_default();
+    let _ = connection.close().await;
+    Ok(granted)
+}
+
+pub(super) fn pool(server: &Server, max_connections: u32, retired: Retirement) -> DatabaseConnection {
+    let setup = setup(server.schema.as_deref());
+    let port = server.port;
+    let pool = pool_options(max_connections)
+        .after_connect(move |connection: &mut PgConnection, _| {
+            let setup = setup.clone();
+            Box::pin(async move {
+                socket::tune(port).await;
+                connection.execute(AssertSqlSafe(setup)).await.map(drop)
+            })
+        })
+        .before_acquire(move |_, about| {
+            let is_good = !retired.covers(about.age);
+            Box::pin(async move { Ok(is_good) })
+        })
+        .after_release(|connection, _| Box::pin(async move { Ok(is_idle(connection).await) }))
+        .connect_lazy_with(options(server));
+    SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+}
+
+/// What a connection begins with.
+fn setup(schema: Option<&str>) -> String {
+    let idle = format!("SET idle_in_transaction_session_timeout = {}", IDLE_TRANSACTION.as_millis());
+    match schema {
+        Some(schema) => format!("{idle}; SET search_path = \"{}\"", schema.replace('"', "\"\"")),
+        None => idle,
+    }
+}
+
+/// Whether a connection that comes back is outside of any transaction, as the server sees it: the driver does not
+/// know of a BEGIN whose answer nobody waited for. Within a transaction the two times differ; in one that has failed
+/// the question is an error.
+async fn is_idle(connection: &mut PgConnection) -> bool {
+    let asked = connection.fetch_one("SELECT now() = statement_timestamp()");
+    match tokio::time::timeout(RELEASE_TIMEOUT, asked).await {
+        Ok(Ok(row)) => row.try_get::<bool, _>(0).unwrap_or(false) && !connection.is_in_transaction(),
+        _ => false,
+    }
+}

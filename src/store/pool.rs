@@ -1,0 +1,246 @@
+//! The pool of connections as everybody uses it: transactions begin where nobody can cut them off, statements that are
+//! older than a change of their tables are prepared anew, and what is sidehook's own does not wait for ever.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
+    RuntimeErr, Statement, TransactionOptions, TransactionTrait,
+};
+use tokio_util::task::TaskTracker;
+
+use super::fault::Fault;
+
+/// How long a transaction may take to begin. Longer than SQLite waits for somebody else's.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// Which connections of a pool are not to be used again.
+#[derive(Clone, Debug)]
+pub(super) struct Retirement {
+    started: Instant,
+    /// Those that were made up to this time, in milliseconds since `started`; 0 for none.
+    until: Arc<AtomicU64>,
+}
+
+impl Default for Retirement {
+    fn default() -> Self {
+        Self { started: Instant::now(), until: Arc::default() }
+    }
+}
+
+impl Retirement {
+    /// Whether a connection of this age is not to be used.
+    pub(super) fn covers(&self, age: Duration) -> bool {
+        let made_at = self.started.elapsed().saturating_sub(age);
+        made_at.as_millis() < u128::from(self.until.load(Ordering::Acquire))
+    }
+
+    /// Retires all connections that there are now.
+    fn retire(&self) {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.until.fetch_max(now.saturating_add(1), Ordering::AcqRel);
+    }
+}
+
+/// A pool of connections.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    db: DatabaseConnection,
+    retired: Retirement,
+    /// Transactions that begin.
+    beginnings: TaskTracker,
+    /// How long a statement outside of transactions may take.
+    limit: Option<Duration>,
+}
+
+impl Pool {
+    pub(super) fn new(db: DatabaseConnection, retired: Retirement) -> Self {
+        Self { db, retired, beginnings: TaskTracker::new(), limit: None }
+    }
+
+    /// The same pool, for statements that have an answer at once or not at all.
+    pub(super) fn limited(&self, limit: Duration) -> Self {
+        Self { limit: Some(limit), ..self.clone() }
+    }
+
+    /// For the migrations.
+    pub fn as_sea_orm(&self) -> &DatabaseConnection {
+        &self.db
+    }
+
+    /// For what sea-orm can be set to.
+    pub fn as_sea_orm_mut(&mut self) -> &mut DatabaseConnection {
+        &mut self.db
+    }
+
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.db.ping().await
+    }
+
+    pub async fn close(&self) -> Result<(), DbErr> {
+        self.db.clone().close().await
+    }
+
+    /// Has connections that are there now replaced, because tables have changed under their prepared statements.
+    /// MySQL and SQLite prepare those anew by themselves.
+    pub fn retire(&self) {
+        if self.db.get_database_backend() == DbBackend::Postgres {
+            self.retired.retire();
+        }
+    }
+
+    /// Begins a transaction as the database does it by default.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        self.begin_with(TransactionOptions::default()).await
+    }
+
+    /// Begins a transaction, in a task that goes on when the caller is cancelled: the driver loses sight of a BEGIN
+    /// whose answer nobody waits for, and the connection would come back inside of a transaction. One that nobody
+    /// takes is rolled back.
+    pub(super) async fn begin_with(&self, options: TransactionOptions) -> Result<DatabaseTransaction, DbErr> {
+        let db = self.db.clone();
+        let begun = self.beginnings.spawn(async move {
+            let silent = |_| Err(away("no transaction could be begun: the database does not answer"));
+            tokio::time::timeout(BEGIN_TIMEOUT, db.begin_with_options(options)).await.unwrap_or_else(silent)
+        });
+        begun.await.unwrap_or_else(|err| Err(away(&err.to_string())))
+    }
+
+    async fn limited_to<T>(&self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+        match self.limit {
+            Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+                Err(away(&format!("the database has not answered for {} seconds", limit.as_secs())))
+            }),
+            None => work.await,
+        }
+    }
+
+    /// Whether to try a statement once more, on a connection that does not know it yet.
+    fn is_stale<T>(&self, outcome: &Result<T, DbErr>) -> bool {
+        let is_stale = matches!(outcome, Err(err) if Fault::of(err) == Fault::StalePlan);
+        if is_stale {
+            self.retire();
+        }
+        is_stale
+    }
+}
+
+/// A pool that was opened elsewhere.
+impl From<DatabaseConnection> for Pool {
+    fn from(db: DatabaseConnection) -> Self {
+        Self::new(db, Retirement::default())
+    }
+}
+
+fn away(reason: &str) -> DbErr {
+    DbErr::Conn(RuntimeErr::Internal(reason.to_owned()))
+}
+
+#[async_trait]
+impl ConnectionTrait for Pool {
+    fn get_database_backend(&self) -> DbBackend {
+        self.db.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let outcome = self.limited_to(self.db.execute_raw(statement.clone())).await;
+        if self.is_stale(&outcome) {
+            return self.limited_to(self.db.execute_raw(statement)).await;
+        }
+        outcome
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.limited_to(self.db.execute_unprepared(sql)).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        let outcome = self.limited_to(self.db.query_one_raw(statement.clone())).await;
+        if self.is_stale(&outcome) {
+            return self.limited_to(self.db.query_one_raw(statement)).await;
+        }
+        outcome
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let outcome = self.limited_to(self.db.query_all_raw(statement.clone())).await;
+        if self.is_stale(&outcome) {
+            return self.limited_to(self.db.query_all_raw(statement)).await;
+        }
+        outcome
+    }
+}
+
+/// What a statement is sent to: the pool, or a transaction.
+pub enum Executor<'a> {
+    Pool(&'a Pool),
+    Transaction(&'a DatabaseTransaction),
+}
+
+impl<'a> From<&'a Pool> for Executor<'a> {
+    fn from(pool: &'a Pool) -> Self {
+        Self::Pool(pool)
+    }
+}
+
+impl<'a> From<&'a DatabaseTransaction> for Executor<'a> {
+    fn from(transaction: &'a DatabaseTransaction) -> Self {
+        Self::Transaction(transaction)
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for Executor<'_> {
+    fn get_database_backend(&self) -> DbBackend {
+        match self {
+            Self::Pool(pool) => pool.get_database_backend(),
+            Self::Transaction(transaction) => transaction.get_database_backend(),
+        }
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        match self {
+            Self::Pool(pool) => pool.execute_raw(statement).await,
+            Self::Transaction(transaction) => transaction.execute_raw(statement).await,
+        }
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        match self {
+            Self::Pool(pool) => pool.execute_unprepared(sql).await,
+            Self::Transaction(transaction) => transaction.execute_unprepared(sql).await,
+        }
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        match self {
+            Self::Pool(pool) => pool.query_one_raw(statement).await,
+            Self::Transaction(transaction) => transaction.query_one_raw(statement).await,
+        }
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        match self {
+            Self::Pool(pool) => pool.query_all_raw(statement).await,
+            Self::Transaction(transaction) => transaction.query_all_raw(statement).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_connections_that_are_there_retire() {
+        let retired = Retirement::default();
+        assert!(!retired.covers(Duration::ZERO));
+        retired.retire();
+        assert!(retired.covers(Duration::from_secs(1)), "one that is older than the pool");
+        std::thread::sleep(Duration::from_millis(3));
+        assert!(!retired.covers(Duration::ZERO), "one that is made now");
+    }
+}
