@@ -133,8 +133,11 @@ async fn check_rights(store: &Store, permission: &Permission, report: &mut Repor
         report.error("the database is read-only: sidehook needs one that takes events, not a standby");
         return Ok(());
     }
-    report.fact(LABEL, if permission.missing.is_empty() { "complete" } else { "incomplete" });
-    let user = if permission.missing.is_empty() { String::new() } else { store.user().await? };
+    if permission.missing.is_empty() {
+        return Ok(());
+    }
+    report.fact(LABEL, "incomplete");
+    let user = store.user().await?;
     for missing in &permission.missing {
         let rights = missing.rights.iter().map(Right::to_string).collect::<Vec<_>>().join(", ");
         let text = format!("this user lacks {rights} on {}: {}", missing.name, missing.grant(&user));
