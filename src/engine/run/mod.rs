@@ -16,9 +16,6 @@ pub mod step;
 pub mod waits;
 pub mod workflow;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -450,3 +447,6 @@ impl Run {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;
