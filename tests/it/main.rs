@@ -25,4 +25,5 @@ mod rows;
 mod script;
 mod server;
 mod store;
+mod wait;
 mod webhook;

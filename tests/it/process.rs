@@ -14,9 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::databases::TestDatabase;
-
-/// How long a process may take to start, or to end after it was told to.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::wait::TIMEOUT;
 
 /// A `sidehook` that serves. It is killed when this is dropped.
 pub struct Process {
@@ -37,7 +35,7 @@ struct Printed(Arc<Mutex<String>>);
 pub async fn run(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let output = command(arguments, settings, folder.path()).output();
-    let output = tokio::time::timeout(PATIENCE, output).await.expect("the command ends");
+    let output = tokio::time::timeout(TIMEOUT, output).await.expect("the command ends");
     output.expect("the command starts")
 }
 
@@ -81,7 +79,7 @@ impl Process {
             printed.follow(child.stderr.take().expect("its standard error")),
         ];
         let mut process = Self { url: String::new(), child, printed, readers, _folder: None };
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             if let Some(address) = process.address() {
                 process.url = format!("http://{address}");
@@ -112,7 +110,7 @@ impl Process {
 
     /// Waits for its end, and until all that it has printed is there.
     pub async fn ended(&mut self) -> ExitStatus {
-        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        let ended = tokio::time::timeout(TIMEOUT, self.child.wait()).await;
         let status = ended.unwrap_or_else(|_| panic!("sidehook does not end:\n{}", self.printed()));
         for reader in self.readers.drain(..) {
             reader.await.expect("a reader does not panic");

@@ -5,8 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::wait::TIMEOUT;
 
 /// An answer as it came.
 #[derive(Debug)]
@@ -40,7 +39,7 @@ pub async fn send(url: &str, head: &[&[u8]], body: &[u8]) -> Answer {
     let mut stream = connect(url).await;
     stream.write_all(&request(head, body)).await.expect("the request is sent");
     let mut bytes = Vec::new();
-    let reading = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes));
+    let reading = tokio::time::timeout(TIMEOUT, stream.read_to_end(&mut bytes));
     // A server that has answered without reading everything resets the connection.
     let _ = reading.await.expect("the server answers");
     Answer::parse(&bytes)

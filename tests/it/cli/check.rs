@@ -15,6 +15,7 @@ use crate::fixture::{node, workflow};
 use crate::process::{Process, run};
 use crate::rows::Rows;
 use crate::server::{TestServer, on_databases, on_every_database, prepare};
+use crate::wait::until;
 
 /// How a command has ended.
 #[derive(Debug)]
@@ -360,11 +361,11 @@ async fn what_is_said_to_be_needed_is_enough_to_serve() {
                 "SELECT count(*) FROM executions WHERE \"workflowId\" = {} AND status = 1",
                 asynchronous.id
             );
-            let deadline = Instant::now() + Duration::from_secs(30);
-            while server.number(&sql).await < count {
-                assert!(Instant::now() < deadline, "the asynchronous execution does not end");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            until(
+                async || server.number(&sql).await >= count,
+                || "the asynchronous execution does not end".to_owned(),
+            )
+            .await;
             server.stop().await;
         }
         let outcome = check(&database, &[]).await;

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use entity::Table;
 use rand::Rng;
@@ -13,13 +12,11 @@ use serde_json::json;
 use sidehook::app::open_store;
 use sidehook::config::{Config, Sources};
 use tokio::process::Command;
-use tokio::time::Instant;
 
 use crate::process::{Process, run};
 use crate::rows::Rows;
+use crate::wait::until;
 
-/// How long the asynchronous sample may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// A name that has to be quoted in a shell and encoded in a URL.
 const FILE: &str = "demo, 100% of #1.sqlite";
 
@@ -35,11 +32,11 @@ impl Demo {
         let arguments = ["demo", "--listen", &listen, "--database", FILE];
         let process = Process::start_in(folder, &arguments, &[]).await;
         // The two streams are read by themselves, so that what it prints may be seen after what it logs.
-        let deadline = Instant::now() + PATIENCE;
-        while !process.printed().contains("  sqlite3 ") {
-            assert!(Instant::now() < deadline, "no lines to paste:\n{}", process.printed());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        until(
+            async || process.printed().contains("  sqlite3 "),
+            || format!("no lines to paste:\n{}", process.printed()),
+        )
+        .await;
         let printed = process.printed();
         let pasted = |line: &&str| line.starts_with("curl ") || line.starts_with("sqlite3 ");
         let lines = printed.lines().map(str::trim).filter(pasted).map(str::to_owned).collect();
@@ -118,12 +115,8 @@ async fn check_rows(folder: &Path, runs: i64) {
     let environment = [("SIDEHOOK_DATABASE_URL".to_owned(), url)].into_iter().collect();
     let config = Config::load(&Sources { file: None, environment }).expect("valid settings");
     let rows = Rows { store: open_store(&config).await.expect("the file opens") };
-    let deadline = Instant::now() + PATIENCE;
     let resolved = r#"SELECT COUNT(*) FROM executions WHERE status = 1"#;
-    while rows.number(resolved).await < 4 * runs {
-        assert!(Instant::now() < deadline, "executions have not ended");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until(async || rows.number(resolved).await >= 4 * runs, || "executions have not ended".to_owned()).await;
     assert_eq!(rows.count(Table::Executions).await, 4 * runs);
     assert_eq!(rows.count(Table::Workflows).await, 3);
     assert_eq!(rows.count(Table::Leases).await, 0);

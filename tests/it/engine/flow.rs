@@ -15,9 +15,7 @@ use crate::fixture::{Node, node, workflow};
 use crate::process::Process;
 use crate::rows::Rows;
 use crate::server::{TestServer, client, on_databases, on_every_database, prepare};
-
-/// How long an execution may take, or a change may take to be noticed.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::wait::{TIMEOUT, until};
 
 fn variable(key: &str, value: Value) -> Node {
     node(key, "variable", json!({"value": value}))
@@ -123,7 +121,7 @@ async fn a_node_of_an_unknown_type_is_an_error_and_keeps_the_other_rows() {
             server.add(&hook).await;
             let status = server.post(key, &json!({})).await.status().as_u16();
             assert_eq!(status, if is_sync { 500 } else { 200 });
-            let execution = &server.settled(hook.id, 1, PATIENCE).await[0];
+            let execution = &server.settled(hook.id, 1, TIMEOUT).await[0];
             assert_eq!(execution["status"], -2);
             let text = format!("instruction [no-such-type] not found for node (#{})", hook.nodes[1].id);
             let expected = [job("a", 1, json!("x"), None), job("what", -2, json!({"message": text}), None)];
@@ -226,11 +224,9 @@ async fn deleted_executions_leave_no_rows_but_count() {
                 for _ in 0..3 {
                     server.post(&hook.key, &json!("x")).await;
                 }
-                let deadline = Instant::now() + PATIENCE;
-                while server.count(Table::Leases).await > 0 && Instant::now() < deadline {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                assert_eq!(server.settled(hook.id, kept, PATIENCE).await.len(), kept, "{}", hook.key);
+                let left = || format!("a lease of {} is left", hook.key);
+                until(async || server.count(Table::Leases).await == 0, left).await;
+                assert_eq!(server.settled(hook.id, kept, TIMEOUT).await.len(), kept, "{}", hook.key);
                 assert_eq!(server.stats(&hook.key, hook.id).await, "3,3", "{}", hook.key);
             }
         }
@@ -272,7 +268,7 @@ async fn a_workflows_timeout_ends_a_run() {
         let hook = endless("k", false, json!({"timeout": 300}));
         server.add(&hook).await;
         assert_eq!(server.post("k", &json!({})).await.status(), 200);
-        let execution = &server.settled(hook.id, 1, PATIENCE).await[0];
+        let execution = &server.settled(hook.id, 1, TIMEOUT).await[0];
         assert_eq!(execution["expires"], true);
         check_aborted(&server, execution, &json!("timeout")).await;
         server.stop().await;
@@ -288,7 +284,7 @@ async fn a_workflows_timeout_ends_a_run_that_a_caller_waits_for() {
         let hook = endless("k", true, json!({"timeout": 300}));
         server.add(&hook).await;
         assert_eq!(server.post("k", &json!({})).await.status(), 408);
-        let execution = &server.settled(hook.id, 1, PATIENCE).await[0];
+        let execution = &server.settled(hook.id, 1, TIMEOUT).await[0];
         check_aborted(&server, execution, &json!("timeout")).await;
         server.stop().await;
     })
@@ -311,7 +307,7 @@ async fn a_caller_who_has_waited_too_long_is_told_and_the_execution_goes_on() {
         while server.post("k", &json!({"rounds": rounds})).await.status() != 408 {
             (rounds, requests) = (rounds * 3, requests + 1);
         }
-        let executions = server.settled(hook.id, requests, PATIENCE).await;
+        let executions = server.settled(hook.id, requests, TIMEOUT).await;
         assert_eq!(executions.len(), requests);
         assert!(executions.iter().all(|execution| execution["status"] == 1), "{executions:?}");
         let last = executions.last().expect("an execution");
@@ -341,11 +337,11 @@ async fn an_execution_that_is_cancelled_in_the_database_stops() {
                 "UPDATE {executions} SET {status} = -3, {reason} = 'manual_cancel' WHERE {id_column} = {id}"
             );
             server.execute(&sql).await;
-            let deadline = Instant::now() + PATIENCE;
-            while server.count(Table::Leases).await > 0 {
-                assert!(Instant::now() < deadline, "the lease of the {key} execution is still there");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            until(
+                async || server.count(Table::Leases).await <= 0,
+                || format!("the lease of the {key} execution is still there"),
+            )
+            .await;
             let reply = caller.await.expect("no panic").expect("an answer").status().as_u16();
             assert_eq!(reply, if is_sync { 500 } else { 200 });
             let execution = &server.executions(hook.id).await[0];
@@ -360,17 +356,12 @@ async fn an_execution_that_is_cancelled_in_the_database_stops() {
 
 /// The id of the only execution of a workflow, once some of its jobs are in the database.
 async fn has_begun(rows: &Rows, hook: &NewWorkflow) -> i64 {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let executions = rows.executions(hook.id).await;
-        if let Some(execution) = executions.first()
-            && !rows.jobs(id_of(execution)).await.is_empty()
-        {
-            return id_of(execution);
-        }
-        assert!(Instant::now() < deadline, "the execution writes nothing");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let has_jobs = async || match rows.executions(hook.id).await.first() {
+        Some(execution) => !rows.jobs(id_of(execution)).await.is_empty(),
+        None => false,
+    };
+    until(has_jobs, || "the execution writes nothing".to_owned()).await;
+    id_of(&rows.executions(hook.id).await[0])
 }
 
 /// Rounds that are only skipped must not hold a worker for ever either. In a process of its own, which can be ended
@@ -403,7 +394,8 @@ async fn a_timeout_ends_a_loop_that_skips_all_its_rounds() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_of_some_seconds_is_not_taken_for_cancelled() {
     on_databases(&[Kind::Sqlite], async |database| {
-        let server = TestServer::start(&database).await;
+        let settings = [("SIDEHOOK_NUMBER_LOOP_LIMIT", "1000000000")];
+        let server = TestServer::start_with(&database, &settings).await;
         // Rounds that are skipped take time without a job.
         let condition = json!({
             "engine": "basic",
@@ -483,7 +475,7 @@ async fn counters_equal_the_executions_under_load() {
         let statuses = join_all((0..200).map(send)).await;
         assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
         for hook in &hooks {
-            let executions = server.settled(hook.id, 100, PATIENCE).await;
+            let executions = server.settled(hook.id, 100, TIMEOUT).await;
             assert_eq!(executions.iter().filter(|execution| execution["status"] == 1).count(), 100);
             assert_eq!(server.stats(&hook.key, hook.id).await, "100,100");
         }

@@ -17,8 +17,7 @@ use crate::databases::TestDatabase;
 use crate::fixture::{node, workflow};
 use crate::rows::Rows;
 use crate::server::{TestServer, on_every_database};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::wait::{TIMEOUT, until};
 
 /// What was asked: path with query, `Authorization`.
 type Asked = Arc<Mutex<Vec<(String, String)>>>;
@@ -64,14 +63,6 @@ async fn start(database: &TestDatabase, failures: usize) -> (Api, TestServer) {
     (api, server)
 }
 
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while !is_so().await {
-        assert!(tokio::time::Instant::now() < deadline, "{what} does not come true");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 /// Plays NocoBase, which has run the node and what comes after it.
 async fn run_by_nocobase(rows: &Rows, execution: &Value) {
     let jobs = rows.jobs(execution["id"].as_i64().expect("an id")).await;
@@ -105,7 +96,11 @@ async fn an_execution_is_nocobases_from_a_node_on_that_sidehook_does_not_run() {
         server.add(&hook).await;
         assert_eq!(server.post("k", &json!({"n": 4})).await.status(), 200);
         // The first request fails; it is sent again.
-        until("a second request", async || api.asked.lock().expect("no panic").len() >= 2).await;
+        until(
+            async || api.asked.lock().expect("no panic").len() >= 2,
+            || "there is no second request".to_owned(),
+        )
+        .await;
         let execution = server.executions(hook.id).await.remove(0);
         let id = execution["id"].as_i64().expect("an id");
         let asked = api.asked.lock().expect("no panic").clone();
@@ -119,7 +114,8 @@ async fn an_execution_is_nocobases_from_a_node_on_that_sidehook_does_not_run() {
         assert_eq!(jobs[1]["upstreamId"], jobs[0]["id"]);
         assert_eq!(server.count(Table::Leases).await, 0, "NocoBase's guard would keep NocoBase away");
         run_by_nocobase(&server, &execution).await;
-        until("the end of the handover", async || server.count(Table::Handovers).await == 0).await;
+        until(async || server.count(Table::Handovers).await == 0, || "the handover does not end".to_owned())
+            .await;
         server.stop().await;
     })
     .await;
@@ -133,7 +129,11 @@ async fn a_caller_gets_the_answer_of_what_nocobase_runs() {
         server.add(&hook).await;
         let body = json!({"n": 4});
         let (answer, ()) = tokio::join!(server.post("k", &body), async {
-            until("a request", async || !api.asked.lock().expect("no panic").is_empty()).await;
+            until(
+                async || !api.asked.lock().expect("no panic").is_empty(),
+                || "there is no request".to_owned(),
+            )
+            .await;
             let execution = server.executions(hook.id).await.remove(0);
             run_by_nocobase(&server, &execution).await;
         });
@@ -150,16 +150,18 @@ async fn an_execution_that_nocobase_never_begins_with_ends_as_an_error() {
         let hook = workflow("k", false, &trigger(), &nodes());
         server.add(&hook).await;
         server.post("k", &json!({"n": 4})).await;
-        until("a request", async || !api.asked.lock().expect("no panic").is_empty()).await;
+        until(async || !api.asked.lock().expect("no panic").is_empty(), || "there is no request".to_owned())
+            .await;
         // Its last try was long ago.
         let table = server.table(Table::Handovers);
         server.execute(&format!("UPDATE {table} SET due_at = 0, attempts = 3")).await;
-        let execution = server.settled(hook.id, 1, PATIENCE).await.remove(0);
+        let execution = server.settled(hook.id, 1, TIMEOUT).await.remove(0);
         assert_eq!(execution["status"], -2);
         let jobs = server.jobs(execution["id"].as_i64().expect("an id")).await;
         let message = "NocoBase was asked to run this node and did not begin with it";
         assert_eq!((&jobs[1]["status"], &jobs[1]["result"]), (&json!(-2), &json!({"message": message})));
-        until("the end of the handover", async || server.count(Table::Handovers).await == 0).await;
+        until(async || server.count(Table::Handovers).await == 0, || "the handover does not end".to_owned())
+            .await;
         assert_eq!(server.count(Table::Leases).await, 0);
         assert_eq!(api.asked.lock().expect("no panic").len(), 1);
         server.stop().await;
@@ -185,12 +187,12 @@ async fn without_an_api_key_the_plugin_finds_what_is_handed_over() {
         let hook = workflow("k", false, &trigger(), &nodes());
         server.add(&hook).await;
         // Until it is noticed, such a node is an error.
-        until("a handover", async || {
+        let is_handed_over = async || {
             server.post("k", &json!({"n": 4})).await;
             tokio::time::sleep(Duration::from_millis(100)).await;
             server.count(Table::Handovers).await > 0
-        })
-        .await;
+        };
+        until(is_handed_over, || "nothing is handed over".to_owned()).await;
         let table = server.table(Table::Handovers);
         let due = format!("SELECT COUNT(*) FROM {table} WHERE due_at > 0 AND attempts = 0");
         assert_eq!(server.number(&due).await, server.count(Table::Handovers).await);
@@ -211,10 +213,11 @@ async fn what_nocobase_never_begins_with_fails_its_branch_only() {
         let hook = workflow("k", false, &trigger(), &nodes);
         server.add(&hook).await;
         server.post("k", &json!({"n": 4})).await;
-        until("a request", async || !api.asked.lock().expect("no panic").is_empty()).await;
+        until(async || !api.asked.lock().expect("no panic").is_empty(), || "there is no request".to_owned())
+            .await;
         let table = server.table(Table::Handovers);
         server.execute(&format!("UPDATE {table} SET due_at = 0, attempts = 3")).await;
-        let execution = server.settled(hook.id, 1, PATIENCE).await.remove(0);
+        let execution = server.settled(hook.id, 1, TIMEOUT).await.remove(0);
         assert_eq!(execution["status"], 1);
         let jobs = server.jobs(execution["id"].as_i64().expect("an id")).await;
         let seen: Vec<_> = jobs.iter().map(|job| (&job["node"], &job["status"])).collect();

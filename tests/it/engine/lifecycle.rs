@@ -12,7 +12,6 @@ use serde_json::json;
 use sidehook::app::App;
 use sidehook::store::workflow::NewWorkflow;
 use tokio::runtime::Handle;
-use tokio::time::Instant;
 
 use crate::databases::{Kind, Server, TestDatabase};
 use crate::fixture::{node, workflow};
@@ -20,9 +19,8 @@ use crate::process::{Process, run, run_serve};
 use crate::raw;
 use crate::rows::Rows;
 use crate::server::{TestServer, client, config, on_databases, on_every_database, prepare};
+use crate::wait::{TIMEOUT, until};
 
-/// How long it may take until all executions have ended, a takeover included.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// So many requests are acknowledged before a process is ended.
 const ACKNOWLEDGED: u64 = 150;
 /// Rounds of the loop in the workflow that is interrupted.
@@ -87,11 +85,11 @@ async fn survives(database: &TestDatabase, signal: &str) {
     assert!(lost.is_empty(), "{lost:?} were acknowledged and not recorded");
 
     let next = Process::serve(database, &settings).await;
-    let deadline = Instant::now() + PATIENCE;
-    while !is_all_over(&rows).await {
-        assert!(Instant::now() < deadline, "executions or leases are left:\n{}", next.printed());
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    until(
+        async || is_all_over(&rows).await,
+        || format!("executions or leases are left:\n{}", next.printed()),
+    )
+    .await;
     for (n, statuses) in numbers(&rows, &hooks).await {
         assert_eq!(statuses, [1], "execution of request {n}");
     }
@@ -168,11 +166,11 @@ async fn acknowledged_executions_survive_an_outage_of_the_database() {
             })
             .collect();
         let reaches = async |count: u64| {
-            let deadline = Instant::now() + PATIENCE;
-            while acknowledged.load(Ordering::SeqCst) < count {
-                assert!(Instant::now() < deadline, "no requests are acknowledged on {kind}");
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            until(
+                async || acknowledged.load(Ordering::SeqCst) >= count,
+                || format!("no requests are acknowledged on {kind}"),
+            )
+            .await;
         };
         reaches(ACKNOWLEDGED).await;
         place.stop().await.expect("the server stops");
@@ -183,11 +181,8 @@ async fn acknowledged_executions_survive_an_outage_of_the_database() {
         for numbers in join_all(senders).await {
             sent.extend(numbers.expect("a sender does not panic"));
         }
-        let deadline = Instant::now() + PATIENCE;
-        while !is_all_over(&server).await {
-            assert!(Instant::now() < deadline, "executions or leases are left on {kind}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        until(async || is_all_over(&server).await, || format!("executions or leases are left on {kind}"))
+            .await;
         let recorded = numbers(&server, &hooks).await;
         let lost: Vec<&u64> = sent.iter().filter(|n| recorded.get(n) != Some(&vec![1])).collect();
         assert!(lost.is_empty(), "{lost:?} were acknowledged on {kind} and are not there or have failed");
@@ -236,7 +231,7 @@ async fn an_asynchronous_execution_is_recorded_before_the_reply() {
             assert_eq!(executions.len(), n);
             assert!(executions.iter().all(|execution| execution["dispatched"] == true));
         }
-        let executions = server.settled(hook.id, 20, PATIENCE).await;
+        let executions = server.settled(hook.id, 20, TIMEOUT).await;
         assert!(executions.iter().all(|execution| execution["status"] == 1), "{executions:?}");
         server.stop().await;
     })
@@ -273,10 +268,8 @@ async fn callers_who_hang_up_stop_nothing() {
                 let key = if n % 2 == 0 { "sync" } else { "async" };
                 assert_eq!(server.post(key, &json!({"n": 10 * round + n})).await.status(), 200);
             }
-            let deadline = Instant::now() + Duration::from_secs(20);
-            while !is_all_over(&server).await && Instant::now() < deadline {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            until(async || is_all_over(&server).await, || format!("executions are left in round {round}"))
+                .await;
             let statuses = numbers(&server, &hooks).await;
             let open: Vec<_> = statuses.iter().filter(|(_, statuses)| **statuses != [1]).collect();
             assert!(open.is_empty(), "{open:?} of {} executions", statuses.len());
@@ -302,7 +295,7 @@ async fn two_instances_have_different_numbers_and_ids() {
         let send = async |n: usize| servers[n % 2].post("k", &json!({"n": n})).await.status().as_u16();
         let statuses = join_all((0..100).map(send)).await;
         assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
-        let executions = first.settled(hook.id, 100, PATIENCE).await;
+        let executions = first.settled(hook.id, 100, TIMEOUT).await;
         assert_eq!(executions.len(), 100);
         assert!(executions.iter().all(|execution| execution["status"] == 1));
         let workers: HashSet<i64> =
@@ -419,17 +412,17 @@ async fn an_instance_that_waits_for_its_executions_gives_signs_of_life() {
         process.signal("TERM").await;
         let (instances, leases) = (rows.table(Table::Instances), rows.table(Table::Leases));
         let heartbeat = format!("SELECT heartbeat_at FROM {instances} WHERE id = 0");
-        let deadline = Instant::now() + PATIENCE;
-        while !process.printed().contains("no new requests are taken") {
-            assert!(Instant::now() < deadline, "it does not notice the signal");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        until(
+            async || process.printed().contains("no new requests are taken"),
+            || "it does not notice the signal".to_owned(),
+        )
+        .await;
         let mut beats = BTreeSet::new();
-        while beats.len() < 4 {
+        let beats_on = async || {
             beats.insert(rows.number(&heartbeat).await);
-            assert!(Instant::now() < deadline, "{beats:?}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            beats.len() >= 4
+        };
+        until(beats_on, || "the heartbeat has stopped".to_owned()).await;
         assert!(!beats.contains(&0), "it has ended too early");
         let owned = format!("SELECT COUNT(*) FROM {leases} WHERE instance_id = 0");
         assert_eq!(rows.number(&owned).await, 1);
@@ -536,7 +529,7 @@ async fn waiting_executions_are_shared_between_instances() {
         let statuses = join_all((0..200).map(send)).await;
         assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
         let second = TestServer::start_with(&database, &settings).await;
-        let executions = second.settled(hook.id, 200, PATIENCE).await;
+        let executions = second.settled(hook.id, 200, TIMEOUT).await;
         assert_eq!(executions.len(), 200);
         let open: Vec<_> = executions.iter().filter(|execution| execution["status"] != 1).collect();
         assert!(open.is_empty(), "{open:?}");

@@ -1,7 +1,6 @@
 //! The nodes that write records, in a running sidehook.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use poem::http::{Method, StatusCode};
 use poem::listener::TcpAcceptor;
@@ -16,9 +15,8 @@ use crate::process::Process;
 use crate::records::plain;
 use crate::rows::Rows;
 use crate::server::{TestServer, client, on_databases, on_every_database, prepare};
+use crate::wait::until;
 use crate::{collections, fixture};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn creating(key: &str, is_sync: bool) -> sidehook::store::workflow::NewWorkflow {
     let create = json!({"collection": "marks", "params": {"values": {"n": "{{$context.body.n}}"}}});
@@ -30,14 +28,6 @@ async fn marks(database: &TestDatabase) -> Rows {
     let rows = Rows { store: prepare(database, &[]).await };
     collections::create(&rows, &[plain("marks", json!([{"name": "n", "type": "integer"}]))]).await;
     rows
-}
-
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while !is_so().await {
-        assert!(tokio::time::Instant::now() < deadline, "{what} does not come true");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// The process is killed when the record is written and its job is not: a lock on the table of the jobs makes it
@@ -66,17 +56,22 @@ async fn a_kill_between_a_write_and_its_job_leaves_neither() {
         let url = process.trigger_url("hook");
         let answer = client().post(url).json(&json!({"n": 7})).send().await.expect("it is recorded");
         assert_eq!(answer.status(), 200);
-        until("the node waits to record its job", async || rows.number(waiting).await > 0).await;
+        until(
+            async || rows.number(waiting).await > 0,
+            || "the node does not wait to record its job".to_owned(),
+        )
+        .await;
         process.signal("KILL").await;
         process.ended().await;
         held.execute_unprepared(unlock).await.expect("it is given back");
         drop(held);
-        until("the dead connection is gone", async || rows.number(waiting).await == 0).await;
+        until(async || rows.number(waiting).await == 0, || "the dead connection is still there".to_owned())
+            .await;
         assert_eq!(rows.number("SELECT COUNT(*) FROM marks").await, 0, "{}", database.kind);
         assert_eq!(rows.number("SELECT COUNT(*) FROM jobs").await, 0);
         let next = Process::serve(&database, &[]).await;
         let ended = "SELECT COUNT(*) FROM executions WHERE status = 1";
-        until("the execution is taken over", async || rows.number(ended).await == 1).await;
+        until(async || rows.number(ended).await == 1, || "the execution is not taken over".to_owned()).await;
         assert_eq!(rows.number("SELECT COUNT(*) FROM marks WHERE n = 7").await, 1, "{}", next.printed());
         assert_eq!(rows.number("SELECT COUNT(*) FROM marks").await, 1);
         assert_eq!(rows.number("SELECT COUNT(*) FROM jobs WHERE status = 1").await, 1);

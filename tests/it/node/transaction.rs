@@ -1,15 +1,12 @@
 //! Transaction nodes: what their branch writes is there as a whole or not at all.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::databases::TestDatabase;
 use crate::echo;
 use crate::fixture::{Node, next_id, node, workflow};
 use crate::server::{TestServer, on_every_database};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::wait::TIMEOUT;
 
 fn insert(key: &str, n: i32) -> Node {
     node(key, "sql", json!({"sql": format!("INSERT INTO written (n) VALUES ({n})"), "unsafeInjection": true}))
@@ -47,7 +44,7 @@ async fn run(database: &TestDatabase, nodes: &[Node]) -> Left {
         let hook = workflow(&key, is_sync, &json!({"request": {"body": []}}), nodes);
         server.add(&hook).await;
         server.post(&key, &json!({})).await;
-        let execution = server.settled(hook.id, 1, PATIENCE).await.remove(0);
+        let execution = server.settled(hook.id, 1, TIMEOUT).await.remove(0);
         let jobs = server.jobs(execution["id"].as_i64().expect("an id")).await;
         let mut written = Vec::new();
         for n in 1..=9 {

@@ -1,24 +1,20 @@
 //! Scripts, expressions and queries that try to stop, fill or change the server. Each may cost its own job.
 
-use std::time::Duration;
-
 use futures_util::StreamExt;
 use futures_util::stream;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use crate::databases::{Kind, TestDatabase};
 use crate::fixture::{node, workflow};
 use crate::process::Process;
 use crate::rows::Rows;
 use crate::server::{client, prepare};
+use crate::wait::until;
 
 /// Unless `SIDEHOOK_HOSTILE_ATTEMPTS` says how many.
 const ATTEMPTS: usize = 500;
-/// How long memory may take to go back.
-const PATIENCE: Duration = Duration::from_secs(60);
 const AT_A_TIME: usize = 8;
 /// After so many attempts, memory is what it is to be.
 const SETTLED: usize = 100;
@@ -170,10 +166,8 @@ async fn hostile_code_leaves_the_server_serving() {
     assert_eq!(probed.expect("an answer").text().await.expect("a body"), "5");
     // What had to be given up comes to its end, and its memory goes back.
     let limit = settled + settled / 5;
-    let deadline = Instant::now() + PATIENCE;
-    while server.resident_memory() > limit && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    until(async || server.resident_memory() <= limit, || format!("{settled} bytes grew, beyond {limit}"))
+        .await;
     let after = server.resident_memory();
     eprintln!("memory: {} MB after {SETTLED} attempts, {} MB after {all}", settled >> 20, after >> 20);
     assert!(after <= limit, "{settled} bytes grew to {after}");

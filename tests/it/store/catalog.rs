@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use entity::Table;
 use futures_util::future::join_all;
@@ -12,14 +11,11 @@ use sidehook::clock::{Clock, SystemClock};
 use sidehook::store::Store;
 use sidehook::store::catalog::Catalog;
 use sidehook::store::workflow::NewWorkflow;
-use tokio::time::Instant;
 
 use crate::fixture::{node, workflow};
 use crate::rows::Rows;
 use crate::server::{TestServer, on_every_database, prepare};
-
-/// How long a change may take to be followed; usually it is a second.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::wait::until;
 
 /// A synchronous workflow that answers with a text.
 fn answering(key: &str, text: &str) -> NewWorkflow {
@@ -35,15 +31,11 @@ async fn answer(server: &TestServer, key: &str) -> String {
 }
 
 async fn becomes(server: &TestServer, key: &str, expected: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let found = answer(server, key).await;
-        if found == expected {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{key} still answers {found}, not {expected}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until(
+        async || answer(server, key).await == expected,
+        || format!("{key} still does not answer {expected}"),
+    )
+    .await;
 }
 
 /// The same right after the rows have been compared, instead of waiting until that is due.
@@ -287,11 +279,8 @@ async fn a_version_from_the_future_is_not_read_for_ever() {
         rows.store.insert_workflow(&hook, ahead).await.expect("a workflow");
         let catalog = Catalog::new(rows.store.clone(), |definition| definition.workflow.id);
         assert_eq!(catalog.refresh().await.expect("the database answers"), 1);
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while catalog.refresh().await.expect("the database answers") > 0 {
-            assert!(Instant::now() < deadline, "the version is read again and again");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        let is_settled = async || catalog.refresh().await.expect("the database answers") == 0;
+        until(is_settled, || "the version is read again and again".to_owned()).await;
     })
     .await;
 }

@@ -1,7 +1,5 @@
 //! What goes into a database comes back: JSON whatever it holds, and times in the form and zone that NocoBase uses.
 
-use std::time::Duration;
-
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use entity::{JsonText, Table};
 use futures_util::future::join_all;
@@ -18,9 +16,8 @@ use crate::databases::Kind;
 use crate::fixture::{node, workflow};
 use crate::rows::Rows;
 use crate::server::{TestServer, on_databases, on_every_database};
+use crate::wait::TIMEOUT;
 
-/// How long all executions of a test may take.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// How many generated values each database has to keep.
 const CASES: usize = 64;
 
@@ -89,7 +86,7 @@ async fn check(server: &TestServer, hook: &NewWorkflow, texts: &[String]) {
         assert_eq!(response.status(), 200, "{text}");
     };
     join_all(texts.iter().enumerate().map(send)).await;
-    let executions = server.settled(hook.id, texts.len(), PATIENCE).await;
+    let executions = server.settled(hook.id, texts.len(), TIMEOUT).await;
     assert_eq!(executions.len(), texts.len());
     for execution in executions {
         assert_eq!(execution["status"], 1, "{execution}");
@@ -301,7 +298,7 @@ async fn run_both_modes(server: &TestServer) -> Vec<Value> {
         hook.options = json!({"timeout": 60_000}).to_string();
         server.add(&hook).await;
         assert_eq!(server.post(key, &json!({"value": key})).await.status(), 200);
-        executions.extend(server.settled(hook.id, 1, PATIENCE).await);
+        executions.extend(server.settled(hook.id, 1, TIMEOUT).await);
     }
     executions
 }

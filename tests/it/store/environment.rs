@@ -1,21 +1,17 @@
 //! `$env` holds NocoBase's environment variables and secrets, as they are at the moment.
 
-use std::time::Duration;
-
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockEncryptMut, KeyIvInit};
 use entity::Table;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use crate::databases::{Kind, TestDatabase};
 use crate::fixture::{node, workflow};
 use crate::process::Process;
 use crate::rows::Rows;
 use crate::server::{TestServer, client, on_databases, on_every_database, prepare};
+use crate::wait::{TIMEOUT, until};
 
-/// How long a change may take to be followed; usually it is a second.
-const PATIENCE: Duration = Duration::from_secs(30);
 const KEY: [u8; 32] = *b"0123456789abcdefghijklmnopqrstuv";
 
 /// A secret as NocoBase stores it: hex(IV) and hex(AES-256-CBC).
@@ -47,15 +43,8 @@ async fn answer_of(server: &TestServer) -> Value {
 }
 
 async fn becomes(server: &TestServer, expected: Value) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let found = answer_of(server).await;
-        if found == expected {
-            return;
-        }
-        assert!(Instant::now() < deadline, "the answer is still {found}, not {expected}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until(async || answer_of(server).await == expected, || format!("the answer is still not {expected}"))
+        .await;
 }
 
 #[tokio::test]
@@ -171,7 +160,7 @@ async fn variables_are_for_the_answer_of_an_asynchronous_workflow_too() {
     let server = TestServer::start(&database).await;
     let response = server.post("k", &json!({})).await;
     assert_eq!((response.status().as_u16(), response.text().await.expect("a text").as_str()), (202, "hello"));
-    let execution = &server.settled(hook.id, 1, PATIENCE).await[0];
+    let execution = &server.settled(hook.id, 1, TIMEOUT).await[0];
     assert_eq!(server.jobs(execution["id"].as_i64().expect("an id")).await[0]["result"], "hello");
 }
 
@@ -180,11 +169,11 @@ async fn variables_are_for_the_answer_of_an_asynchronous_workflow_too() {
 async fn variables_have_been_read(server: &TestServer, keys: [&str; 2]) {
     for key in keys {
         server.add(&workflow(key, true, &json!({}), &[])).await;
-        let deadline = Instant::now() + PATIENCE;
-        while !server.app.hooks.entries().contains_key(key) {
-            assert!(Instant::now() < deadline, "workflows are not followed");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        until(
+            async || server.app.hooks.entries().contains_key(key),
+            || "workflows are not followed".to_owned(),
+        )
+        .await;
     }
 }
 
@@ -209,11 +198,11 @@ async fn a_database_that_fails_does_not_take_the_variables_away() {
         assert_eq!(value().as_deref(), Some("still here"));
         server.execute(&format!("ALTER TABLE {table} RENAME COLUMN {hidden} TO {name}")).await;
         set(&server, "PLAIN", "default", "new").await;
-        let deadline = Instant::now() + PATIENCE;
-        while value().as_deref() != Some("new") {
-            assert!(Instant::now() < deadline, "the variable is not followed any more");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        until(
+            async || value().as_deref() == Some("new"),
+            || "the variable is not followed any more".to_owned(),
+        )
+        .await;
         server.stop().await;
     })
     .await;

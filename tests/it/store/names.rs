@@ -1,15 +1,11 @@
 //! Table and column names follow `DB_SCHEMA`, `DB_TABLE_PREFIX` and `DB_UNDERSCORED`, each alone and all together.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::databases::{Kind, TestDatabase};
 use crate::fixture::{node, workflow};
 use crate::server::{TestServer, on_databases, on_every_database};
-
-/// How long an asynchronous execution may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::wait::TIMEOUT;
 
 /// What the tables of a deployment are called.
 struct Expected {
@@ -94,7 +90,7 @@ async fn check(database: &TestDatabase, expected: &Expected) {
         let hook = workflow(key, is_sync, &trigger, &steps);
         server.add(&hook).await;
         assert_eq!(server.post(key, &json!({"n": 7})).await.status(), status, "{key}");
-        let executions = server.settled(hook.id, 1, PATIENCE).await;
+        let executions = server.settled(hook.id, 1, TIMEOUT).await;
         assert_eq!(executions.len(), 1, "{key}");
         assert_eq!(executions[0]["status"], 1, "{key}");
         let jobs = server.jobs(executions[0]["id"].as_i64().expect("an id")).await;
@@ -194,7 +190,7 @@ async fn prefixes_keep_deployments_of_one_database_apart() {
         first.add(&hook).await;
         assert_eq!(first.post("k", &json!({})).await.status(), 200);
         assert_eq!(second.post("k", &json!({})).await.status(), 404);
-        assert_eq!(first.settled(hook.id, 1, PATIENCE).await[0]["status"], 1);
+        assert_eq!(first.settled(hook.id, 1, TIMEOUT).await[0]["status"], 1);
         assert_eq!(second.count(entity::Table::Executions).await, 0);
         assert_eq!((first.app.engine.owner().number, second.app.engine.owner().number), (0, 0));
         first.stop().await;

@@ -20,6 +20,7 @@ use crate::databases::{Kind, Server};
 use crate::fixture::{self, next_id};
 use crate::rows::Rows;
 use crate::server::{TestServer, on_databases, on_every_database, prepare};
+use crate::wait::until;
 
 const WORKFLOW: i64 = 398_000_000_000_001;
 
@@ -212,12 +213,13 @@ async fn a_database_that_comes_back_is_used_without_a_restart() {
             }))
         })
         .collect();
-    until(|| accepted.load(Ordering::SeqCst) > 50).await;
+    until(async || accepted.load(Ordering::SeqCst) > 50, || "nothing is accepted".to_owned()).await;
     server.stop().await.expect("PostgreSQL stops");
-    until(|| refused.load(Ordering::SeqCst) > 8).await;
+    until(async || refused.load(Ordering::SeqCst) > 8, || "nothing is refused".to_owned()).await;
     server.start_again().await.expect("PostgreSQL starts again");
     let before = accepted.load(Ordering::SeqCst);
-    until(|| accepted.load(Ordering::SeqCst) > before + 50).await;
+    until(async || accepted.load(Ordering::SeqCst) > before + 50, || "nothing is accepted again".to_owned())
+        .await;
     // Answers under way are waited for: dropping a sender in the middle would lose its count.
     let rows = {
         stop.cancel();
@@ -228,14 +230,4 @@ async fn a_database_that_comes_back_is_used_without_a_restart() {
     };
     let accepted = accepted.load(Ordering::SeqCst);
     assert!(rows >= accepted, "{accepted} events were acknowledged and {rows} are recorded");
-}
-
-async fn until(condition: impl Fn() -> bool) {
-    for _ in 0..600 {
-        if condition() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("it does not happen");
 }

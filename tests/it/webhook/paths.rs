@@ -8,16 +8,13 @@ use entity::Table;
 use serde_json::{Value, json};
 use sidehook::clock::{Clock, SystemClock};
 use sidehook::store::workflow::NewWorkflow;
-use tokio::time::Instant;
 
 use crate::databases::{Kind, TestDatabase};
 use crate::fixture::{node, workflow};
 use crate::process::Process;
 use crate::rows::Rows;
 use crate::server::{TestServer, client, on_every_database, prepare};
-
-/// How long a change may take to be followed; usually it is a second.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::wait::until;
 
 /// A server over SQLite, for what does not depend on the database.
 async fn start(settings: &[(&str, &str)]) -> (TestDatabase, TestServer) {
@@ -51,15 +48,11 @@ async fn answer(server: &TestServer, path: &str) -> (String, Value) {
 }
 
 async fn becomes(server: &TestServer, path: &str, expected: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let (found, _) = answer(server, path).await;
-        if found == expected {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{path} still leads to {found}, not {expected}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until(
+        async || answer(server, path).await.0 == expected,
+        || format!("{path} still does not lead to {expected}"),
+    )
+    .await;
 }
 
 /// Switches a workflow as NocoBase does.

@@ -1,21 +1,18 @@
 //! A workflow with much to do does not keep others waiting.
 
-use std::time::Duration;
-
 use entity::Table;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
 
 use crate::fixture::{node, workflow};
 use crate::rows::Rows;
 use crate::server::{TestServer, on_every_database};
+use crate::wait::until;
 
 /// So many executions of the busy workflow wait.
 const FLOOD: usize = 300;
 /// Rounds of its loop.
 const ROUNDS: usize = 100;
-const PATIENCE: Duration = Duration::from_secs(120);
 
 async fn is_final(rows: &Rows, workflow_id: i64, count: usize) -> bool {
     let executions = rows.executions(workflow_id).await;
@@ -47,20 +44,16 @@ async fn overtakes(server: &TestServer) {
     // Of an enabled workflow, and of one that has been disabled: what was accepted is run.
     for count in 1..=2 {
         assert_eq!(server.post("other", &json!({})).await.status(), 200);
-        let deadline = Instant::now() + PATIENCE;
-        while !is_final(server, other.id, count).await {
-            assert!(Instant::now() < deadline, "execution {count} of the other workflow does not end");
-            sleep(Duration::from_millis(10)).await;
-        }
+        until(
+            async || is_final(server, other.id, count).await,
+            || format!("execution {count} of the other workflow does not end"),
+        )
+        .await;
         let last = server.executions(flood.id).await.pop().expect("an execution");
         assert_eq!(last["status"], Value::Null, "the flood ended before execution {count} of the other");
         let (workflows, id) = (server.table(Table::Workflows), server.quoted("id"));
         let disable = format!("UPDATE {workflows} SET {} = false", server.quoted("enabled"));
         server.execute(&format!("{disable} WHERE {id} = {}", flood.id)).await;
     }
-    let deadline = Instant::now() + PATIENCE;
-    while !is_final(server, flood.id, FLOOD).await {
-        assert!(Instant::now() < deadline, "the flood does not end");
-        sleep(Duration::from_millis(100)).await;
-    }
+    until(async || is_final(server, flood.id, FLOOD).await, || "the flood does not end".to_owned()).await;
 }

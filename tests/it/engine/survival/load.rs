@@ -18,9 +18,8 @@ use crate::databases::TestDatabase;
 use crate::process::Process;
 use crate::rows::Rows;
 use crate::server::{client, config, prepare};
+use crate::wait::{TIMEOUT, until};
 
-/// How long it may take until all executions have ended, several takeovers included.
-const PATIENCE: Duration = Duration::from_secs(180);
 /// So many callers send at a time.
 const CALLERS: usize = 16;
 /// Of every instance.
@@ -120,7 +119,7 @@ impl<'a> Fleet<'a> {
     /// nobody was told of one that is not there. Returns how many there are.
     pub async fn check(&self, acknowledged: &BTreeSet<u64>) -> usize {
         let rows = self.rows().await;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while !is_all_over(&rows).await {
             assert!(Instant::now() < deadline, "{}\n{}", self.what_is_left(&rows).await, self.printed());
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -246,11 +245,11 @@ impl Load {
 
     /// Waits until so many have been acknowledged.
     pub async fn reaches(&self, count: usize) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.acknowledged() < count {
-            assert!(Instant::now() < deadline, "only {} requests are acknowledged", self.acknowledged());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until(
+            async || self.acknowledged() >= count,
+            || format!("only {} requests are acknowledged", self.acknowledged()),
+        )
+        .await;
     }
 }
 

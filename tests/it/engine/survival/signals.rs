@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use entity::Table;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use super::load::{Fleet, is_all_over};
 use crate::databases::Kind;
 use crate::rows::Rows;
 use crate::server::on_databases;
+use crate::wait::until;
 
 /// The default of `SIDEHOOK_GRACE`, and a little for ending after it.
 const GRACE: Duration = Duration::from_secs(25);
-/// How long others may take to notice, and to end what they have taken over.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// One instance after the other is replaced while requests come in.
 #[tokio::test(flavor = "multi_thread")]
@@ -62,16 +61,17 @@ async fn an_instance_that_was_paused_for_too_long_writes_nothing_more_and_ends()
         fleet.pause(0).await;
         let rows = fleet.rows().await;
         let taken = format!("SELECT COUNT(*) FROM {} WHERE generation = 2", rows.table(Table::Instances));
-        let deadline = Instant::now() + PATIENCE;
-        while rows.number(&taken).await == 0 {
-            assert!(Instant::now() < deadline, "nobody takes over:\n{}", fleet.instances[1].printed());
-            sleep(Duration::from_millis(100)).await;
-        }
+        until(
+            async || rows.number(&taken).await != 0,
+            || format!("nobody takes over:\n{}", fleet.instances[1].printed()),
+        )
+        .await;
         sending.load.reaches(300).await;
-        while !is_all_over(&rows).await {
-            assert!(Instant::now() < deadline, "it does not end:\n{}", fleet.instances[1].printed());
-            sleep(Duration::from_millis(100)).await;
-        }
+        until(
+            async || is_all_over(&rows).await,
+            || format!("it does not end:\n{}", fleet.instances[1].printed()),
+        )
+        .await;
         let before = everything(&rows, &fleet).await;
         fleet.instances[0].signal("CONT").await;
         let status = fleet.instances[0].ended().await;

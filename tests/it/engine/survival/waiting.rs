@@ -1,22 +1,17 @@
 //! Executions that wait for a time, while instances come and go or somebody else ends them.
 
-use std::time::Duration;
-
 use chrono::DateTime;
 use entity::Table;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sidehook::store::workflow::NewWorkflow;
-use tokio::time::{Instant, sleep};
 
 use super::load::is_all_over;
 use crate::fixture::{node, workflow};
 use crate::process::Process;
 use crate::rows::Rows;
 use crate::server::{TestServer, client, on_every_database, prepare};
-
-/// How long everything may take in the end.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::wait::until;
 
 /// A time before and a time after a delay.
 fn delayed(key: &str, seconds: u64) -> NewWorkflow {
@@ -32,17 +27,8 @@ async fn post(process: &Process, key: &str) {
 
 /// The only execution of a workflow, once it has a timer.
 async fn waits(rows: &Rows, hook: &NewWorkflow) -> i64 {
-    until(rows, "it does not wait", async || rows.count(Table::Timers).await > 0).await;
+    until(async || rows.count(Table::Timers).await > 0, || "it does not wait".to_owned()).await;
     rows.executions(hook.id).await[0]["id"].as_i64().expect("an id")
-}
-
-async fn until(rows: &Rows, otherwise: &str, is_so: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so().await {
-        let leases = rows.count(Table::Leases).await;
-        assert!(Instant::now() < deadline, "{otherwise}; {leases} leases");
-        sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// Nodes with the statuses of their jobs.
@@ -75,7 +61,7 @@ async fn a_delay_survives_all_instances_and_ends_once() {
             assert_eq!(rows.executions(hook.id).await[0]["status"], 0);
             let others =
                 [Process::serve(&database, &settings).await, Process::serve(&database, &settings).await];
-            until(&rows, &others[0].printed(), async || is_all_over(&rows).await).await;
+            until(async || is_all_over(&rows).await, || others[0].printed()).await;
             let jobs = rows.jobs(id).await;
             assert_eq!(nodes(&jobs), [("before", 1), ("wait", 1), ("after", 1)]);
             assert_eq!(jobs[1]["result"], 5000);
@@ -103,18 +89,19 @@ async fn nothing_is_kept_of_a_delay_whose_execution_is_cancelled_or_deleted() {
                 let condition = format!("{column} = {id} AND {status} = {open}");
                 server.execute(&format!("UPDATE {table} SET {status} = -3 WHERE {condition}")).await;
             }
-            until(&server, "a cancelled execution keeps its lease", async || is_all_over(&server).await)
+            until(async || is_all_over(&server).await, || "a cancelled execution keeps its lease".to_owned())
                 .await;
             assert_eq!(nodes(&server.jobs(id).await), [("before", 1), ("wait", -3)], "{mode:?}");
             assert_eq!(server.executions(hook.id).await[0]["status"], -3);
 
             assert_eq!(server.post("k", &json!({})).await.status(), 200);
-            until(&server, "it does not wait", async || server.count(Table::Timers).await > 0).await;
+            until(async || server.count(Table::Timers).await > 0, || "it does not wait".to_owned()).await;
             for (table, column) in [(Table::Executions, "id"), (Table::Jobs, "executionId")] {
                 let (table, column) = (server.table(table), server.quoted(column));
                 server.execute(&format!("DELETE FROM {table} WHERE {column} <> {id}")).await;
             }
-            until(&server, "a deleted execution keeps its lease", async || is_all_over(&server).await).await;
+            until(async || is_all_over(&server).await, || "a deleted execution keeps its lease".to_owned())
+                .await;
             assert_eq!((server.count(Table::Executions).await, server.count(Table::Jobs).await), (1, 2));
             server.stop().await;
         })
@@ -142,10 +129,8 @@ async fn a_loop_goes_on_while_the_losers_of_its_races_wait() {
         let hook = workflow("k", false, &json!({}), &nodes_of_hook);
         server.add(&hook).await;
         assert_eq!(server.post("k", &json!({})).await.status(), 200);
-        until(&server, "it does not end", async || {
-            !server.executions(hook.id).await.is_empty() && is_all_over(&server).await
-        })
-        .await;
+        let is_over = async || !server.executions(hook.id).await.is_empty() && is_all_over(&server).await;
+        until(is_over, || "it does not end".to_owned()).await;
         let execution = &server.executions(hook.id).await[0];
         assert_eq!(execution["status"], 1, "{execution}");
         let jobs = server.jobs(execution["id"].as_i64().expect("an id")).await;
@@ -175,7 +160,7 @@ async fn delays_of_no_length_end_once() {
         let send = async |_| server.post("k", &json!({})).await.status().as_u16();
         let statuses = join_all((0..EXECUTIONS).map(send)).await;
         assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
-        until(&server, "not all end", async || is_all_over(&server).await).await;
+        until(async || is_all_over(&server).await, || "not all end".to_owned()).await;
         let jobs = server.jobs_by_execution(hook.id).await;
         assert_eq!(jobs.len(), EXECUTIONS);
         let expected = [vec![("loop", 1)], vec![("wait", 1); ROUNDS], vec![("last", 1)]].concat();
