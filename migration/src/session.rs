@@ -13,9 +13,10 @@ use crate::MigrationError;
 const LOCK_POSTGRES: &str =
     "SET LOCAL lock_timeout = '60s'; SELECT pg_advisory_xact_lock(8316288573622939499)";
 
-/// Waits at most a minute. Names of locks are per server and hold 64 characters.
-const LOCK_MYSQL: &str = "SELECT GET_LOCK(SHA1(CONCAT(DATABASE(), '/sidehook_migrations')), 60) AS locked";
-const UNLOCK_MYSQL: &str = "DO RELEASE_LOCK(SHA1(CONCAT(DATABASE(), '/sidehook_migrations')))";
+/// Waits at most a minute. Names of locks are per server and hold 64 characters; MySQL 9 has no shorter hash.
+const LOCK_MYSQL: &str =
+    "SELECT GET_LOCK(SHA2(CONCAT(DATABASE(), '/sidehook_migrations'), 256), 60) AS locked";
+const UNLOCK_MYSQL: &str = "DO RELEASE_LOCK(SHA2(CONCAT(DATABASE(), '/sidehook_migrations'), 256))";
 
 /// A transaction during which no other process migrates the same database.
 ///

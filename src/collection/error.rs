@@ -38,6 +38,7 @@ pub(super) fn parent(answer: &dyn DatabaseError) -> (String, Object) {
     }
     if let Some(err) = answer.try_downcast_ref::<MySqlDatabaseError>() {
         let properties = [
+            ("code", mysql_code(err.number()).map_or(Value::Undefined, Value::from)),
             ("errno", Value::from(i32::from(err.number()))),
             ("sqlState", err.code().unwrap_or_default().into()),
             ("sqlMessage", err.message().into()),
@@ -51,6 +52,20 @@ pub(super) fn parent(answer: &dyn DatabaseError) -> (String, Object) {
         return (format!("{code}: {}", answer.message()), properties.into_iter().collect());
     }
     (answer.message().to_owned(), Object::new())
+}
+
+/// The numbers of MySQL's and MariaDB's errors with their symbols, a line each, as the documentation of both servers and
+/// mysql2's `lib/constants/errors.js` have them.
+const MYSQL_ERRORS: &str = include_str!("mysql_errors.txt");
+
+/// The symbol of an error, such as `ER_PARSE_ERROR`, which mysql2 gives as its `code`.
+fn mysql_code(number: u16) -> Option<&'static str> {
+    let number = number.to_string();
+    MYSQL_ERRORS
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .find(|(n, _)| *n == number)
+        .map(|(_, code)| code)
 }
 
 fn postgres(err: &PgDatabaseError) -> Object {

@@ -120,7 +120,9 @@ impl Store {
                 format!("COALESCE(md5(string_agg({row}, '' ORDER BY {row})), '')")
             }
             _ => {
-                let row = format!("md5(concat_ws(char(31), {}))", columns.replace("CHR0", "char(30)"));
+                // The only hash that MySQL 9 has left.
+                let columns = columns.replace("CHR0", "char(30)");
+                let row = format!("sha2(concat_ws(char(31), {columns}), 256)");
                 let half = |start| format!("COALESCE(SUM(CONV(SUBSTR({row}, {start}, 12), 16, 10)), 0)");
                 format!("CONCAT(COUNT(*), '-', {}, '-', {})", half(1), half(13))
             }

@@ -24,9 +24,9 @@ impl Rows {
         self.store.insert_workflow(workflow, now).await.expect("the workflow is inserted");
     }
 
-    /// Waits until a workflow has so many executions and none of them is open, at most `patience`.
-    pub async fn settled(&self, workflow_id: i64, count: usize, patience: Duration) -> Vec<Value> {
-        let deadline = tokio::time::Instant::now() + patience;
+    /// Waits until a workflow has so many executions and none of them is open, at most `timeout`.
+    pub async fn settled(&self, workflow_id: i64, count: usize, timeout: Duration) -> Vec<Value> {
+        let deadline = tokio::time::Instant::now() + timeout;
         loop {
             let executions = self.executions(workflow_id).await;
             let is_open = |row: &Value| matches!(row["status"].as_i64(), None | Some(0));
@@ -183,6 +183,7 @@ impl Rows {
         let backend = self.store.codec.backend();
         let columns = fields.iter().map(|field| match (backend, JSON.contains(field)) {
             (DbBackend::Postgres, true) => format!("{}::text", self.quoted(field)),
+            (DbBackend::MySql, true) => format!("CAST({} AS char)", self.quoted(field)),
             _ => self.quoted(field),
         });
         columns.collect::<Vec<_>>().join(", ")

@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use entity::Table;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -19,8 +20,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::databases::{Kind, TestDatabase};
+use crate::databases::{Kind, Product, TestDatabase};
 use crate::rows::Rows;
+use crate::wait::until;
 
 pub struct TestServer {
     /// Such as `http://127.0.0.1:40123`.
@@ -30,7 +32,7 @@ pub struct TestServer {
     rows: Rows,
     pub client: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
-    serving: JoinHandle<anyhow::Result<()>>,
+    serving: Option<JoinHandle<anyhow::Result<()>>>,
 }
 
 /// The configuration of a test, over the environment of its database.
@@ -47,19 +49,19 @@ pub async fn prepare(database: &TestDatabase, settings: &[(&str, &str)]) -> Stor
     store
 }
 
-/// Runs a test on a fresh database of every kind that can be had, all at the same time.
+/// Runs a test on a fresh database of every product that can be had, all at the same time.
 pub async fn on_every_database(test: impl AsyncFn(TestDatabase)) {
     on_databases(&Kind::ALL, test).await;
 }
 
 /// The same on some kinds only.
 pub async fn on_databases(kinds: &[Kind], test: impl AsyncFn(TestDatabase)) {
-    let run = async |kind: Kind| {
-        let Some(database) = TestDatabase::create(kind).await else { return };
+    let run = async |product: Product| {
+        let Some(database) = TestDatabase::create_on(product).await else { return };
         let outcome = AssertUnwindSafe(test(database)).catch_unwind().await;
-        assert!(outcome.is_ok(), "the test fails on {kind}");
+        assert!(outcome.is_ok(), "the test fails on {product}");
     };
-    join_all(kinds.iter().map(|kind| run(*kind))).await;
+    join_all(kinds.iter().flat_map(|kind| Product::of(*kind)).map(run)).await;
 }
 
 /// A client that needs no proxy.
@@ -95,13 +97,21 @@ impl TestServer {
             }
         });
         let rows = Rows { store: app.store.clone() };
-        Self { url, rows, app, _control: control, client: client(), stop: Some(stop), serving }
+        Self { url, rows, app, _control: control, client: client(), stop: Some(stop), serving: Some(serving) }
     }
 
-    /// Stops as SIGTERM does.
-    pub async fn stop(mut self) {
+    /// Stops as SIGTERM does, once no execution is owned, queued or waiting: what is left then was forgotten.
+    pub async fn stop(self) {
+        let is_idle = async || self.count(Table::Leases).await == 0 && self.count(Table::Timers).await == 0;
+        until(is_idle, || "leases or timers are left".to_owned()).await;
+        self.stop_in_the_middle().await;
+    }
+
+    /// Stops as SIGTERM does, with executions that go on elsewhere, or without a database.
+    pub async fn stop_in_the_middle(mut self) {
         drop(self.stop.take());
-        self.serving.await.expect("the server does not panic").expect("the server stops cleanly");
+        let serving = self.serving.take().expect("a server is stopped once");
+        serving.await.expect("the server does not panic").expect("the server stops cleanly");
     }
 
     pub fn trigger_url(&self, key: &str) -> String {

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 /// Names the folder with the case files where it is not the default one.
 const FOLDER_VARIABLE: &str = "SIDEHOOK_CONFORMANCE";
-const DEFAULT_FOLDER: &str = "../shared/conformance/cases";
+const DEFAULT_FOLDER: &str = "../shared/conformance";
 
 /// Engines that evaluate an expression; anything else is evaluated without one.
 const EVALUATORS: [&str; 3] = ["math.js", "formula.js", "string"];
@@ -111,17 +111,21 @@ pub fn load(echo_url: &str) -> Result<Option<Vec<Case>>> {
         return Ok(None);
     }
     let folder = named.map_or(default, PathBuf::from);
-    let entries = fs::read_dir(&folder).with_context(|| {
-        format!(
-            "cannot read the conformance cases in {}; {FOLDER_VARIABLE} names the folder that holds them",
-            folder.display()
-        )
-    })?;
-    let mut cases = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "json") {
-            cases.push(Case::read(&path, echo_url).with_context(|| path.display().to_string())?);
+    let (mut folders, mut cases) = (vec![folder.clone()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(&folder).with_context(|| {
+            format!(
+                "cannot read the conformance cases in {}; {FOLDER_VARIABLE} names the folder that holds them",
+                folder.display()
+            )
+        })?;
+        for entry in entries {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "json") {
+                cases.push(Case::read(&path, echo_url).with_context(|| path.display().to_string())?);
+            }
         }
     }
     ensure!(!cases.is_empty(), "there are no conformance cases in {}", folder.display());

@@ -14,7 +14,7 @@ use sidehook::clock::{Clock, SystemClock};
 use sidehook::store::workflow::NewWorkflow;
 
 use self::case::{Case, Request};
-use crate::databases::{Kind, TestDatabase};
+use crate::databases::{Product, TestDatabase};
 use crate::echo;
 use crate::fixture::{self, Node};
 use crate::server::TestServer;
@@ -25,21 +25,26 @@ const MISSING: &[&str] = &[];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cases_leave_what_nocobase_left_on_sqlite() {
-    run_all(Kind::Sqlite).await;
+    run_all(Product::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cases_leave_what_nocobase_left_on_postgres() {
-    run_all(Kind::Postgres).await;
+    run_all(Product::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cases_leave_what_nocobase_left_on_mariadb() {
+    run_all(Product::Mariadb).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cases_leave_what_nocobase_left_on_mysql() {
-    run_all(Kind::Mysql).await;
+    run_all(Product::Mysql).await;
 }
 
-async fn run_all(kind: Kind) {
-    let Some(database) = TestDatabase::create(kind).await else { return };
+async fn run_all(product: Product) {
+    let Some(database) = TestDatabase::create_on(product).await else { return };
     let echo = echo::start().await.expect("the echo server starts");
     let Some(cases) = case::load(&echo.base_url).expect("the cases load") else { return };
     let server = TestServer::start(&database).await;
@@ -53,7 +58,7 @@ async fn run_all(kind: Kind) {
             missing.into_iter().for_each(|name| *left_out.entry(name).or_default() += 1);
             continue;
         }
-        if let Some(reason) = tables::left_out(case, kind) {
+        if let Some(reason) = tables::left_out(case, product) {
             *not_here.entry(reason).or_default() += 1;
             continue;
         }
@@ -65,11 +70,16 @@ async fn run_all(kind: Kind) {
         }
     }
     eprintln!(
-        "{kind}: {passed} of {} cases pass; left out for missing node types: {left_out:?}, on this database: \
+        "{product}: {passed} of {} cases pass; left out for missing node types: {left_out:?}, on this database: \
          {not_here:?}",
         cases.len()
     );
-    assert!(failures.is_empty(), "{} cases differ on {kind}:\n\n{}", failures.len(), failures.join("\n\n"));
+    assert!(
+        failures.is_empty(),
+        "{} cases differ on {product}:\n\n{}",
+        failures.len(),
+        failures.join("\n\n")
+    );
     assert!(passed > 0, "no case was run");
     server.stop().await;
 }
@@ -86,8 +96,8 @@ async fn run(server: &TestServer, case: &Case) -> Vec<String> {
     for (i, request) in case.requests.iter().enumerate() {
         responses.push(send(server, &case.name, request).await);
         if !case.sync {
-            let patience = Duration::from_secs(request.wait.unwrap_or(case.wait));
-            server.settled(workflow.id, i + 1, patience).await;
+            let timeout = Duration::from_secs(request.wait.unwrap_or(case.wait));
+            server.settled(workflow.id, i + 1, timeout).await;
         }
     }
     let mut found = rows(server, &workflow).await;

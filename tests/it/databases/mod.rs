@@ -1,12 +1,13 @@
-//! Databases for tests: each test has a fresh, empty one of its own. SQLite is a file; PostgreSQL and MariaDB are
-//! databases on a server that all tests of the process share. It is started from the installed programs when first
-//! asked for and goes when the process goes, unless `TEST_POSTGRES_URL` or `TEST_MYSQL_URL` names another one.
-//! What is in a database is up to the tests.
+//! Databases for tests: each test has a fresh, empty one of its own. SQLite is a file; those of PostgreSQL, MariaDB
+//! and MySQL are on a server that all tests of the process share. It is started from the installed programs when first
+//! asked for and goes when the process goes, unless `TEST_POSTGRES_URL`, `TEST_MARIADB_URL` or `TEST_MYSQL_URL` names
+//! another one. What is in a database is up to the tests.
 
 mod account;
 mod daemon;
 mod installed;
 mod mariadb;
+mod mysql;
 mod postgres;
 mod server;
 
@@ -27,11 +28,12 @@ use tokio::sync::OnceCell;
 pub use server::Server;
 
 /// How long a server may take to accept a connection, or to drop a database.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Makes it a failure when a kind of database cannot be had; otherwise its tests have nothing to do.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Makes it a failure when a database cannot be had, otherwise its tests have nothing to do: with `1` for those that
+/// Debian has, with `all` for MySQL, too.
 const REQUIRE_VARIABLE: &str = "SIDEHOOK_REQUIRE_DATABASES";
 
-/// The databases that a NocoBase runs on. MariaDB goes as MySQL.
+/// The dialects that a NocoBase speaks. MariaDB goes as MySQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Sqlite,
@@ -58,9 +60,47 @@ impl fmt::Display for Kind {
     }
 }
 
+/// What can be installed. Two of them are `Kind::Mysql`, and differ: in JSON, for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Product {
+    Sqlite,
+    Postgres,
+    Mariadb,
+    Mysql,
+}
+
+impl Product {
+    pub const ALL: [Self; 4] = [Self::Sqlite, Self::Postgres, Self::Mariadb, Self::Mysql];
+
+    /// Those of a kind; the first one is taken where a test wants just one.
+    pub fn of(kind: Kind) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |product| product.kind() == kind)
+    }
+
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Sqlite => Kind::Sqlite,
+            Self::Postgres => Kind::Postgres,
+            Self::Mariadb | Self::Mysql => Kind::Mysql,
+        }
+    }
+}
+
+impl fmt::Display for Product {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+            Self::Mariadb => "MariaDB",
+            Self::Mysql => "MySQL",
+        })
+    }
+}
+
 /// A fresh, empty database. It goes when this is dropped.
 pub struct TestDatabase {
     pub kind: Kind,
+    pub product: Product,
     /// As sea-orm takes it.
     pub url: String,
     place: Place,
@@ -79,31 +119,36 @@ impl TestDatabase {
     /// None when this kind cannot be had on this machine, which is said once on standard error; a panic instead
     /// with `SIDEHOOK_REQUIRE_DATABASES=1`.
     pub async fn create(kind: Kind) -> Option<Self> {
-        let created = match shared_server(kind).await {
+        Self::create_on(Product::of(kind).next()?).await
+    }
+
+    /// The same for one of several products of a kind.
+    pub async fn create_on(product: Product) -> Option<Self> {
+        let created = match shared_server(product).await {
             None => Self::in_folder(),
-            Some(Ok(shared)) => Self::on_server(kind, &shared.url, Place::Shared(shared)).await,
+            Some(Ok(shared)) => Self::on_server(product, &shared.url, Place::Shared(shared)).await,
             Some(Err(reason)) => {
-                unavailable(kind, reason);
+                unavailable(product, reason);
                 return None;
             }
         };
-        Some(created.unwrap_or_else(|error| panic!("cannot create a {kind} database: {error:#}")))
+        Some(created.unwrap_or_else(|error| panic!("cannot create a {product} database: {error:#}")))
     }
 
     fn in_folder() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("sidehook-sqlite-").tempdir()?;
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("nocobase.sqlite").display());
-        Ok(Self { kind: Kind::Sqlite, url, place: Place::Folder(folder) })
+        Ok(Self { kind: Kind::Sqlite, product: Product::Sqlite, url, place: Place::Folder(folder) })
     }
 
-    async fn on_server(kind: Kind, server: &Url, place: Place) -> Result<Self> {
+    async fn on_server(product: Product, server: &Url, place: Place) -> Result<Self> {
         let name = format!("sh_{:016x}", rand::random::<u64>());
         // The other template may hold things of its owner's where the server was given.
-        let template = if kind == Kind::Postgres { " TEMPLATE template0" } else { "" };
+        let template = if product == Product::Postgres { " TEMPLATE template0" } else { "" };
         execute(server.as_str(), &format!("CREATE DATABASE {name}{template}")).await?;
         let mut url = server.clone();
         url.set_path(&name);
-        Ok(Self { kind, url: url.into(), place })
+        Ok(Self { kind: product.kind(), product, url: url.into(), place })
     }
 
     /// NocoBase's `DB_*` settings for this database.
@@ -147,7 +192,7 @@ impl Drop for TestDatabase {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime
                 .block_on(async {
-                    tokio::time::timeout(PATIENCE, execute(server.url.as_str(), &statement)).await
+                    tokio::time::timeout(TIMEOUT, execute(server.url.as_str(), &statement)).await
                 })?
                 .map_err(io::Error::other)
         });
@@ -169,19 +214,21 @@ struct SharedServer {
 
 /// None for SQLite, which has no server. An error says why there is none and what to do about it; it is kept, so
 /// that only the first test waits for a server that doesn't start.
-async fn shared_server(kind: Kind) -> Option<Result<&'static SharedServer, &'static str>> {
+async fn shared_server(product: Product) -> Option<Result<&'static SharedServer, &'static str>> {
     type Shared = OnceCell<Result<SharedServer, String>>;
     static POSTGRES: Shared = OnceCell::const_new();
+    static MARIADB: Shared = OnceCell::const_new();
     static MYSQL: Shared = OnceCell::const_new();
-    let (cell, variable) = match kind {
-        Kind::Sqlite => return None,
-        Kind::Postgres => (&POSTGRES, "TEST_POSTGRES_URL"),
-        Kind::Mysql => (&MYSQL, "TEST_MYSQL_URL"),
+    let (cell, variable) = match product {
+        Product::Sqlite => return None,
+        Product::Postgres => (&POSTGRES, "TEST_POSTGRES_URL"),
+        Product::Mariadb => (&MARIADB, "TEST_MARIADB_URL"),
+        Product::Mysql => (&MYSQL, "TEST_MYSQL_URL"),
     };
     let shared = cell
         .get_or_init(async || match env::var(variable).ok().filter(|url| !url.is_empty()) {
             Some(url) => given(&url).await.map_err(|error| format!("{variable} is of no use: {error}")),
-            None => started(kind).await.map_err(|error| format!("{variable} is not set, and {error:#}")),
+            None => started(product).await.map_err(|error| format!("{variable} is not set, and {error:#}")),
         })
         .await;
     Some(shared.as_ref().map_err(String::as_str))
@@ -193,18 +240,19 @@ async fn given(url: &str) -> Result<SharedServer> {
     Ok(SharedServer { url, started: None })
 }
 
-async fn started(kind: Kind) -> Result<SharedServer> {
-    let server = Server::launch(kind, false).await?;
+async fn started(product: Product) -> Result<SharedServer> {
+    let server = Server::launch(product, false).await?;
     Ok(SharedServer { url: server.admin_url()?, started: Some(server) })
 }
 
 /// Written past the capture of the test harness, so that it is seen although the test passes.
-fn unavailable(kind: Kind, reason: &str) {
-    static NAMED: [Once; Kind::ALL.len()] = [const { Once::new() }; Kind::ALL.len()];
-    let text = format!("no {kind} database for tests: {reason}");
-    let required = env::var_os(REQUIRE_VARIABLE).is_some_and(|value| value == "1");
+fn unavailable(product: Product, reason: &str) {
+    static NAMED: [Once; Product::ALL.len()] = [const { Once::new() }; Product::ALL.len()];
+    let text = format!("no {product} database for tests: {reason}");
+    let required = env::var(REQUIRE_VARIABLE).unwrap_or_default();
+    let required = required == "all" || (required == "1" && product != Product::Mysql);
     assert!(!required, "{text} ({REQUIRE_VARIABLE} is set)");
-    NAMED[kind as usize].call_once(|| {
+    NAMED[product as usize].call_once(|| {
         let _ = writeln!(io::stderr(), "{text}; its tests do nothing");
     });
 }
@@ -217,7 +265,7 @@ async fn execute(url: &str, statement: &str) -> Result<(), DbErr> {
 
 async fn connect(url: &str) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
-    options.max_connections(1).connect_timeout(PATIENCE).sqlx_logging(false);
+    options.max_connections(1).connect_timeout(TIMEOUT).sqlx_logging(false);
     Database::connect(options).await
 }
 
@@ -229,9 +277,9 @@ mod tests {
 
     #[tokio::test]
     async fn every_test_has_an_empty_database_of_its_own() {
-        for kind in Kind::ALL {
-            let Some(first) = TestDatabase::create(kind).await else { continue };
-            let Some(second) = TestDatabase::create(kind).await else { continue };
+        for product in Product::ALL {
+            let Some(first) = TestDatabase::create_on(product).await else { continue };
+            let Some(second) = TestDatabase::create_on(product).await else { continue };
             for database in [&first, &second] {
                 execute(&database.url, "CREATE TABLE t (n int)").await.unwrap();
             }
@@ -241,25 +289,25 @@ mod tests {
 
     #[tokio::test]
     async fn dropped_database_is_gone_although_a_connection_is_open() {
-        for kind in [Kind::Postgres, Kind::Mysql] {
-            let Some(database) = TestDatabase::create(kind).await else { continue };
+        for product in [Product::Postgres, Product::Mariadb, Product::Mysql] {
+            let Some(database) = TestDatabase::create_on(product).await else { continue };
             let url = database.url.clone();
             let _open = connect(&url).await.unwrap();
             drop(database);
             let begin = Instant::now();
             while connect(&url).await.is_ok() {
-                assert!(begin.elapsed() < PATIENCE, "{kind}");
+                assert!(begin.elapsed() < TIMEOUT, "{product}");
             }
         }
     }
 
     #[tokio::test]
     async fn env_holds_the_settings_of_the_database() {
-        for kind in Kind::ALL {
-            let Some(database) = TestDatabase::create(kind).await else { continue };
+        for product in Product::ALL {
+            let Some(database) = TestDatabase::create_on(product).await else { continue };
             let env = database.env();
             let get = |name: &str| env.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-            assert_eq!(get("DB_DIALECT"), Some(kind.name()));
+            assert_eq!(get("DB_DIALECT"), Some(product.kind().name()));
             if let Some(storage) = get("DB_STORAGE") {
                 assert_eq!(database.url, format!("sqlite://{storage}?mode=rwc"));
                 continue;

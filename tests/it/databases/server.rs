@@ -1,4 +1,4 @@
-//! A database server of our own, PostgreSQL or MariaDB, on a free port of the loopback interface. Tests that stop
+//! A database server of our own on a free port of the loopback interface. Tests that stop
 //! their server start one for themselves.
 
 use std::net::{Ipv4Addr, TcpListener};
@@ -13,8 +13,9 @@ use tokio::net::TcpStream;
 
 use super::daemon::Daemon;
 use super::mariadb::MARIADB;
+use super::mysql::MYSQL;
 use super::postgres::POSTGRES;
-use super::{Kind, Place, TestDatabase, connect, unavailable};
+use super::{Kind, Place, Product, TestDatabase, connect, unavailable};
 
 /// May do anything on its server.
 pub const USER: &str = "sidehook";
@@ -22,9 +23,9 @@ pub const USER: &str = "sidehook";
 pub const MAX_CONNECTIONS: u16 = 300;
 
 /// How long a server may take to accept connections, recovery after a crash included.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What the two servers do in their own ways.
+/// What the servers do in their own ways.
 pub struct Software {
     pub name: &'static str,
     /// Of its URLs, as sea-orm takes them.
@@ -52,7 +53,7 @@ pub struct Settings {
 
 /// A running or stopped server. It goes, with its data, when this is dropped or this process ends.
 pub struct Server {
-    kind: Kind,
+    product: Product,
     software: &'static Software,
     settings: Settings,
     password: String,
@@ -62,20 +63,22 @@ pub struct Server {
 impl Server {
     /// Starts a new, empty server for one test. None when it cannot be had, as with `TestDatabase::create`.
     pub async fn start(kind: Kind, durable: bool) -> Option<Self> {
-        match Self::launch(kind, durable).await {
+        let product = Product::of(kind).next()?;
+        match Self::launch(product, durable).await {
             Ok(server) => Some(server),
             Err(error) => {
-                unavailable(kind, &format!("{error:#}"));
+                unavailable(product, &format!("{error:#}"));
                 None
             }
         }
     }
 
-    pub(super) async fn launch(kind: Kind, durable: bool) -> Result<Self> {
-        let software = match kind {
-            Kind::Sqlite => bail!("SQLite has no server"),
-            Kind::Postgres => &POSTGRES,
-            Kind::Mysql => &MARIADB,
+    pub(super) async fn launch(product: Product, durable: bool) -> Result<Self> {
+        let software = match product {
+            Product::Sqlite => bail!("SQLite has no server"),
+            Product::Postgres => &POSTGRES,
+            Product::Mariadb => &MARIADB,
+            Product::Mysql => &MYSQL,
         };
         let mut daemon = Daemon::new(software.name, software.kill_signal, &software.accounts)?;
         // Other users of the machine must not get in: whoever rules the server can run programs as its user.
@@ -83,7 +86,7 @@ impl Server {
         let set_up = (software.set_up)(&daemon, &password)?;
         daemon.run(set_up).await?;
         let settings = Settings { port: free_port()?, durable };
-        let mut server = Self { kind, software, settings, password, daemon };
+        let mut server = Self { product, software, settings, password, daemon };
         server.start_again().await?;
         Ok(server)
     }
@@ -96,7 +99,7 @@ impl Server {
 
     /// A new, empty database on this server.
     pub async fn create_database(&self) -> Result<TestDatabase> {
-        TestDatabase::on_server(self.kind, &self.admin_url()?, Place::Private).await
+        TestDatabase::on_server(self.product, &self.admin_url()?, Place::Private).await
     }
 
     pub(super) fn admin_url(&self) -> Result<Url> {
@@ -116,7 +119,7 @@ impl Server {
     }
 
     async fn accepts_connections(&mut self) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             if let Some(status) = self.daemon.ended()? {
                 bail!("the server ended with {status}:\n{}", self.daemon.log());
