@@ -38,6 +38,11 @@ const END: &str = "br";
 
 /// Whether the text holds nothing but elements, attributes and addresses that NocoBase leaves alone.
 pub(super) fn is_safe(text: &str) -> bool {
+    // To the parser `<ſ` is text, but who changes the case of letters makes a tag of it.
+    let begins_oddly = |rest: &str| rest.starts_with(|c: char| !c.is_ascii() && c.is_alphabetic());
+    if text.split('<').skip(1).any(begins_oddly) {
+        return false;
+    }
     let input = BufferQueue::default();
     input.push_back(StrTendril::from(format!("{text}<{END}>")));
     let tokenizer = Tokenizer::new(Judge::default(), TokenizerOpts::default());

@@ -63,7 +63,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Circles of files that are still to be opened, with all files of each. A line that names no circle any more has to
 /// go.
-const CIRCLES: &[&[&str]] = &[&["collection/write/save.rs", "collection/write/user.rs"]];
+const CIRCLES: &[&[&str]] = &[];
 
 /// Lines of code, without blank ones, comments and tests.
 const LONGEST_FILE: usize = 400;
