@@ -117,7 +117,7 @@ impl Node for Loop {
         if branch_status != RESOLVED && !self.exits_by(2.0) {
             return Ok(match self.exit.is_truthy() {
                 true => settle(cx, job, RESOLVED, Some(progress.result(Some("broken")))),
-                false => settle(cx, job, branch_status, None),
+                false => settle(cx, job, branch_status, Some(progress.result(None))),
             });
         }
         progress.done += 1.0;

@@ -324,6 +324,8 @@ impl Run {
             return Effect::CloseScopes;
         }
         self.waits.clear();
+        // Also those that have not changed since they were written: nobody else looks for them.
+        self.journal.abort_pending();
         self.journal.show_hidden();
         self.ended.get_or_insert(ABORTED);
         (self.next, self.stage) = (None, Stage::Over);
