@@ -59,8 +59,10 @@ async function start({ workflow, node, status = 1, later = 1, syncTimeout = '1s'
   });
   const app = { environment: { getVariables: () => ({}) }, db: { getRepository: repository } };
   const parse = (value: unknown) => (scope: any) => (value === '{{a}}' ? scope.$context.body.a : value);
+  const lines: string[] = [];
   const local = new LocalWebhook({
     app: app as never,
+    log: { warn: (line) => void lines.push(line) },
     workflow: plugin,
     instruction,
     parse,
@@ -68,7 +70,7 @@ async function start({ workflow, node, status = 1, later = 1, syncTimeout = '1s'
     syncTimeout,
   });
   const url = await serve(async (request, response) => send(response, await local.handle('k', request)));
-  return { url, events };
+  return { url, events, lines };
 }
 
 const post = (url: URL, body: unknown = { a: 1, b: 2 }, headers = {}) =>
@@ -144,6 +146,23 @@ test.each([
   expect(response.status).toBe(status);
   expect(((await response.json()) as { errors: { message: string }[] }).errors[0]?.message).toBeTruthy();
   expect(events).toEqual([]);
+});
+
+test('lets nobody in where only sidehook keeps to the settings, and says so once', async () => {
+  for (const sidehook of [
+    { signature: { scheme: 'github', secret: 's' } },
+    { methods: ['GET'] },
+    { later: 1 },
+  ]) {
+    const { url, events, lines } = await start({ workflow: { config: { sidehook } } });
+    for (let round = 0; round < 2; round++) expect((await post(url)).status).toBe(503);
+    expect(events).toEqual([]);
+    expect(lines).toEqual([expect.stringContaining('SIDEHOOK_URL')]);
+  }
+  const { url, lines } = await start({
+    workflow: { config: { sidehook: { context: 'full', path: 'a/:b' } } },
+  });
+  expect([(await post(url)).status, lines]).toEqual([200, []]);
 });
 
 test('refuses a body that turns out to be too large', async () => {

@@ -1,7 +1,7 @@
 // The configurations of the trigger and of the response node: what NocoBase may store. The forms check the same
 // and translate what is found, so the texts stand in src/locale too.
 
-import { isObject, USABLE } from './extensions';
+import { isObject, HARMLESS } from './extensions';
 import type { Faults } from './nocobase';
 
 export { isObject };
@@ -52,8 +52,8 @@ export function validateResponse(config: unknown): Faults {
 
 /** As far as they have fields in the form: what another version may know is stored, and lets nobody in until then. */
 function checkExtensions(sidehook: Record<string, unknown>, faults: Record<string, string>) {
-  if (!USABLE.context(sidehook.context)) faults['sidehook.context'] = 'Only "full" is known here.';
-  if (!USABLE.path(sidehook.path)) faults['sidehook.path'] = 'The path has to look like orders/:id.';
+  if (!HARMLESS.context(sidehook.context)) faults['sidehook.context'] = 'Only "full" is known here.';
+  if (!HARMLESS.path(sidehook.path)) faults['sidehook.path'] = 'The path has to look like orders/:id.';
 }
 
 function checkBasicAuthentication(value: unknown, faults: Record<string, string>) {

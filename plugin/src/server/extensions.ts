@@ -1,22 +1,23 @@
-// The members of `sidehook` in a trigger's configuration. What this version does not know, or cannot use, lets nobody
-// in, by the rules of sidehook's `src/webhook/trigger.rs`: it may be meant to keep somebody out.
+// The members of `sidehook` in a trigger's configuration, as far as NocoBase answers by itself. Nearly all of them are
+// sidehook's alone, and here they let nobody in: who is kept out must not depend on who answers.
 
-/** The members that this version knows, each with what it can use. */
-export const USABLE = {
+/** The members that change nothing at who is let in, each with what can be used of it. */
+export const HARMLESS = {
   context: (value: unknown) => value == null || value === 'full',
+  // Nothing is served at it here.
   path: (value: unknown) => !value || isPath(value),
 };
 
-/** Whether everything in it can be used. */
-export function isUsable(sidehook: unknown): boolean {
+/** Whether everything in it can be had from NocoBase alone. */
+export function isServed(sidehook: unknown): boolean {
   if (!sidehook) return true;
   if (!isObject(sidehook)) return false;
   return Object.entries(sidehook).every(
-    ([name, value]) => Object.hasOwn(USABLE, name) && USABLE[name as keyof typeof USABLE](value),
+    ([name, value]) => Object.hasOwn(HARMLESS, name) && HARMLESS[name as keyof typeof HARMLESS](value),
   );
 }
 
-/** `orders/:id`, by the rules of `src/webhook/path.rs`. Here nothing is served at it. */
+/** `orders/:id`, by the rules of `src/webhook/path.rs`. */
 function isPath(path: unknown): boolean {
   if (typeof path !== 'string') return false;
   const segments = path

@@ -63,7 +63,15 @@ export default class PluginSidehook extends Plugin {
       workflow.registerTrigger('webhook', new WebhookTrigger(workflow));
       this.registered.trigger = true;
       const { REQUEST_BODY_LIMIT: bodyLimit, SIDEHOOK_SYNC_TIMEOUT: syncTimeout } = process.env;
-      this.local = new LocalWebhook({ app: this.app, workflow, instruction, parse, bodyLimit, syncTimeout });
+      this.local = new LocalWebhook({
+        app: this.app,
+        log: this.log,
+        workflow,
+        instruction,
+        parse,
+        bodyLimit,
+        syncTimeout,
+      });
     }
     if (!this.isTaken('node', workflow.instructions.get('response'))) {
       workflow.registerInstruction('response', instruction);

@@ -5,7 +5,7 @@ import { CHECKS, type Head } from './admission';
 import { parseBody } from './body';
 import { isObject, type TriggerConfig } from './config';
 import { buildContext } from './context';
-import { isUsable } from './extensions';
+import { isServed } from './extensions';
 import { Refusal } from './refusal';
 
 export interface Incoming {
@@ -39,7 +39,7 @@ export class Intake implements Head {
 
   /** Decides by what comes before the body. */
   admit(): void {
-    if (!isUsable(this.config.sidehook)) {
+    if (!isServed(this.config.sidehook)) {
       throw new Refusal(503, 'The configuration of this webhook cannot be used.');
     }
     for (const check of CHECKS) check(this.config, this);

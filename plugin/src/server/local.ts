@@ -5,8 +5,9 @@ import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bodyLimit, readBody } from './body';
 import { isObject, type TriggerConfig } from './config';
+import { isServed } from './extensions';
 import { Intake } from './intake';
-import type { Application, Execution, Processor, Workflow, WorkflowPlugin } from './nocobase';
+import type { Application, Execution, Id, Logger, Processor, Workflow, WorkflowPlugin } from './nocobase';
 import { Refusal } from './refusal';
 import { type Reply, replyOf, replyOfRefusal, replyOfStatus } from './reply';
 import type { ResponseInstruction } from './response';
@@ -17,6 +18,7 @@ const POLL_MS = 100;
 export interface LocalOptions {
   app: Pick<Application, 'db' | 'environment'>;
   workflow: WorkflowPlugin;
+  log: Pick<Logger, 'warn'>;
   instruction: ResponseInstruction;
   /** Compiles the placeholders of a value: NocoBase's own. */
   parse: (value: unknown) => (scope: object) => unknown;
@@ -27,6 +29,9 @@ export interface LocalOptions {
 }
 
 export class LocalWebhook {
+  /** The versions whose settings only sidehook can keep, as far as the log has said so. */
+  private readonly told = new Set<Id>();
+
   constructor(private readonly options: LocalOptions) {}
 
   /** Handles a request for the workflow of this key; never rejects. */
@@ -45,6 +50,7 @@ export class LocalWebhook {
     const config: TriggerConfig = isObject(workflow.config) ? workflow.config : {};
     const query = (request.url ?? '').split('?').slice(1).join('?');
     const incoming = { method: request.method ?? '', rawHeaders: request.rawHeaders, query };
+    if (!isServed(config.sidehook)) this.tell(workflow);
     const intake = new Intake(config, incoming, bodyLimit(this.options.bodyLimit));
     intake.admit();
     const context = intake.read(await readBody(request, (length) => intake.checkLength(length)));
@@ -56,6 +62,15 @@ export class LocalWebhook {
       if (workflow.type === 'webhook' && workflow.key === key && workflow.enabled) return workflow;
     }
     throw new Refusal(404, 'No enabled webhook workflow has this key.');
+  }
+
+  private tell({ id, key }: Workflow) {
+    if (this.told.has(id)) return;
+    this.told.add(id);
+    this.options.log.warn(
+      `sidehook: the webhook of workflow ${key} lets nobody in: NocoBase alone cannot keep to its settings of ` +
+        'sidehook. Set SIDEHOOK_URL, so that a sidehook answers it',
+    );
   }
 
   private async enqueue(workflow: Workflow, config: TriggerConfig, context: object): Promise<Reply> {
