@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use sidehook::expr::json;
-use sidehook::webhook::body;
+use sidehook::webhook::body::{self, Options};
 use sidehook::webhook::memory::Memory;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -12,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
     let form = Some("multipart/form-data; boundary=x");
     for (content_type, part) in [(form, bytes), (content_type, named.map_or(bytes, |(_, rest)| rest))] {
         let share = Memory::new(64 << 20).share();
-        if let Ok(value) = body::parse(content_type, part, &share) {
+        if let Ok(value) = body::parse(content_type, part, &Options::default(), &share) {
             let _ = json::stringify_or_null(&value);
         }
     }

@@ -45,17 +45,25 @@ pub fn parse_within(text: &[u8], limits: Limits<'_>) -> Result<Value, Fault> {
     let reading = Reading { limits: Some(limits), ..Reading::default() };
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let parsed = reading.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
-    match (reading.exceeded.take(), parsed) {
-        (Some(fault), _) => Err(fault),
-        (None, Err(err)) => Err(Fault::Syntax(err)),
-        (None, Ok(value)) => {
-            if reading.pay() {
-                Ok(value)
-            } else {
-                Err(Fault::OutOfMemory)
-            }
+    reading.finish(parsed)
+}
+
+/// The same for several values one after the other, as in newline-delimited JSON: an array of them.
+pub fn parse_all_within(text: &[u8], limits: Limits<'_>) -> Result<Value, Fault> {
+    let reading = Reading { limits: Some(limits), ..Reading::default() };
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let mut items = Vec::new();
+    // What is left is looked at, not taken.
+    let parsed = loop {
+        if deserializer.end().is_ok() {
+            break Ok(Value::array(items));
         }
-    }
+        match reading.deserialize(&mut deserializer) {
+            Ok(item) => items.push(item),
+            Err(err) => break Err(err),
+        }
+    };
+    reading.finish(parsed)
 }
 
 /// `JSON.stringify(value)`: `None` where that is `undefined`.
@@ -225,6 +233,16 @@ impl Reading<'_> {
     /// Counts what items or members are in, if there are any.
     fn keep(&self, is_empty: bool) {
         self.owed.set(self.owed.get() + if is_empty { 0 } else { ALLOCATION });
+    }
+
+    /// What came of a text.
+    fn finish(&self, parsed: Result<Value, serde_json::Error>) -> Result<Value, Fault> {
+        match (self.exceeded.take(), parsed) {
+            (Some(fault), _) => Err(fault),
+            (None, Err(err)) => Err(Fault::Syntax(err)),
+            (None, Ok(_)) if !self.pay() => Err(Fault::OutOfMemory),
+            (None, Ok(value)) => Ok(value),
+        }
     }
 
     fn pay(&self) -> bool {

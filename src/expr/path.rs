@@ -22,6 +22,11 @@ impl Path {
         &self.text
     }
 
+    /// The names on the way.
+    pub fn segments(&self) -> &[Arc<str>] {
+        &self.segments
+    }
+
     /// lodash's `get(value, path)`: a member named like the whole path wins, otherwise one segment after
     /// the other; undefined as soon as something on the way is missing.
     pub fn get(&self, value: &Value) -> Value {

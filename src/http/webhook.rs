@@ -18,7 +18,6 @@ use crate::engine::Event;
 use crate::expr::{Scope, Value};
 use crate::field;
 use crate::store::recorder::RecordError;
-use crate::webhook::body;
 use crate::webhook::body::qs;
 use crate::webhook::head::{Facts, Head};
 use crate::webhook::intake::{Delivery, Intake};
@@ -226,7 +225,7 @@ async fn receive(intake: Intake<'_>, body: Body, share: &Share) -> Result<Vec<u8
             _ => Refusal::bad_request("The body broke off."),
         })?;
         intake.check_length(bytes.len() + chunk.len())?;
-        share.grow(chunk.len()).map_err(body::out_of_memory)?;
+        share.grow(chunk.len()).map_err(Refusal::out_of_memory)?;
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)

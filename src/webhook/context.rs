@@ -12,6 +12,8 @@ pub struct Incoming<'a> {
     pub head: &'a Head,
     /// Undefined when there was none.
     pub body: Value,
+    /// The body as it was sent, where it is wanted.
+    pub raw: Value,
     /// The parameters of a custom path, an object.
     pub params: Value,
 }
@@ -27,11 +29,11 @@ pub struct Incoming<'a> {
 /// and `data` is the whole body. Configured items stand beside them; `body` holds these only, and is absent
 /// without a `request`.
 ///
-/// Parameters of a custom path are part of either.
+/// Parameters of a custom path are part of either, and `rawBody` where it is configured.
 ///
 /// Fails when the JSONPaths take too many steps.
 pub fn build(trigger: &Trigger, incoming: Incoming<'_>, search: &Search<'_>) -> Result<Value, Exceeded> {
-    let Incoming { head, body, params } = incoming;
+    let Incoming { head, body, raw, params } = incoming;
     let whole = trigger.has_full_context();
     let query = qs::parse_query(&head.query);
     let mut headers = if whole { visible_headers(head) } else { Object::new() };
@@ -52,6 +54,7 @@ pub fn build(trigger: &Trigger, incoming: Incoming<'_>, search: &Search<'_>) -> 
     if whole || params.as_object().is_some_and(|params| !params.is_empty()) {
         insert_found(&mut context, "params", params);
     }
+    insert_found(&mut context, "rawBody", raw);
     Ok(Value::Object(context.into()))
 }
 
@@ -110,7 +113,7 @@ mod tests {
         let head = Head { method: "POST".to_owned(), headers, query: query.to_owned() };
         let body = if body.is_empty() { Value::Undefined } else { value(body) };
         // Parameters of a path that has none.
-        let incoming = Incoming { head: &head, body, params: value("{}") };
+        let incoming = Incoming { head: &head, body, raw: Value::Undefined, params: value("{}") };
         let built = build(&Trigger::parse(&value(config)), incoming, &Search::new(&|| false));
         json::stringify_or_null(&built.expect("a context"))
     }
@@ -196,7 +199,8 @@ mod tests {
         ];
         for (config, expected) in cases {
             let params = value(r#"{"id":"7"}"#);
-            let incoming = Incoming { head: &Head::default(), body: Value::Undefined, params };
+            let incoming =
+                Incoming { head: &Head::default(), body: Value::Undefined, raw: Value::Undefined, params };
             let built = build(&Trigger::parse(&value(config)), incoming, &Search::new(&|| false));
             assert_eq!(
                 built.map(|built| json::stringify_or_null(&built)),
@@ -228,7 +232,8 @@ mod tests {
     fn a_search_that_takes_too_many_steps_gives_no_context() {
         let config = value(r#"{"request":{"body":[{"key":"$..*..*..*"}]}}"#);
         let body = value(&format!("{}1{}", "{\"a\":".repeat(120), "}".repeat(120)));
-        let incoming = Incoming { head: &Head::default(), body, params: Value::Undefined };
+        let incoming =
+            Incoming { head: &Head::default(), body, raw: Value::Undefined, params: Value::Undefined };
         assert_eq!(build(&Trigger::parse(&config), incoming, &Search::new(&|| false)).err(), Some(Exceeded));
     }
 
@@ -256,7 +261,7 @@ mod tests {
             let head = Head { method: String::new(), headers, query };
             for config in [Value::object([("request", request)]), Value::Null] {
                 let body = json::parse(json.as_bytes()).unwrap_or_default();
-                let incoming = Incoming { head: &head, body, params: Value::Null };
+                let incoming = Incoming { head: &head, body, raw: Value::Undefined, params: Value::Null };
                 let built = build(&Trigger::parse(&config), incoming, &Search::new(&|| false));
                 let built = built.expect("short values are searched in few steps");
                 prop_assert!(built.member("headers").as_object().is_some());

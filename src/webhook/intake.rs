@@ -3,6 +3,7 @@
 
 use super::admission::Stage;
 use super::body;
+use super::body::coding::{self, Bounds};
 use super::context::{self, Incoming};
 use super::head::{Facts, Head};
 use super::json_path::Search;
@@ -51,21 +52,26 @@ impl Intake<'_> {
         if length > self.body_limit { Err(Refusal::too_large(self.body_limit)) } else { Ok(()) }
     }
 
-    /// Whether [`Intake::read`] may take so long that other requests must not wait for it.
+    /// Whether [`Intake::read`] may take so long that other requests must not wait for it. What a compressed body comes
+    /// to is not known before.
     pub fn is_heavy(&self, length: usize) -> bool {
-        length > SMALL_BODY || self.trigger.json_paths().any(|path| !path.is_singular())
+        let is_packed = length > 0 && self.head.header("content-encoding").is_some();
+        is_packed || length > SMALL_BODY || self.trigger.json_paths().any(|path| !path.is_singular())
     }
 
-    /// Makes the context of an execution from a request that was admitted.
+    /// Makes the context of an execution from a request that was admitted. The checks see the body as it came over the
+    /// wire, which is what senders sign.
     pub fn read(&self, delivery: Delivery<'_>) -> Result<Value, Refusal> {
         let Delivery { bytes, params, share, is_late } = delivery;
         self.trigger.admission.admit(Stage::Body, self.head, Some(bytes), self.facts)?;
-        let encoding = self.head.header("content-encoding").map(str::trim).unwrap_or_default();
-        if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
-            return Err(unsupported_encoding(encoding));
-        }
-        let body = body::parse(self.head.header("content-type"), bytes, share)?;
-        let incoming = Incoming { head: self.head, body, params };
+        let codings = coding::codings(&self.head.joined_header("content-encoding").unwrap_or_default())?;
+        let bytes = coding::unpack(&codings, bytes, &Bounds { limit: self.body_limit, share, is_late })?;
+        let (content_type, options) = (self.head.header("content-type"), &self.trigger.body);
+        let body = body::parse(content_type, &bytes, options, share)?;
+        let raw =
+            if options.is_kept_raw { body::raw(content_type, &bytes, share)? } else { Value::Undefined };
+        drop(bytes);
+        let incoming = Incoming { head: self.head, body, raw, params };
         let context = context::build(self.trigger, incoming, &Search::new(is_late)).map_err(|_| {
             Refusal::bad_request("A JSONPath of this webhook finds too much in this request.")
         })?;
@@ -73,13 +79,6 @@ impl Intake<'_> {
         share.shrink_to(json::weight(&context));
         Ok(context)
     }
-}
-
-/// Names the encoding, as NocoBase does: the one thing that is repeated to a sender, so it has to look like a name.
-fn unsupported_encoding(encoding: &str) -> Refusal {
-    let is_name = |c: &char| c.is_ascii_alphanumeric() || "-_, ".contains(*c);
-    let name: String = encoding.chars().filter(is_name).take(40).collect();
-    Refusal::unsupported_type(format!("Unsupported Content-Encoding: {name}. Send the body as it is."))
 }
 
 #[cfg(test)]

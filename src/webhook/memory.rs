@@ -68,6 +68,11 @@ impl Share {
         let before = self.bytes.fetch_min(bytes, Ordering::Relaxed);
         self.memory.used.fetch_sub(before.saturating_sub(bytes), Ordering::Relaxed);
     }
+
+    /// Gives so many bytes back.
+    pub fn give_back(&self, bytes: usize) {
+        self.shrink_to(self.bytes.load(Ordering::Relaxed).saturating_sub(bytes));
+    }
 }
 
 impl Drop for Share {
@@ -91,6 +96,10 @@ mod tests {
         third.shrink_to(5);
         third.shrink_to(9);
         assert_eq!(memory.used(), 45);
+        third.give_back(2);
+        assert_eq!(memory.used(), 43);
+        third.give_back(9);
+        assert_eq!(memory.used(), 40);
         drop((second, third));
         assert_eq!(memory.used(), 0);
     }

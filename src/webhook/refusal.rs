@@ -1,5 +1,6 @@
 //! What a sender is told whose request is turned away, in the form in which NocoBase tells errors.
 
+use super::memory::Shortage;
 use crate::expr::{Value, json};
 
 /// When a sender may try again that has been told 503.
@@ -62,7 +63,7 @@ impl Refusal {
         Self::new(413, format!("The body is larger than {limit} bytes."))
     }
 
-    /// 415, for a body of a type that is not read.
+    /// 415, for a body that cannot be read for the form in which it comes.
     pub fn unsupported_type(message: impl Into<String>) -> Self {
         Self::new(415, message)
     }
@@ -81,6 +82,14 @@ impl Refusal {
     /// 503, for a server whose memory others hold at the moment.
     pub fn busy() -> Self {
         Self { message: "Too many requests are under way at the moment.".to_owned(), ..Self::unavailable() }
+    }
+
+    /// What a sender is told for whose request there is no memory: 413 or 503.
+    pub fn out_of_memory(shortage: Shortage) -> Self {
+        match shortage {
+            Shortage::Now => Self::busy(),
+            Shortage::Ever => Self::new(413, "The body takes more memory than a single request may."),
+        }
     }
 
     /// 503, for a trigger whose extensions this version does not know or cannot use.

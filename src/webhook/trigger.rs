@@ -4,6 +4,7 @@
 //! this version does not know or cannot use in `sidehook` is a fault, with which nobody is let in.
 
 use super::admission::{self, Admission, Fault};
+use super::body;
 use super::json_path::JsonPath;
 use super::path::{self, Pattern};
 use crate::expr::path::Path;
@@ -20,6 +21,8 @@ pub struct Trigger {
     pub response: Response,
     /// `sidehook.path`: where the workflow is served beside its own URLs.
     pub path: Option<Result<Pattern, path::Fault>>,
+    /// `sidehook.parse` and `sidehook.rawBody`: how bodies are read.
+    pub body: body::Options,
     /// `sidehook.context` is `"full"`.
     full_context: bool,
     /// What is wrong with `sidehook`, but for its checks.
@@ -27,7 +30,7 @@ pub struct Trigger {
 }
 
 /// The members of `sidehook` beside those of [`admission::CHECKS`].
-const EXTENSIONS: [&str; 2] = ["context", "path"];
+const EXTENSIONS: [&str; 4] = ["context", "parse", "path", "rawBody"];
 
 /// The parts of a request that go into the context.
 #[derive(Clone, Debug, Default)]
@@ -83,6 +86,8 @@ impl Trigger {
     /// Reads `workflows.config`, whatever it is.
     pub fn parse(config: &Value) -> Self {
         let request = config.member("request");
+        let request = request.as_object().map(|_| Request::parse(&request));
+        let is_picked_from = request.as_ref().is_some_and(|request| !request.body.is_empty());
         let response = config.member("response");
         let sidehook = config.member("sidehook");
         let path = Pattern::of_config(&sidehook.member("path"));
@@ -92,19 +97,24 @@ impl Trigger {
             faults
                 .push(Fault::unusable("`sidehook.context` of its trigger is not \"full\": nobody is let in"));
         }
+        let body = body::Options::parse(&sidehook, is_picked_from).unwrap_or_else(|fault| {
+            faults.push(fault);
+            body::Options::default()
+        });
         if let Some(Err(fault)) = &path {
             faults
                 .push(Fault::unusable(format!("its custom path cannot be used: {fault}: nobody is let in")));
         }
         Self {
             admission: Admission::parse(config),
-            request: request.as_object().map(|_| Request::parse(&request)),
+            request,
             response: Response {
                 status_code: Template::parse(&response.member("statusCode")),
                 headers: Template::parse(&response.member("headers")),
                 body: Template::parse(&response.member("body")),
             },
             path,
+            body,
             full_context: is_full,
             faults,
         }

@@ -4,8 +4,23 @@ use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8};
 
-/// Beside these, every type that ends in `+json` is JSON.
-const JSON_TYPES: [&str; 3] = ["application/json", "text/json", "application/csp-report"];
+/// Beside these, every type that ends in `+json` is JSON, and AWS's `application/x-amz-json-1.1`.
+const JSON_TYPES: [&str; 5] =
+    ["application/json", "text/json", "application/x-json", "text/x-json", "application/csp-report"];
+
+/// JSON values one after the other, each on a line: ndjson.org, jsonlines.org, and Spring's former name for it.
+const LINES_TYPES: [&str; 10] = [
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/x-jsonlines",
+    "application/jsonlines",
+    "application/x-jsonl",
+    "application/jsonl",
+    "application/stream+json",
+    "text/x-ndjson",
+    "text/ndjson",
+    "text/jsonl",
+];
 
 /// How a body of a content type is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -13,7 +28,11 @@ pub(super) enum Kind {
     /// No content type was given.
     Unnamed,
     Json,
+    /// Several JSON values.
+    Lines,
     Form,
+    /// `text/plain`: a text of whatever kind.
+    Plain,
     Text,
     Multipart,
     Other,
@@ -30,11 +49,13 @@ pub(super) struct MediaType {
 }
 
 impl MediaType {
-    /// Tolerates more than RFC 9110 allows: some clients send a boundary with `=` in it and no quotes.
+    /// Tolerates more than RFC 9110 allows: some clients send a boundary with `=` in it and no quotes, some no `;`
+    /// before a parameter, and some the header twice.
     pub fn parse(text: &str) -> Self {
         let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
+        let (essence, more) = essence.trim().split_once([' ', '\t', ',']).unwrap_or((essence, ""));
         let parameter = |wanted: &str| {
-            parameters.split(';').find_map(|parameter| {
+            parameters.split(';').chain([more]).find_map(|parameter| {
                 let (name, value) = parameter.split_once('=')?;
                 let value = value.trim().trim_matches('"').to_owned();
                 name.trim().eq_ignore_ascii_case(wanted).then_some(value)
@@ -43,7 +64,7 @@ impl MediaType {
         let filled = |value: &String| !value.is_empty();
         Self {
             essence: essence.trim().to_ascii_lowercase(),
-            charset: parameter("charset").filter(filled),
+            charset: parameter("charset").map(|charset| first(&charset)).filter(filled),
             boundary: parameter("boundary").filter(filled),
         }
     }
@@ -53,12 +74,20 @@ impl MediaType {
             "" => Kind::Unnamed,
             "application/x-www-form-urlencoded" => Kind::Form,
             "multipart/form-data" => Kind::Multipart,
+            essence if LINES_TYPES.contains(&essence) => Kind::Lines,
             essence if JSON_TYPES.contains(&essence) || essence.ends_with("+json") => Kind::Json,
+            essence if essence.starts_with("application/x-amz-json-") => Kind::Json,
+            "text/plain" => Kind::Plain,
             "application/xml" => Kind::Text,
             essence if essence.starts_with("text/") || essence.ends_with("+xml") => Kind::Text,
             _ => Kind::Other,
         }
     }
+}
+
+/// Of a header that came twice: `utf-8, text/plain` is `utf-8`.
+fn first(value: &str) -> String {
+    value.split(',').next().unwrap_or_default().trim_matches('"').to_owned()
 }
 
 /// A charset by one of the labels of the WHATWG's encoding standard, by which browsers and Node.js go, too:
@@ -107,6 +136,12 @@ mod tests {
         }
         assert_eq!(MediaType::parse("multipart/form-data; boundary=\"\"").boundary, None);
         assert_eq!(MediaType::parse("text/plain; charset=").charset, None);
+        for twice in
+            ["a/json charset=utf-8", "a/json, a/json; charset=utf-8", "a/json; charset=utf-8, a/json"]
+        {
+            let twice = MediaType::parse(twice);
+            assert_eq!((&*twice.essence, twice.charset.as_deref()), ("a/json", Some("utf-8")));
+        }
         assert_eq!(MediaType::parse("text/plain; a; charset = UTF-8").charset.as_deref(), Some("UTF-8"));
     }
 

@@ -4,18 +4,23 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::convert::Infallible;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use futures_util::{FutureExt, stream};
 use indexmap::IndexMap;
 use multer::bytes::Bytes;
 use multer::{Error, Field, Multipart};
 use percent_encoding::percent_decode_str;
 
+use super::file::file;
 use super::media_type::{Charset, Kind, MediaType};
 use crate::expr::{Object, Value, json};
 use crate::field;
 use crate::webhook::refusal::Refusal;
+
+/// At most so many header lines of a part are kept where some of them cannot be read; multer takes 32.
+const MAX_HEADERS: usize = 30;
+
+/// In place of no headers at all: the content would be taken for them.
+const NO_HEADERS: &str = "Content-Disposition: form-data\r\n";
 
 /// A part as it was sent.
 struct Part {
@@ -43,11 +48,17 @@ struct Charsets {
 ///   `filename`: whatever comes arrives whole;
 /// - several parts of one name as an array of these; parts without a name under an empty one.
 ///
-/// A name is taken as it is: brackets and dots in it do not nest, unlike in other forms.
+/// A name is taken as it is: brackets and dots in it do not nest, unlike in other forms. Header lines of a part that
+/// cannot be read are left out; NocoBase's own parser (busboy) refuses the whole form for one.
 pub(super) fn parse(boundary: Option<&str>, bytes: &[u8]) -> Result<Value, Refusal> {
     let boundary = boundary.ok_or_else(|| broken("its content type names no boundary"))?;
     // All of the body is there, so reading it has nothing to wait for.
-    let parts = read(boundary, bytes).now_or_never().unwrap_or_else(|| Err(broken("it breaks off")))?;
+    let read = |bytes| read(boundary, bytes).now_or_never().unwrap_or(Err((1, Error::IncompleteStream)));
+    let parts = match read(Bytes::copy_from_slice(bytes)) {
+        Err((_, err)) if is_about_headers(&err) => read(mended(boundary, bytes).into()),
+        parts => parts,
+    };
+    let parts = parts.map_err(|(number, err)| broken_part(number, &err))?;
     let charsets = Charsets::of(&parts);
     let mut members: IndexMap<String, Vec<Value>> = IndexMap::new();
     for part in parts {
@@ -58,18 +69,63 @@ pub(super) fn parse(boundary: Option<&str>, bytes: &[u8]) -> Result<Value, Refus
     Ok(Value::Object(members.into()))
 }
 
-async fn read(boundary: &str, bytes: &[u8]) -> Result<Vec<Part>, Refusal> {
-    let body = stream::iter([Ok::<_, Infallible>(Bytes::copy_from_slice(bytes))]);
+/// The parts, or the number of the one that is broken.
+async fn read(boundary: &str, bytes: Bytes) -> Result<Vec<Part>, (usize, Error)> {
+    let body = stream::iter([Ok::<_, Infallible>(bytes)]);
     let mut fields = Multipart::new(body, boundary);
     let mut parts = Vec::new();
     for number in 1.. {
-        let Some(field) = fields.next_field().await.map_err(|err| broken_part(number, &err))? else { break };
+        let Some(field) = fields.next_field().await.map_err(|err| (number, err))? else { break };
         let name = field.name().unwrap_or_default().to_owned();
         let (file_name, content_type) = (file_name(&field), content_type(&field));
-        let bytes = field.bytes().await.map_err(|err| broken_part(number, &err))?;
+        let bytes = field.bytes().await.map_err(|err| (number, err))?;
         parts.push(Part { name, file_name, content_type, bytes });
     }
     Ok(parts)
+}
+
+fn is_about_headers(err: &Error) -> bool {
+    matches!(
+        err,
+        Error::ReadHeaderFailed(_) | Error::DecodeHeaderName { .. } | Error::DecodeHeaderValue { .. }
+    )
+}
+
+/// The body with those header lines of its parts alone that can be read, and folded ones in one line.
+fn mended(boundary: &str, bytes: &[u8]) -> Vec<u8> {
+    let delimiter = format!("--{boundary}\r\n").into_bytes();
+    let (mut mended, mut rest) = (Vec::with_capacity(bytes.len()), bytes);
+    while let Some(at) = find(rest, &delimiter) {
+        let (before, part) = rest.split_at(at + delimiter.len());
+        let is_first_in_line = at == 0 && mended.is_empty() || before[..at].ends_with(b"\r\n");
+        mended.extend_from_slice(before);
+        rest = part;
+        if is_first_in_line && part.starts_with(b"\r\n") {
+            mended.extend_from_slice(NO_HEADERS.as_bytes());
+        } else if let (true, Some(end)) = (is_first_in_line, find(part, b"\r\n\r\n")) {
+            mended.extend(readable_headers(&part[..end]));
+            rest = &part[end + 2..];
+        }
+    }
+    mended.extend_from_slice(rest);
+    mended
+}
+
+fn readable_headers(head: &[u8]) -> Vec<u8> {
+    let head = field::latin1(head).replace("\r\n ", " ").replace("\r\n\t", " ");
+    let is_sign = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    let readable = head.split("\r\n").filter_map(|line| {
+        let (name, value) = line.split_once(':').map(|(name, value)| (name.trim(), value.trim()))?;
+        let is_readable = !name.is_empty() && name.chars().all(is_sign) && !value.contains(char::is_control);
+        is_readable.then(|| format!("{name}: {value}\r\n"))
+    });
+    let headers: String = readable.take(MAX_HEADERS).collect();
+    let headers = if headers.is_empty() { NO_HEADERS } else { &headers };
+    field::bytes(headers).unwrap_or_default()
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
 impl Charsets {
@@ -106,13 +162,7 @@ impl Part {
     }
 
     fn to_file(&self) -> Value {
-        let content_type = self.content_type.as_deref().unwrap_or("application/octet-stream");
-        let file_name = self.file_name.as_deref().map(|name| ("filename", Value::from(name)));
-        Value::object(file_name.into_iter().chain([
-            ("contentType", Value::from(content_type)),
-            ("size", Value::Number(self.bytes.len() as f64)),
-            ("base64", Value::from(STANDARD.encode(&self.bytes))),
-        ]))
+        file(self.file_name.as_deref(), self.content_type.as_deref(), &self.bytes)
     }
 }
 
@@ -280,12 +330,30 @@ mod tests {
             (Some("x"), whole.clone(), "it breaks off"),
             (Some("x"), whole.clone() + "--x", "it breaks off"),
             (Some("x"), "secret".to_owned(), "a boundary is missing"),
-            (Some("x"), whole + "--x\nse cret: 1\n\n\n--x--\n", "the headers of part 2 cannot be read"),
+            (Some("x"), whole + "--x\nse cret: 1\n--x--\n", "a boundary is missing"),
         ];
         for (boundary, body, expected) in cases {
             let text = fault(boundary, &body);
             assert!(text.contains(expected) && !text.contains("secret"), "{body:?}: {text}");
         }
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_read_costs_nothing_but_itself() {
+        let broken = [
+            "--x\nContent Disposition: form-data; name=\"lost\"\n\n1\n",
+            "--x\nno colon\nContent-Disposition : form-data; name=\"a\"\n\n2\n\n3\n",
+            "--x\nContent-Disposition: form-data;\n name=\"b\";\n\tfilename=\"c\"\nX: \u{1}\n\n\n4\n",
+            "--x\nContent-Disposition: form-data; name=\"d\"\n\ne --x\n--x--\n",
+        ];
+        let expected = concat!(
+            r#"{"":"1","a":"2\r\n\r\n3","#,
+            r#""b":{"filename":"c","contentType":"application/octet-stream","size":3,"base64":"DQo0"},"d":"e --x"}"#
+        );
+        assert_eq!(read(&broken.concat()), expected);
+        let many = "X-A: b\n".repeat(40);
+        let many = format!("--x\nContent-Disposition: form-data; name=n\n{many}\n1\n--x--\n");
+        assert_eq!(read(&many), r#"{"n":"1"}"#);
     }
 
     /// Pieces of forms, put together at random.

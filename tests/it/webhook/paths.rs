@@ -134,7 +134,6 @@ async fn refusals_come_in_the_same_order_as_for_keys() {
     assert_eq!((method.status().as_u16(), method.headers()["allow"].as_bytes()), (405, b"POST".as_slice()));
     assert_eq!(send("POST", "/locked/1", "wrong", "image/png", "far too long").await.status(), 401);
     assert_eq!(send("POST", "/locked/1", "a:b", "image/png", "far too long").await.status(), 413);
-    assert_eq!(send("POST", "/locked/1", "a:b", "image/png", "x").await.status(), 415);
     assert_eq!(send("POST", "/locked/1", "a:b", "application/json", "{").await.status(), 400);
     assert_eq!(send("POST", "/locked/1", "a:b", "application/json", "{}").await.status(), 200);
 }
