@@ -1,10 +1,10 @@
 //! Rows of `jobs`.
 
 use chrono::{DateTime, Utc};
+use entity::Table;
 use entity::status::job::{ABORTED, PENDING};
-use entity::{Table, job};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query, UpdateStatement};
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, UpdateStatement};
+use sea_orm::{ConnectionTrait, DbErr};
 
 use super::Store;
 use super::insert::{Column, Get, fields};
@@ -34,14 +34,6 @@ pub struct JobUpdate {
     pub result: Option<String>,
     pub meta: Option<String>,
     pub updated_at: Option<DateTime<Utc>>,
-}
-
-/// The newest job of a node in an execution.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NewestJob {
-    pub row: job::Model,
-    /// How many jobs the node has had so far.
-    pub runs: u32,
 }
 
 /// The columns of a row that is inserted.
@@ -101,39 +93,6 @@ impl Store {
             update.value(self.column("updatedAt"), self.codec.time(time));
         }
         update
-    }
-
-    /// The newest job of each node of an execution, by id.
-    pub async fn newest_jobs(&self, execution_id: i64) -> Result<Vec<NewestJob>, DbErr> {
-        let (newest, runs) = (Alias::new("newest"), Alias::new("runs"));
-        let mut per_node = Query::select();
-        per_node
-            .expr_as(Expr::col(self.column("id")).max(), newest.clone())
-            .expr_as(Expr::col(self.column("id")).count(), runs.clone())
-            .from(self.table(Table::Jobs))
-            .and_where(Expr::col(self.column("executionId")).eq(execution_id))
-            .group_by_col(self.column("nodeId"));
-        let per_node_name = Alias::new("per_node");
-        let mut select = Query::select();
-        self.select(&mut select, &["id", "executionId", "nodeId", "nodeKey", "upstreamId", "status"]);
-        self.select_json(&mut select, &["meta", "result"]);
-        select
-            .column(runs)
-            .from(self.table(Table::Jobs))
-            .join_subquery(
-                sea_orm::JoinType::InnerJoin,
-                per_node,
-                per_node_name.clone(),
-                Expr::col(self.column("id")).equals((per_node_name, newest)),
-            )
-            .order_by(self.column("id"), sea_orm::Order::Asc);
-        let rows = self.db.query_all(&select).await?;
-        let newest = |row: &sea_orm::QueryResult| {
-            let runs: i64 = row.try_get("", "runs")?;
-            let runs = u32::try_from(runs).unwrap_or(u32::MAX);
-            Ok(NewestJob { row: job::Model::from_query_result(row, "")?, runs })
-        };
-        rows.iter().map(newest).collect()
     }
 
     pub(super) async fn has_job(&self, id: i64) -> Result<bool, DbErr> {

@@ -14,6 +14,7 @@ pub mod inspect;
 pub mod instance;
 pub mod job;
 pub mod lease;
+pub mod left;
 pub mod metadata;
 mod plan;
 pub mod plugin;

@@ -22,8 +22,8 @@ pub struct Host<'a> {
     pub transactions: &'a mut Transactions,
     /// What ends this run without a trace, where nothing else can be returned.
     pub broken: &'a mut Option<RecordError>,
-    /// Whether the node is run again for a job that an earlier run has left.
-    pub is_restarting: bool,
+    /// The job that an earlier run has left and for which the node is run again.
+    pub restarted: Option<JobId>,
 }
 
 impl Host<'_> {
@@ -150,7 +150,7 @@ impl node::Run for Host<'_> {
     }
 
     fn effect_key(&self, node: NodeIndex) -> String {
-        self.run.effect_key(node, self.is_restarting)
+        self.run.effect_key(node, self.restarted)
     }
 
     fn services(&self) -> &Services {

@@ -185,7 +185,7 @@ impl Processor {
             run,
             transactions: &mut self.transactions,
             broken: &mut self.broken,
-            is_restarting: matches!(how, How::Restart(_)),
+            restarted: how.restarted(),
         };
         let mut cx = Context::new(&mut host, node, input);
         let outcome = match (how, input) {

@@ -58,6 +58,13 @@ pub enum How {
     Restart(JobId),
 }
 
+impl How {
+    /// The job for which a node is run once more.
+    pub fn restarted(self) -> Option<JobId> {
+        if let How::Restart(job) = self { Some(job) } else { None }
+    }
+}
+
 /// Which rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {

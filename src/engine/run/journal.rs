@@ -15,7 +15,10 @@ use crate::store::job::{JobUpdate, NewJob};
 #[derive(Default)]
 pub struct Journal {
     jobs: HashMap<JobId, Entry>,
+    /// The job of each node that was saved last.
     newest: HashMap<NodeIndex, JobId>,
+    /// The youngest job of each node. Work that a loop has left behind is saved after it when it ends.
+    youngest: HashMap<NodeIndex, JobId>,
     /// How many jobs each node has had.
     runs: HashMap<NodeIndex, u32>,
     /// Node key → result as templates see it.
@@ -26,7 +29,7 @@ pub struct Journal {
     fresh: BTreeSet<JobId>,
     /// Jobs whose rows are up to date and have yet to be written.
     unwritten: BTreeSet<JobId>,
-    /// Jobs whose node has a newer one; they are forgotten as soon as nothing can refer to them any more.
+    /// Jobs that are not the newest of their node; they are forgotten as soon as nothing can refer to them any more.
     superseded: BTreeSet<JobId>,
     /// Those of them that have not been looked at since.
     newly_superseded: Vec<JobId>,
@@ -38,6 +41,8 @@ pub struct Journal {
 struct Entry {
     job: Job,
     row: JobRow,
+    /// Which of the jobs of its node it is, from 1.
+    run: u32,
 }
 
 impl Journal {
@@ -46,48 +51,64 @@ impl Journal {
         let node = place.index;
         let job = Job { node, status: draft.status, result: draft.result, meta: draft.meta };
         let row = JobRow::new(place, draft.upstream, draft.log, now);
-        *self.runs.entry(node).or_default() += 1;
-        self.jobs.insert(id, Entry { job, row });
+        let run = self.runs.entry(node).or_default();
+        *run += 1;
+        self.jobs.insert(id, Entry { job, row, run: *run });
+        // The one before may have been superseded by an older one.
+        self.newly_superseded.extend(self.youngest.insert(node, id));
         self.save_again(id);
     }
 
     /// Makes a job the newest of its node and shows its result to templates.
     pub fn save_again(&mut self, id: JobId) {
+        if self.jobs.contains_key(&id) {
+            self.set_newest(id);
+            self.unsaved.insert(id);
+            self.fresh.insert(id);
+        }
+    }
+
+    fn set_newest(&mut self, id: JobId) {
         let Some(entry) = self.jobs.get(&id) else { return };
-        if let Some(older) = self.newest.insert(entry.job.node, id).filter(|older| *older != id) {
-            self.superseded.insert(older);
-            self.newly_superseded.push(older);
+        if let Some(other) = self.newest.insert(entry.job.node, id).filter(|other| *other != id) {
+            self.superseded.insert(other);
+            self.newly_superseded.push(other);
         }
         self.superseded.remove(&id);
         Arc::make_mut(&mut self.results).insert(entry.row.place.key.clone(), entry.job.result.clone());
-        self.unsaved.insert(id);
-        self.fresh.insert(id);
     }
 
-    /// Goes on from the jobs that an earlier part of the run has left, by id: the newest of each node, and those
-    /// that wait without a row.
-    pub fn restore(&mut self, old: Vec<OldJob>) {
+    /// Goes on from the jobs that an earlier part of the run has left, by id: the youngest of each node, and older
+    /// ones that something may still refer to. `resumed` are those that were saved after younger ones.
+    pub fn restore(&mut self, old: Vec<OldJob>, resumed: Vec<JobId>) {
         for old in old {
-            let (id, runs) = (old.id, old.runs);
+            let (id, run) = (old.id, old.run);
             let (job, row) = JobRow::restored(old);
-            Arc::make_mut(&mut self.results).insert(row.place.key.clone(), job.result.clone());
-            self.runs.insert(job.node, runs);
-            if let Some(older) = self.newest.insert(job.node, id) {
-                self.superseded.insert(older);
-                self.newly_superseded.push(older);
-            }
-            self.jobs.insert(id, Entry { job, row });
+            self.runs.insert(job.node, run);
+            self.youngest.insert(job.node, id);
+            self.jobs.insert(id, Entry { job, row, run });
+            self.set_newest(id);
         }
+        resumed.into_iter().for_each(|id| self.set_newest(id));
+    }
+
+    /// The jobs that were saved after younger ones of their nodes, by id.
+    pub fn resumed(&self) -> Vec<JobId> {
+        let newest = self.newest.iter().filter(|(node, id)| self.youngest.get(node) != Some(id));
+        let mut resumed: Vec<JobId> = newest.map(|(_, id)| *id).collect();
+        resumed.sort_unstable();
+        resumed
     }
 
     /// Sees the results as they are in the database, as NocoBase does after each pause: of each node the
-    /// newest job, its values plain JSON. Everything has to be flushed.
+    /// youngest job, its values plain JSON. Everything has to be flushed.
     pub fn reread(&mut self) {
+        let mut youngest: Vec<JobId> = self.youngest.values().copied().collect();
+        youngest.sort_unstable();
+        youngest.iter().for_each(|id| self.set_newest(*id));
         self.results = Arc::default();
-        let mut newest: Vec<JobId> = self.newest.values().copied().collect();
-        newest.sort_unstable();
-        for id in newest {
-            let Some(Entry { job, row }) = self.jobs.get_mut(&id) else { continue };
+        for id in youngest {
+            let Some(Entry { job, row, .. }) = self.jobs.get_mut(&id) else { continue };
             if row.has_columns() {
                 row.reread(job);
                 Arc::make_mut(&mut self.results).insert(row.place.key.clone(), job.result.clone());
@@ -98,7 +119,7 @@ impl Journal {
     /// What work in the background has made of a pending job. It is written as it is here, whatever the
     /// node says when it resumes.
     pub fn settle(&mut self, id: JobId, status: i32, result: &Value, now: DateTime<Utc>) {
-        let Some(Entry { job, row }) = self.jobs.get_mut(&id) else { return };
+        let Some(Entry { job, row, .. }) = self.jobs.get_mut(&id) else { return };
         row.settle(job, status, result, now);
         self.unwritten.insert(id);
     }
@@ -106,7 +127,7 @@ impl Journal {
     /// Makes an error of a job whose row was taken to be written and then was not. Returns its result as text.
     pub fn fail_written(&mut self, id: JobId, result: &Value) -> String {
         let text = json::stringify_or_null(result);
-        let Some(Entry { job, row }) = self.jobs.get_mut(&id) else { return text };
+        let Some(Entry { job, row, .. }) = self.jobs.get_mut(&id) else { return text };
         (job.status, job.result) = (ERROR, result.clone());
         row.replace_written(ERROR, text.clone());
         Arc::make_mut(&mut self.results).insert(row.place.key.clone(), result.clone());
@@ -137,17 +158,17 @@ impl Journal {
         }
     }
 
-    /// The newest pending jobs with their nodes, by id.
+    /// The pending jobs with their nodes, by id.
     pub fn pending(&self) -> Vec<(JobId, NodeIndex)> {
-        let newest = self.newest.values().filter(|id| self.is_pending(**id));
-        let mut pending: Vec<_> = newest.map(|id| (*id, self.jobs[id].job.node)).collect();
+        let pending = self.jobs.iter().filter(|(_, entry)| entry.job.status == PENDING);
+        let mut pending: Vec<_> = pending.map(|(id, entry)| (*id, entry.job.node)).collect();
         pending.sort_unstable();
         pending
     }
 
     /// What is kept of a job that has no row while it is pending.
     pub fn hidden(&self, id: JobId) -> Option<Hidden> {
-        self.jobs.get(&id).map(|Entry { job, row }| row.hidden(job))
+        self.jobs.get(&id).map(|Entry { job, row, .. }| row.hidden(job))
     }
 
     /// The job before this one, if its row says so.
@@ -200,6 +221,11 @@ impl Journal {
         self.runs.get(&node).copied().unwrap_or_default()
     }
 
+    /// Which of the jobs of its node a job is, from 1.
+    pub fn run_of(&self, id: JobId) -> Option<u32> {
+        self.jobs.get(&id).map(|entry| entry.run)
+    }
+
     /// `$jobsMapByNodeKey`.
     pub fn results(&self) -> &Arc<Object> {
         &self.results
@@ -210,8 +236,8 @@ impl Journal {
         self.jobs.get(&id).is_some_and(|entry| entry.job.status == PENDING)
     }
 
-    /// The newest job that is still pending, if there is one.
-    pub fn newest_pending(&self) -> Option<JobId> {
+    /// The youngest job that is still pending, if there is one.
+    pub fn youngest_pending(&self) -> Option<JobId> {
         let pending = self.jobs.iter().filter(|(_, entry)| entry.job.status == PENDING);
         pending.map(|(id, _)| *id).max()
     }
@@ -254,7 +280,7 @@ impl Journal {
 
     fn bring_up_to_date(&mut self, id: JobId) {
         self.fresh.remove(&id);
-        if let Some(Entry { job, row }) = self.jobs.get_mut(&id) {
+        if let Some(Entry { job, row, .. }) = self.jobs.get_mut(&id) {
             row.bring_up_to_date(job);
             self.unwritten.insert(id);
         }
@@ -272,7 +298,7 @@ impl Journal {
             self.looked_at += open.len();
         }
         for id in &open {
-            let Some(Entry { job, row }) = self.jobs.get_mut(id) else { continue };
+            let Some(Entry { job, row, .. }) = self.jobs.get_mut(id) else { continue };
             let as_is = extent == Extent::Everything && self.unsaved.contains(id);
             match row.take(*id, execution_id, job, as_is) {
                 Some(Change::New(row)) => new.push(row),
@@ -289,10 +315,11 @@ impl Journal {
         (new, updates)
     }
 
-    /// Forgets a job that is written, is not the newest of its node, and that nothing is going to settle: a
-    /// branch of a race that has lost goes on while the loop around it does.
+    /// Forgets a job that is written, is neither the newest nor the youngest of its node, and that nothing is going
+    /// to settle: a branch of a race that has lost goes on while the loop around it does.
     fn forget(&mut self, id: JobId) {
-        if !self.superseded.contains(&id) {
+        let is_youngest = self.jobs.get(&id).is_some_and(|entry| self.youngest[&entry.job.node] == id);
+        if is_youngest || !self.superseded.contains(&id) {
             return;
         }
         let is_open = self.unsaved.contains(&id) || self.unwritten.contains(&id) || self.is_pending(id);

@@ -144,7 +144,7 @@ impl Run {
 
     /// Where the run stands, as it is kept with its lease.
     pub fn position(&self) -> Position {
-        Position::new(&self.workflow.graph, self.next, &self.calls)
+        Position::new(&self.workflow.graph, self.next, &self.calls, &self.journal.resumed())
     }
 
     pub fn outcome(self) -> Ended {
@@ -178,7 +178,7 @@ impl Run {
     }
 
     fn restore(&mut self, restored: restore::Restored, moment: &Moment<'_>) {
-        let restore::Restored { next, calls, jobs, timers } = restored;
+        let restore::Restored { next, calls, jobs, resumed, timers } = restored;
         (self.next, self.calls) = (next, calls);
         if next.is_none() {
             self.stage = Stage::Idle;
@@ -188,7 +188,7 @@ impl Run {
         for (job, due_at) in timers {
             self.waits.add_timer(job, due_at, true);
         }
-        self.journal.restore(jobs);
+        self.journal.restore(jobs, resumed);
         for (job, node) in self.journal.pending().into_iter().rev() {
             let place = self.workflow.graph.node(node);
             // A branching node waits for its branches; other pending jobs wait for work that is gone.
@@ -296,7 +296,7 @@ impl Run {
         if self.ended.is_some() || !self.waits.is_empty() {
             return;
         }
-        let pending = self.journal.newest_pending().map(|job| self.journal.job(job).node);
+        let pending = self.journal.youngest_pending().map(|job| self.journal.job(job).node);
         if let Some(node) = pending.or_else(|| self.workflow.graph.head()) {
             let result =
                 Thrown::error("No branch is left to run and nothing will resume this node").to_result();
@@ -357,7 +357,7 @@ impl Run {
     fn is_due(&mut self, job: JobId) -> Option<Effect> {
         self.waits.end_timer(job);
         self.reread();
-        // One that was replaced by a newer one of its node before this run took over is not followed any more.
+        // Somebody else may have settled it: NocoBase sees it where it has a row.
         self.next = Some(match self.journal.is_pending(job) {
             true => Step::Resume { node: self.journal.job(job).node, branch_job: job },
             false => Step::Unwind,
@@ -432,9 +432,10 @@ impl Run {
 
     /// See [`crate::node::Context::effect_key`]; a node that is run again for a job that it has left has the key
     /// of that job.
-    pub fn effect_key(&self, node: NodeIndex, is_restarting: bool) -> String {
+    pub fn effect_key(&self, node: NodeIndex, restarted: Option<JobId>) -> String {
         let key = &self.workflow.graph.node(node).key;
-        let run = self.journal.runs(node) + u32::from(!is_restarting);
+        let run = restarted.and_then(|job| self.journal.run_of(job));
+        let run = run.unwrap_or_else(|| self.journal.runs(node) + 1);
         format!("{}:{key}:{run}", self.id)
     }
 

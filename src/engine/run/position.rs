@@ -13,6 +13,9 @@ pub struct Position {
     next: Option<Next>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     calls: Vec<CallAt>,
+    /// Jobs that were saved after newer ones of their nodes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    resumed: Vec<i64>,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -38,8 +41,9 @@ pub struct Call {
 }
 
 impl Position {
-    /// `step` is what comes next; none when the run waits.
-    pub fn new(graph: &Graph, step: Option<Step>, calls: &[Call]) -> Self {
+    /// `step` is what comes next; none when the run waits. `resumed` are the jobs that were saved after newer ones of
+    /// their nodes: work that a loop had left behind and that has ended since.
+    pub fn new(graph: &Graph, step: Option<Step>, calls: &[Call], resumed: &[JobId]) -> Self {
         let id = |node: NodeIndex| graph.node(node).id;
         let next = step.map(|step| match step {
             Step::Run { node, input } => Next::Run { node: id(node), input: input.map(|job| job.0) },
@@ -48,12 +52,13 @@ impl Position {
             Step::Unwind => Next::Unwind,
         });
         let call = |call: &Call| CallAt { node: id(call.node), next: call.next.map(|(i, job)| (i, job.0)) };
-        Self { next, calls: calls.iter().map(call).collect() }
+        let resumed = resumed.iter().map(|job| job.0).collect();
+        Self { next, calls: calls.iter().map(call).collect(), resumed }
     }
 
     /// Where a node, by its `flow_nodes.id`, resumes with its own job.
     pub fn resuming(node: i64, job: JobId) -> Self {
-        Self { next: Some(Next::Resume { node, job: job.0 }), calls: Vec::new() }
+        Self { next: Some(Next::Resume { node, job: job.0 }), ..Self::default() }
     }
 
     /// JSON.
@@ -61,10 +66,25 @@ impl Position {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// A position from its JSON; `None` for one that cannot be read, or whose nodes are not in the graph.
-    pub fn parse(text: &str, graph: &Graph) -> Option<(Option<Step>, Vec<Call>)> {
-        let position: Self = serde_json::from_str(text).ok()?;
-        let step = match position.next {
+    /// A position from its JSON; `None` for one that cannot be read.
+    pub fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// The jobs that it names.
+    pub fn jobs(&self) -> Vec<i64> {
+        let next = match self.next {
+            Some(Next::Run { input, .. }) => input,
+            Some(Next::Resume { job, .. }) => Some(job),
+            Some(Next::Finish { .. } | Next::Unwind) | None => None,
+        };
+        let calls = self.calls.iter().filter_map(|call| call.next).map(|(_, job)| job);
+        next.into_iter().chain(calls).chain(self.resumed.iter().copied()).collect()
+    }
+
+    /// What comes next, the calls and the resumed jobs, see [`Position::new`]; `None` where a node is not in the graph.
+    pub fn find(&self, graph: &Graph) -> Option<(Option<Step>, Vec<Call>, Vec<JobId>)> {
+        let step = match self.next {
             None => None,
             Some(Next::Run { node, input }) => {
                 Some(Step::Run { node: graph.find_id(node)?, input: input.map(JobId) })
@@ -78,7 +98,8 @@ impl Position {
         let call = |call: &CallAt| {
             Some(Call { node: graph.find_id(call.node)?, next: call.next.map(|(i, job)| (i, JobId(job))) })
         };
-        Some((step, position.calls.iter().map(call).collect::<Option<_>>()?))
+        let calls = self.calls.iter().map(call).collect::<Option<_>>()?;
+        Some((step, calls, self.resumed.iter().copied().map(JobId).collect()))
     }
 }
 
@@ -113,15 +134,26 @@ mod tests {
             Some(Step::Resume { node: NodeIndex(0), branch_job: JobId(6) }),
         ];
         for step in steps {
-            let text = Position::new(&graph, step, &calls).text();
-            assert_eq!(Position::parse(&text, &graph), Some((step, calls.clone())), "{text}");
+            let text = Position::new(&graph, step, &calls, &[JobId(3)]).text();
+            let position = Position::parse(&text).expect("a position");
+            assert_eq!(position.find(&graph), Some((step, calls.clone(), vec![JobId(3)])), "{text}");
         }
+    }
+
+    #[test]
+    fn a_position_names_its_jobs() {
+        let calls =
+            [Call { node: NodeIndex(0), next: Some((2, JobId(7))) }, Call { node: NodeIndex(1), next: None }];
+        let step = Step::Run { node: NodeIndex(1), input: Some(JobId(5)) };
+        let position = Position::new(&graph(), Some(step), &calls, &[JobId(3), JobId(4)]);
+        assert_eq!(position.jobs(), [5, 7, 3, 4]);
     }
 
     #[test]
     fn what_does_not_fit_the_workflow_is_no_position() {
         for text in ["", "{}x", r#"{"next":{"Run":{"node":99,"input":null}}}"#] {
-            assert_eq!(Position::parse(text, &graph()), None, "{text}");
+            let found = Position::parse(text).and_then(|position| position.find(&graph()));
+            assert_eq!(found, None, "{text}");
         }
     }
 }

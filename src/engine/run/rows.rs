@@ -35,8 +35,8 @@ pub struct Place {
 pub struct OldJob {
     pub id: JobId,
     pub place: Place,
-    /// How many jobs the node has had so far, later ones included.
-    pub runs: u32,
+    /// Which of the jobs of its node it is, from 1.
+    pub run: u32,
     pub upstream: Option<JobId>,
     pub status: i32,
     /// JSON; `None` for NULL.

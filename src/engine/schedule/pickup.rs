@@ -11,6 +11,7 @@ use sea_orm::DbErr;
 use super::running::Registration;
 use crate::engine::execution::Execution;
 use crate::engine::processor;
+use crate::engine::run::position::Position;
 use crate::engine::run::restore::{Recorded, Start};
 use crate::engine::run::workflow::Workflow;
 use crate::engine::shared::Shared;
@@ -51,7 +52,7 @@ pub async fn pick_up(shared: &Arc<Shared>, ids: &[i64], is_first_run: bool) -> R
             continue;
         };
         let start = match leases.remove(&row.id).and_then(|lease| lease.position) {
-            Some(position) => Start::At(recorded(shared, row.id, position).await?),
+            Some(position) => Start::At(recorded(shared, row.id, &position).await?),
             None if is_first_run => Start::Fresh,
             None => Start::Anew,
         };
@@ -90,9 +91,13 @@ async fn own_leases(shared: &Shared, executions: &[i64]) -> Result<HashMap<i64, 
     Ok(leases.into_iter().filter(is_own).map(|lease| (lease.execution_id, lease)).collect())
 }
 
-async fn recorded(shared: &Shared, execution_id: i64, position: String) -> Result<Recorded, DbErr> {
-    let jobs = shared.store.newest_jobs(execution_id).await?;
-    let recorded = Recorded { position, jobs, timers: shared.store.find_timers(execution_id).await? };
+async fn recorded(shared: &Shared, execution_id: i64, position: &str) -> Result<Recorded, DbErr> {
+    let position = Position::parse(position);
+    let timers = shared.store.find_timers(execution_id).await?;
+    let mut named = position.as_ref().map(Position::jobs).unwrap_or_default();
+    named.extend(timers.iter().filter(|timer| timer.is_visible).map(|timer| timer.job_id));
+    let jobs = shared.store.jobs_to_go_on(execution_id, &named).await?;
+    let recorded = Recorded { position, jobs, timers };
     if let Some(newest) = recorded.newest() {
         shared.ids.pass_job(newest.0);
     }

@@ -5,6 +5,7 @@ mod chaos;
 mod fairness;
 mod ids;
 mod load;
+mod losers;
 mod receiver;
 mod samples;
 mod signals;

@@ -10,6 +10,7 @@ use poem::web::{Data, Json};
 use poem::{EndpointExt, Server, handler};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How long an answer takes, so that some requests are under way when an instance dies.
@@ -24,8 +25,12 @@ pub struct Receiver {
 }
 
 /// The bodies by the keys that came with them, in the order in which they came.
-#[derive(Clone, Default)]
-struct Received(Arc<Mutex<Log>>);
+#[derive(Clone)]
+struct Received {
+    log: Arc<Mutex<Log>>,
+    /// Whether answers are held back.
+    is_held: watch::Sender<bool>,
+}
 
 #[derive(Default)]
 struct Log {
@@ -49,7 +54,7 @@ impl Receiver {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound port"));
-        let received = Received::default();
+        let received = Received { log: Arc::default(), is_held: watch::Sender::new(false) };
         let acceptor = TcpAcceptor::from_tokio(listener).expect("an acceptor");
         let endpoint = receive.data(received.clone());
         let mut server = JoinSet::new();
@@ -61,16 +66,26 @@ impl Receiver {
 
     /// To be called before an instance is killed: only from then on may something come again.
     pub fn note_kill(&self) {
-        self.received.0.lock().expect("no panic while it is held").kills += 1;
+        self.received.log.lock().expect("no panic while it is held").kills += 1;
+    }
+
+    /// Answers nothing any more.
+    pub fn hold(&self) {
+        self.received.is_held.send_replace(true);
+    }
+
+    /// Answers what waits for it, and all that comes.
+    pub fn release(&self) {
+        self.received.is_held.send_replace(false);
     }
 
     /// The bodies that have come, by their keys.
     pub fn bodies(&self) -> HashMap<String, Vec<Value>> {
-        self.received.0.lock().expect("no panic while it is held").bodies.clone()
+        self.received.log.lock().expect("no panic while it is held").bodies.clone()
     }
 
     pub fn repeats(&self) -> Vec<Repeat> {
-        self.received.0.lock().expect("no panic while it is held").repeats.clone()
+        self.received.log.lock().expect("no panic while it is held").repeats.clone()
     }
 }
 
@@ -80,7 +95,7 @@ async fn receive(headers: &HeaderMap, Json(body): Json<Value>, received: Data<&R
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or("none").to_owned();
     let answer = json!({"key": key, "n": body["n"]});
     {
-        let mut log = received.0.0.lock().expect("no panic while it is held");
+        let mut log = received.log.lock().expect("no panic while it is held");
         let before = log.bodies.get(&key).map_or(0, Vec::len);
         if before > 0 {
             let kills = log.kills;
@@ -89,5 +104,6 @@ async fn receive(headers: &HeaderMap, Json(body): Json<Value>, received: Data<&R
         log.bodies.entry(key).or_default().push(body);
     }
     tokio::time::sleep(PAUSE).await;
+    let _ = received.is_held.subscribe().wait_for(|is_held| !is_held).await;
     Json(answer)
 }
