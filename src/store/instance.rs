@@ -104,10 +104,12 @@ impl Store {
             .value(column("generation"), generation)
             .value(column("token"), token)
             .value(column("heartbeat_at"), now)
-            .and_where(Expr::col(column("id")).eq(known.id))
-            .and_where(Expr::col(column("generation")).eq(known.generation))
-            .and_where(Expr::col(column("heartbeat_at")).eq(known.heartbeat_at));
-        let taken = self.db.execute(&update).await?.rows_affected() == 1;
+            .cond_where(is_unchanged(known));
+        let tx = self.begin().await?;
+        // Waits for what the one before is in the middle of.
+        let is_there = self.lock_against_fences(&tx, known, None).await?;
+        let taken = is_there && tx.execute(&update).await?.rows_affected() == 1;
+        tx.commit().await?;
         Ok(taken.then_some(Registration {
             owner: Owner { number: known.id, generation },
             ids_used_until: known.ids_used_until,
@@ -144,19 +146,30 @@ impl Store {
     }
 
     /// Makes sure inside a transaction that this instance still owns its number. The row stays locked
-    /// until the end of the transaction, so a takeover waits for it.
+    /// until the end of the transaction, so a takeover waits for it. See also [`Store::fences_late`].
     pub(super) async fn fence<C: ConnectionTrait>(&self, db: &C, owner: Owner) -> Result<bool, DbErr> {
         let mut select = Query::select();
         select
             .column(column("generation"))
             .from(self.table(Table::Instances))
             .and_where(Expr::col(column("id")).eq(owner.number));
-        if self.codec.backend() != DbBackend::Sqlite {
-            select.lock_shared();
-        }
+        match self.codec.backend() {
+            // Lets signs of life through, and nobody who takes the row for update: PostgreSQL's table of row locks.
+            DbBackend::Postgres => select.lock(LockType::KeyShare),
+            DbBackend::MySql => select.lock_shared(),
+            _ => &mut select,
+        };
         let row = db.query_one(&select).await?;
         let generation: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
         Ok(generation == Some(owner.generation))
+    }
+
+    /// Whether the transaction of a node is fenced at its end instead of its beginning. It may take long, and where
+    /// every lock on the instance's row keeps signs of life waiting (InnoDB has no lock on a part of a row) others
+    /// would take this instance for gone. A number that has changed hands meanwhile is noticed all the same: a read
+    /// that locks sees what is committed, whatever the isolation of its transaction.
+    pub(super) fn fences_late(&self) -> bool {
+        self.codec.backend() == DbBackend::MySql
     }
 
     /// Takes over the leases of instances that are gone, and of earlier holders of the own number. With `judges`
@@ -190,25 +203,38 @@ impl Store {
     /// has given a sign of life after all, or is in the middle of a transaction: waiting for that would silence
     /// the one who waits.
     async fn retire<C: ConnectionTrait>(&self, db: &C, known: &instance::Model) -> Result<bool, DbErr> {
-        let is_unchanged = Cond::all()
-            .add(Expr::col(column("id")).eq(known.id))
-            .add(Expr::col(column("generation")).eq(known.generation))
-            .add(Expr::col(column("heartbeat_at")).eq(known.heartbeat_at));
-        if self.codec.backend() != DbBackend::Sqlite {
-            let mut lock = Query::select();
-            lock.column(column("id")).from(self.table(Table::Instances)).cond_where(is_unchanged.clone());
-            lock.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
-            if db.query_one(&lock).await?.is_none() {
-                return Ok(false);
-            }
+        if !self.lock_against_fences(db, known, Some(LockBehavior::SkipLocked)).await? {
+            return Ok(false);
         }
         let mut update = Query::update();
         update
             .table(self.table(Table::Instances))
             .value(column("generation"), known.generation + 1)
             .value(column("heartbeat_at"), 0_i64)
-            .cond_where(is_unchanged);
+            .cond_where(is_unchanged(known));
         Ok(db.execute(&update).await?.rows_affected() == 1)
+    }
+
+    /// Locks the row of an instance, so that no transaction of it passes the fence before this one ends, and none that
+    /// has is still open. An UPDATE alone would not do on PostgreSQL: it lets [`Store::fence`] through. `false` when
+    /// the row has changed, or is locked and that is to be skipped.
+    async fn lock_against_fences<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        known: &instance::Model,
+        behavior: Option<LockBehavior>,
+    ) -> Result<bool, DbErr> {
+        // There a transaction that is going to write is alone.
+        if self.codec.backend() == DbBackend::Sqlite {
+            return Ok(true);
+        }
+        let mut lock = Query::select();
+        lock.column(column("id")).from(self.table(Table::Instances)).cond_where(is_unchanged(known));
+        match behavior {
+            Some(behavior) => lock.lock_with_behavior(LockType::Update, behavior),
+            None => lock.lock(LockType::Update),
+        };
+        Ok(db.query_one(&lock).await?.is_some())
     }
 
     /// The database's clock and all instances it has ever seen.
@@ -227,6 +253,14 @@ impl Store {
             rows.iter().map(|row| instance::Model::from_query_result(row, "")).collect();
         Ok((now, instances?))
     }
+}
+
+/// That nobody has taken the number of an instance, and it has given no sign of life, since it was read.
+fn is_unchanged(known: &instance::Model) -> Cond {
+    Cond::all()
+        .add(Expr::col(column("id")).eq(known.id))
+        .add(Expr::col(column("generation")).eq(known.generation))
+        .add(Expr::col(column("heartbeat_at")).eq(known.heartbeat_at))
 }
 
 /// Whether an instance has been silent for too long.

@@ -50,8 +50,8 @@ impl Recorder {
         (Self { queue, waiting_bytes, writer: writer.clone() }, write_batches(writer, records))
     }
 
-    /// Begins a transaction for writes that belong to a record: it goes in with [`Recorder::write_within`].
-    /// Nobody can take this instance's number over until it ends.
+    /// Begins a transaction for writes that belong to a record: it goes in with [`Recorder::write_within`]. Where
+    /// somebody takes this instance's number over before that, none of it is committed.
     pub async fn begin(&self, isolation: Option<IsolationLevel>) -> Result<DatabaseTransaction, RecordError> {
         self.writer.begin(isolation).await
     }

@@ -52,7 +52,7 @@ impl Writer {
     ) -> Result<DatabaseTransaction, RecordError> {
         let begun = async {
             let tx = self.store.begin_isolated(isolation).await?;
-            match self.store.fence(&tx, self.owner).await? {
+            match self.store.fences_late() || self.store.fence(&tx, self.owner).await? {
                 true => Ok(tx),
                 false => Err(Failure::Fenced),
             }
@@ -67,6 +67,9 @@ impl Writer {
         record: &Record,
     ) -> Result<Written, RecordError> {
         let written = async {
+            if self.store.fences_late() && !self.store.fence(&tx, self.owner).await? {
+                return Err(Failure::Fenced);
+            }
             let written = self.store.write_records(&tx, &[record], self.owner, (self.now)()).await?;
             tx.commit().await?;
             Ok(written.first().copied().unwrap_or(Written::Committed))

@@ -1,11 +1,13 @@
 //! Transaction nodes: what their branch writes is there as a whole or not at all.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::databases::TestDatabase;
+use crate::databases::{Kind, TestDatabase};
 use crate::echo;
 use crate::fixture::{Node, next_id, node, workflow};
-use crate::server::{TestServer, on_every_database};
+use crate::server::{TestServer, on_databases, on_every_database};
 use crate::wait::TIMEOUT;
 
 fn insert(key: &str, n: i32) -> Node {
@@ -185,6 +187,38 @@ async fn requests_are_awaited_inside() {
         assert_eq!(left.status, 1);
         assert_eq!(left.jobs, jobs(&[("t", 1), ("a", 1), ("r", 1), ("b", 1)]));
         assert_eq!((left.written, &left.results[2]), (vec![1, 2], &json!({"slow": 3500})));
+    })
+    .await;
+}
+
+/// Longer than a sign of life is waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_takes_long_does_not_silence_the_instance() {
+    on_databases(&[Kind::Postgres, Kind::Mysql], async |database| {
+        let server = TestServer::start(&database).await;
+        server.execute("CREATE TABLE written (n integer)").await;
+        let sleep = if database.kind == Kind::Postgres { "SELECT pg_sleep(8)" } else { "SELECT SLEEP(8)" };
+        let stay = node("stay", "sql", json!({"sql": sleep, "unsafeInjection": true}));
+        let nodes = [transaction("t", json!({}), vec![insert("a", 1), stay], vec![])];
+        let hook = workflow("long", false, &json!({}), &nodes);
+        server.add(&hook).await;
+        assert_eq!(server.post("long", &json!({})).await.status(), 200);
+        let (mut longest, mut looks) = (Duration::ZERO, 0);
+        loop {
+            longest = longest.max(server.app.engine.silent_for());
+            let execution = server.executions(hook.id).await.remove(0);
+            if execution["status"] != 0 && !execution["status"].is_null() {
+                assert_eq!(execution["status"], 1);
+                break;
+            }
+            looks += 1;
+            assert!(looks < 6_000, "it does not end");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(server.number("SELECT COUNT(*) FROM written").await, 1);
+        assert!(longest < Duration::from_secs(5), "it was silent for {longest:?}");
+        server.execute("DROP TABLE written").await;
+        server.stop().await;
     })
     .await;
 }

@@ -4,6 +4,7 @@ mod catalog;
 mod codec;
 mod connection;
 mod environment;
+mod instance;
 mod names;
 mod proxy;
 mod recorder;
