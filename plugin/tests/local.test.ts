@@ -1,3 +1,4 @@
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { duration, LocalWebhook } from '../src/server/local';
 import type { Execution, FlowNode, Processor, Workflow, WorkflowPlugin } from '../src/server/nocobase';
@@ -137,8 +138,10 @@ test.each([
   ['another method', {}, { method: 'PUT' }, 405],
   ['a large body', {}, { body: 'x'.repeat(1025) }, 413],
   ['broken JSON', {}, { body: '{', headers: { 'content-type': 'application/json' } }, 400],
-  ['another type', {}, { body: 'x', headers: { 'content-type': 'image/png' } }, 415],
-  ['a compressed body', {}, { body: 'x', headers: { 'content-encoding': 'gzip' } }, 415],
+  ['an unknown coding', {}, { body: 'x', headers: { 'content-encoding': 'compress' } }, 415],
+  ['five codings', {}, { body: 'x', headers: { 'content-encoding': 'gzip,gzip,gzip,gzip,gzip' } }, 415],
+  ['a broken coding', {}, { body: 'x', headers: { 'content-encoding': 'gzip' } }, 400],
+  ['a bomb', {}, { body: gzipSync('x'.repeat(1025)), headers: { 'content-encoding': 'gzip' } }, 413],
   ['a broken form', {}, { body: 'x', headers: { 'content-type': 'multipart/form-data' } }, 400],
 ])('refuses %s', async (_, setup, request, status) => {
   const { url, events } = await start(setup);
@@ -175,6 +178,39 @@ test('refuses a body that turns out to be too large', async () => {
   });
   const response = await fetch(url, { method: 'POST', body, duplex: 'half' } as RequestInit);
   expect(response.status).toBe(413);
+});
+
+test('unpacks bodies, and takes those of any type', async () => {
+  const { url, events } = await start({ workflow: { config: {} } });
+  const json = Buffer.from('{"a":1}');
+  const packed: [string, Buffer][] = [
+    ['gzip', gzipSync(json)],
+    ['X-Gzip', gzipSync(json)],
+    ['deflate', deflateSync(json)],
+    ['deflate', deflateRawSync(json)],
+    ['br', brotliCompressSync(json)],
+    ['identity', json],
+    ['gzip, br', brotliCompressSync(gzipSync(json))],
+  ];
+  for (const [coding, body] of packed) {
+    const headers = { 'content-encoding': coding, 'content-type': 'application/json' };
+    expect((await fetch(url, { method: 'POST', body: new Uint8Array(body), headers })).status, coding).toBe(
+      200,
+    );
+  }
+  const headers = { 'content-type': 'image/png', 'content-encoding': 'gzip' };
+  await fetch(url, { method: 'POST', body: gzipSync('png'), headers });
+  await fetch(url, {
+    method: 'POST',
+    body: '{"a":1}\n\n2\r\n',
+    headers: { 'content-type': 'application/x-ndjson' },
+  });
+  const data = events.map(({ context }) => (context as { data: unknown }).data);
+  expect(data).toEqual([
+    ...packed.map(() => ({ a: 1 })),
+    { contentType: 'image/png', size: 3, base64: 'cG5n' },
+    [{ a: 1 }, 2],
+  ]);
 });
 
 test('asks for the configured credentials', async () => {

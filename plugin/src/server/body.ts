@@ -6,7 +6,27 @@ import { decoder, mediaType } from './charset';
 import { parseForm } from './multipart';
 import { Refusal } from './refusal';
 
-const JSON_TYPES = ['application/json', 'text/json', 'application/csp-report'];
+/** Beside these, every type that ends in `+json` is JSON, and AWS's `application/x-amz-json-1.1`. */
+const JSON_TYPES = [
+  'application/json',
+  'text/json',
+  'application/x-json',
+  'text/x-json',
+  'application/csp-report',
+];
+/** JSON values one after the other, each on a line. */
+const LINES_TYPES = [
+  'application/x-ndjson',
+  'application/ndjson',
+  'application/x-jsonlines',
+  'application/jsonlines',
+  'application/x-jsonl',
+  'application/jsonl',
+  'application/stream+json',
+  'text/x-ndjson',
+  'text/ndjson',
+  'text/jsonl',
+];
 const UNITS: Record<string, number> = { b: 1, kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30 };
 
 /** `10mb`, `512 kb`, `1048576`: the forms of NocoBase's `REQUEST_BODY_LIMIT`. */
@@ -28,33 +48,68 @@ export async function readBody(request: IncomingMessage, check: (length: number)
   return Buffer.concat(chunks);
 }
 
-/** Undefined for no body. Refuses broken bodies (400) and those of other types and charsets (415). */
-export function parseBody(contentType: string | undefined, bytes: Buffer): unknown {
+/**
+ * Undefined for no body, and `{contentType, size, base64}` for those of types and in charsets that are not known here.
+ * Where parts of it are picked, a form or a `text/plain` that is a JSON array or object counts as JSON. Refuses broken
+ * bodies (400).
+ */
+export function parseBody(
+  contentType: string | undefined,
+  bytes: Buffer,
+  { isPickedFrom = false } = {},
+): unknown {
   if (!bytes.length) return;
   const { essence, charset, boundary } = mediaType(contentType);
-  if (essence === '') return parseUnnamed(utf8(bytes));
-  if (JSON_TYPES.includes(essence) || essence.endsWith('+json')) return parseJson(utf8(bytes));
-  if (essence === 'application/x-www-form-urlencoded') return parseUrlEncoded(charset, bytes);
+  if (LINES_TYPES.includes(essence)) return parseLines(utf8(bytes));
+  if (isJson(essence)) return parseJson(utf8(bytes));
+  if (essence === '') return parseUnnamed(bytes);
   if (essence === 'multipart/form-data') return parseMultipart(boundary, bytes);
-  if (essence.startsWith('text/') || essence === 'application/xml' || essence.endsWith('+xml')) {
-    return decoderOf(charset)(bytes);
+  const decode = decoder(charset ?? 'utf-8');
+  if (!decode) return file(contentType, bytes);
+  const isForm = essence === 'application/x-www-form-urlencoded';
+  if (isPickedFrom && (isForm || essence === 'text/plain')) {
+    const value = structureIn(decode(bytes));
+    if (value !== undefined) return value;
   }
-  const accepted = 'JSON, application/x-www-form-urlencoded, multipart/form-data, text and XML';
-  throw new Refusal(415, `Bodies of this type are not read; send ${accepted}.`);
+  if (isForm) return parseUrlEncoded(charset, decode, bytes);
+  const isText = essence.startsWith('text/') || essence === 'application/xml' || essence.endsWith('+xml');
+  return isText ? decode(bytes) : file(contentType, bytes);
+}
+
+/** Bytes as a value. */
+export function file(contentType: string | undefined, bytes: Buffer) {
+  return {
+    contentType: contentType ?? 'application/octet-stream',
+    size: bytes.length,
+    base64: bytes.toString('base64'),
+  };
+}
+
+function isJson(essence: string): boolean {
+  return (
+    JSON_TYPES.includes(essence) || essence.endsWith('+json') || essence.startsWith('application/x-amz-json-')
+  );
 }
 
 function utf8(bytes: Buffer): string {
   return new TextDecoder().decode(bytes);
 }
 
-function decoderOf(charset = 'utf-8'): (bytes: Buffer) => string {
-  const decode = decoder(charset);
-  if (decode) return decode;
-  throw new Refusal(415, "The charset of the body is not one of the WHATWG's encoding standard.");
+/** The array or object of which a text is the JSON. */
+function structureIn(text: string): unknown {
+  if (!/^\s*[[{]/.test(text)) return;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return;
+  }
 }
 
-function parseUrlEncoded(charset: string | undefined, bytes: Buffer): unknown {
-  const decode = decoderOf(charset);
+function parseUrlEncoded(
+  charset: string | undefined,
+  decode: (bytes: Buffer) => string,
+  bytes: Buffer,
+): unknown {
   if (!charset || /^utf-?8$/i.test(charset)) return qs.parse(utf8(bytes), { allowDots: true });
   // One character per byte: escaped or not, it is the bytes of a name or value that are text.
   const unescape = (text: string) => {
@@ -67,11 +122,16 @@ function parseUrlEncoded(charset: string | undefined, bytes: Buffer): unknown {
   return qs.parse(bytes.toString('latin1'), { allowDots: true, decoder: unescape });
 }
 
-function parseUnnamed(text: string): unknown {
+function parseUnnamed(bytes: Buffer): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(utf8(bytes));
   } catch {
-    return text;
+    // Text, or something else.
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return file(undefined, bytes);
   }
 }
 
@@ -82,6 +142,14 @@ function parseJson(text: string): unknown {
     // The error of the engine repeats parts of the body.
     throw new Refusal(400, 'The body is not valid JSON.');
   }
+}
+
+/** Several JSON values, each on a line. */
+function parseLines(text: string): unknown[] {
+  return text
+    .split('\n')
+    .filter((line) => line.trim())
+    .map(parseJson);
 }
 
 function parseMultipart(boundary: string | undefined, bytes: Buffer): unknown {

@@ -10,10 +10,12 @@ export interface MediaType {
 /** The characters of windows-1252 from 0x80 to 0x9f, which some versions of Node.js take for ISO 8859-1. */
 const WINDOWS_1252 = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ';
 
+/** Tolerates more than RFC 9110 allows: some clients send no `;` before a parameter, and some the header twice. */
 export function mediaType(text = ''): MediaType {
-  const [essence = '', ...parameters] = text.split(';');
+  const [first = '', ...parameters] = text.split(';');
+  const [, essence = '', more = ''] = /^([^ \t,]*)[ \t,]?(.*)$/s.exec(first.trim()) ?? [];
   const parameter = (wanted: string) => {
-    for (const part of parameters) {
+    for (const part of [...parameters, more]) {
       const at = part.indexOf('=');
       if (at < 0 || part.slice(0, at).trim().toLowerCase() !== wanted) continue;
       return (
@@ -25,8 +27,12 @@ export function mediaType(text = ''): MediaType {
     }
   };
   return {
-    essence: essence.trim().toLowerCase(),
-    charset: parameter('charset'),
+    essence: essence.toLowerCase(),
+    // Of a header that came twice the first.
+    charset:
+      parameter('charset')
+        ?.split(',')[0]!
+        .replace(/^"+|"+$/g, '') || undefined,
     boundary: parameter('boundary'),
   };
 }

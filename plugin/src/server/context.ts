@@ -115,7 +115,7 @@ function tooMuch(): Refusal {
 }
 
 /** The keys of a list of `{key, alias, _var}` with their names in the context. */
-function namedKeys(list: Item[] | undefined): [string, string][] {
+export function namedKeys(list: Item[] | undefined): [string, string][] {
   const items = Array.isArray(list) ? list.filter((item) => typeof item?.key === 'string' && item.key) : [];
   return items.map(({ key, _var }) => [key, typeof _var === 'string' && _var ? _var : key]);
 }

@@ -3,8 +3,9 @@
 
 import { CHECKS, type Head } from './admission';
 import { parseBody } from './body';
+import { codingsOf, unpack } from './coding';
 import { isObject, type TriggerConfig } from './config';
-import { buildContext } from './context';
+import { buildContext, namedKeys } from './context';
 import { isServed } from './extensions';
 import { Refusal } from './refusal';
 
@@ -48,20 +49,28 @@ export class Intake implements Head {
 
   /** Refuses a body of so many bytes when that is too long. */
   checkLength(length: number): void {
-    if (!(length > this.bodyLimit)) return;
-    throw new Refusal(413, `The body is larger than ${this.bodyLimit} bytes.`, { Connection: 'close' });
+    if (length > this.bodyLimit) this.refuseLength();
   }
 
   /** Makes the context of an execution from a request that was admitted. */
-  read(bytes: Buffer): Record<string, unknown> {
+  async read(bytes: Buffer): Promise<Record<string, unknown>> {
     this.checkLength(bytes.length);
-    const encoding = this.header('content-encoding')?.trim() ?? '';
-    if (encoding && encoding.toLowerCase() !== 'identity') {
-      const name = encoding.replace(/[^A-Za-z0-9\-_, ]/g, '').slice(0, 40);
-      throw new Refusal(415, `Unsupported Content-Encoding: ${name}. Send the body as it is.`);
-    }
-    const body = parseBody(this.header('content-type'), bytes);
+    const codings = codingsOf(this.joined('content-encoding'));
+    const unpacked = await unpack(codings, bytes, this.bodyLimit, () => this.refuseLength());
+    const { request } = this.config;
+    const isPickedFrom = isObject(request) && namedKeys(request.body).length > 0;
+    const body = parseBody(this.header('content-type'), unpacked, { isPickedFrom });
     const { rawHeaders, query } = this.incoming;
     return buildContext(this.config, { rawHeaders, query, body });
+  }
+
+  /** All values of a header as one. */
+  private joined(name: string): string {
+    const { rawHeaders } = this.incoming;
+    return rawHeaders.filter((_, i) => i % 2 && rawHeaders[i - 1]!.toLowerCase() === name).join(', ');
+  }
+
+  private refuseLength(): never {
+    throw new Refusal(413, `The body is larger than ${this.bodyLimit} bytes.`, { Connection: 'close' });
   }
 }

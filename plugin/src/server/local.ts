@@ -53,7 +53,7 @@ export class LocalWebhook {
     if (!isServed(config.sidehook)) this.tell(workflow);
     const intake = new Intake(config, incoming, bodyLimit(this.options.bodyLimit));
     intake.admit();
-    const context = intake.read(await readBody(request, (length) => intake.checkLength(length)));
+    const context = await intake.read(await readBody(request, (length) => intake.checkLength(length)));
     return workflow.sync ? this.answer(workflow, context) : this.enqueue(workflow, config, context);
   }
 

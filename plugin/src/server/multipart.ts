@@ -50,10 +50,12 @@ function split(boundary: string, bytes: Buffer): Part[] {
 
 function readPart(head: string, bytes: Buffer): Part {
   const headers = new Map<string, string>();
-  for (const line of head ? head.split(CRLF) : []) {
-    const [, name, value] = /^([\w!#$%&'*+\-.^`|~]+):(.*)$/s.exec(line) ?? [];
-    if (name === undefined) throw new Error('the headers of a part cannot be read');
-    headers.set(name.toLowerCase(), value!.trim());
+  // One that is folded is one line; one that cannot be read costs nothing but itself.
+  for (const line of head.replace(/\r\n[ \t]/g, ' ').split(CRLF)) {
+    const [, name, value] = /^\s*([\w!#$%&'*+\-.^`|~]+)\s*:(.*)$/s.exec(line) ?? [];
+    if (name !== undefined && !/[\x00-\x1f\x7f-\x9f]/.test(value!.trim())) {
+      headers.set(name.toLowerCase(), value!.trim());
+    }
   }
   const disposition = headers.get('content-disposition') ?? '';
   const contentType = headers.get('content-type') || undefined;
