@@ -100,11 +100,17 @@ impl TestServer {
         Self { url, rows, app, _control: control, client: client(), stop: Some(stop), serving: Some(serving) }
     }
 
-    /// Stops as SIGTERM does, once no execution is owned, queued or waiting: what is left then was forgotten.
+    /// Stops as SIGTERM does, once no execution is owned, queued or waiting: what is left then was forgotten. What
+    /// is still in memory after the stop was not written.
     pub async fn stop(self) {
         let is_idle = async || self.count(Table::Leases).await == 0 && self.count(Table::Timers).await == 0;
         until(is_idle, || "leases or timers are left".to_owned()).await;
+        let (rows, app) = (self.rows.clone(), self.app.clone());
         self.stop_in_the_middle().await;
+        let (number, used) = (app.engine.owner().number, app.engine.ids().used_until());
+        let given_back =
+            format!("SELECT ids_used_until FROM {} WHERE id = {number}", rows.table(Table::Instances));
+        assert_eq!(rows.number(&given_back).await, used, "a run was in memory when the server stopped");
     }
 
     /// Stops as SIGTERM does, with executions that go on elsewhere, or without a database.
@@ -122,6 +128,14 @@ impl TestServer {
     pub async fn post(&self, key: &str, body: &Value) -> reqwest::Response {
         let request = self.client.post(self.trigger_url(key)).json(body);
         request.send().await.expect("the server answers")
+    }
+}
+
+/// A server is looked at when it stops, which takes its runtime: it cannot be done here.
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        let is_looked_at = self.stop.is_none() || std::thread::panicking();
+        assert!(is_looked_at, "the test ends without `stop` or `stop_in_the_middle` of its server");
     }
 }
 

@@ -8,6 +8,7 @@ mod daemon;
 mod installed;
 mod mariadb;
 mod mysql;
+mod mysql_kin;
 mod postgres;
 mod server;
 

@@ -8,7 +8,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::daemon::Daemon;
-use super::server::{MAX_CONNECTIONS, Settings, Software, USER};
+use super::mysql_kin::{data, option, serve, write_start_file};
+use super::server::{Settings, Software};
 
 pub const MYSQL: Software = Software {
     name: "mysql",
@@ -24,35 +25,18 @@ pub const MYSQL: Software = Software {
 /// Names the folder.
 const ROOT_VARIABLE: &str = "SIDEHOOK_TEST_MYSQL_ROOT";
 
-/// Statements that the server runs whenever it starts, before it takes connections.
-const START_FILE: &str = "start.sql";
-
 fn set_up(daemon: &Daemon, password: &str) -> Result<Command> {
-    daemon.write(
-        START_FILE,
-        &format!(
-            "CREATE USER IF NOT EXISTS '{USER}'@'127.0.0.1' IDENTIFIED BY '{password}';\n\
-             GRANT ALL PRIVILEGES ON *.* TO '{USER}'@'127.0.0.1' WITH GRANT OPTION;\n"
-        ),
-    )?;
+    write_start_file(daemon, password)?;
     let mut command = server(daemon.folder())?;
-    command.arg("--initialize-insecure");
+    command.args(["--initialize-insecure", "--innodb-use-native-aio=OFF"]);
     Ok(command)
 }
 
 fn start(folder: &Path, settings: &Settings) -> Result<Command> {
     let mut command = server(folder)?;
-    command.arg(option("init-file", &folder.join(START_FILE)));
-    command.arg(format!("--port={}", settings.port)).arg(format!("--max-connections={MAX_CONNECTIONS}"));
-    command.args(["--bind-address=127.0.0.1", "--skip-name-resolve", "--mysqlx=OFF"]);
-    // Both are in the data folder: the whole path may be longer than a socket's may be.
-    command.args(["--socket=server.sock", "--pid-file=server.pid"]);
-    command.args(["--character-set-server=utf8mb4", "--default-time-zone=+00:00"]);
+    serve(&mut command, folder, settings);
     // NocoBase's collation, so that texts of tables and of statements compare alike.
-    command.arg("--collation-server=utf8mb4_unicode_ci");
-    if !settings.durable {
-        command.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=OFF"]);
-    }
+    command.args(["--mysqlx=OFF", "--collation-server=utf8mb4_unicode_ci"]);
     Ok(command)
 }
 
@@ -69,16 +53,12 @@ fn server(folder: &Path) -> Result<Command> {
     let libraries = ["usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib/mysql/private"];
     let mut command = Command::new(loader);
     command.arg("--library-path").arg(env::join_paths(libraries.map(|name| root.join(name)))?);
-    command.arg(program).arg("--no-defaults").arg(option("datadir", &folder.join("data")));
-    command.args(["--secure-file-priv=", "--innodb-use-native-aio=OFF", "--skip-log-bin"]);
+    command.arg(program).arg("--no-defaults").arg(option("datadir", &data(folder)));
+    command.args(["--secure-file-priv=", "--skip-log-bin"]);
     command
         .arg(option("basedir", &root.join("usr")))
         .arg(option("lc-messages-dir", &root.join("usr/share/mysql")));
     command.arg(option("plugin-dir", &root.join("usr/lib/mysql/plugin")));
     command.arg(option("character-sets-dir", &root.join("usr/share/mysql/charsets")));
     Ok(command)
-}
-
-fn option(name: &str, path: &Path) -> String {
-    format!("--{name}={}", path.display())
 }

@@ -1,7 +1,11 @@
 //! Executions: their way, their end, and what survives.
 
+mod cancelling;
 mod endings;
 mod flow;
 mod handover;
+mod instances;
 mod lifecycle;
+mod running;
+mod starting;
 mod survival;

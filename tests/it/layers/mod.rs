@@ -218,9 +218,9 @@ fn edges(graph: &imports::Graph, circle: &BTreeSet<String>) -> String {
     circle.iter().map(|file| format!("  {file} -> {}\n", uses(file))).collect()
 }
 
-/// A file that a test module has been moved out to is a test, too.
+/// A file or folder that a test module has been moved out to is a test, too.
 fn is_test(source: &Source) -> bool {
-    source.path.file_name().is_some_and(|name| name == "tests.rs")
+    source.path.iter().any(|name| name == "tests.rs" || name == "tests")
 }
 
 #[test]

@@ -74,6 +74,7 @@ async fn the_key_may_be_in_a_file() {
     let path = file.display().to_string();
     let server = TestServer::start_with(&database, &[("APP_AES_SECRET_KEY_PATH", &path)]).await;
     assert_eq!(answer_of(&server).await["secret"], "from a file");
+    server.stop().await;
 }
 
 /// Without a setting the key is where NocoBase puts one that it has made itself.
@@ -162,6 +163,7 @@ async fn variables_are_for_the_answer_of_an_asynchronous_workflow_too() {
     assert_eq!((response.status().as_u16(), response.text().await.expect("a text").as_str()), (202, "hello"));
     let execution = &server.settled(hook.id, 1, TIMEOUT).await[0];
     assert_eq!(server.jobs(execution["id"].as_i64().expect("an id")).await[0]["result"], "hello");
+    server.stop().await;
 }
 
 /// The variables are read after the workflows: when a second change of those is seen, they have been. Takes keys for

@@ -1,6 +1,10 @@
 //! The trigger: what a sender may send, and what the execution gets of it.
 
+mod answers;
+mod asking;
 mod compressed;
+mod context;
 mod multipart;
 mod paths;
+mod refusals;
 mod trigger;

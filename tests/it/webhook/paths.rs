@@ -109,6 +109,7 @@ async fn fixed_segments_win_over_parameters() {
     for (path, expected) in cases {
         assert_eq!(answer(&server, path).await.0, expected, "{path}");
     }
+    server.stop().await;
 }
 
 #[tokio::test]
@@ -136,6 +137,7 @@ async fn refusals_come_in_the_same_order_as_for_keys() {
     assert_eq!(send("POST", "/locked/1", "a:b", "image/png", "far too long").await.status(), 413);
     assert_eq!(send("POST", "/locked/1", "a:b", "application/json", "{").await.status(), 400);
     assert_eq!(send("POST", "/locked/1", "a:b", "application/json", "{}").await.status(), 200);
+    server.stop().await;
 }
 
 #[tokio::test]
@@ -176,6 +178,7 @@ async fn the_server_keeps_its_own_urls() {
     for (path, expected) in cases {
         assert_eq!(answer(&server, path).await.0, expected, "{path}");
     }
+    server.stop().await;
 }
 
 #[tokio::test]

@@ -25,7 +25,9 @@ async fn is_final(rows: &Rows, workflow_id: i64, count: usize) -> bool {
 async fn a_flood_of_one_workflow_does_not_keep_another_waiting() {
     for workers in ["1", "4"] {
         on_every_database(async |database| {
-            overtakes(&TestServer::start_with(&database, &[("SIDEHOOK_WORKERS", workers)]).await).await
+            let server = TestServer::start_with(&database, &[("SIDEHOOK_WORKERS", workers)]).await;
+            overtakes(&server).await;
+            server.stop().await;
         })
         .await;
     }
