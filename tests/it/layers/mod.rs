@@ -1,6 +1,7 @@
 //! A request travels one way through the code: which module may use which others, and no files use each other in a
 //! circle. And no file grows beyond what one can read at a sitting.
 
+mod dependencies;
 mod imports;
 
 use std::collections::BTreeSet;
