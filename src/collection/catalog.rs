@@ -59,7 +59,8 @@ impl Collections {
 
     /// Where to read: in a transaction, or on the pool.
     pub fn executor<'a>(&'a self, transaction: Option<&'a DatabaseTransaction>) -> Executor<'a> {
-        transaction.map_or_else(|| (&self.store.data).into(), Into::into)
+        let pool = &self.store.data;
+        transaction.map_or(Executor::Pool(pool), |transaction| Executor::Transaction(transaction, pool))
     }
 
     /// Reads records of `schema`, one of those that these collections have given.

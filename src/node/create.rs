@@ -71,7 +71,8 @@ impl Node for Create {
             }));
         }
         let collection = destination.collection.clone();
-        let writer = destination.writer(cx.transaction().await?);
+        let db = destination.database(cx.transaction().await?);
+        let writer = destination.writer(&db);
         let (mut created, mut key) = (Vec::new(), Value::Undefined);
         for values in records {
             change.values = values;

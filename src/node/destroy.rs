@@ -27,7 +27,8 @@ impl Node for Destroy {
         if let Some(api) = cx.services().data_api.clone() {
             return Ok(outcome(async move { destination.destroy_by_api(&api, &change).await }));
         }
-        let writer = destination.writer(cx.transaction().await?);
+        let db = destination.database(cx.transaction().await?);
+        let writer = destination.writer(&db);
         let count = writer.destroy(&destination.collection, &change).await?;
         // Without a filter nothing is deleted, and nothing is said.
         Ok(resolved(count.map_or(Value::Undefined, |count| Value::Number(count as f64))))

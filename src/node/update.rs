@@ -27,7 +27,8 @@ impl Node for Update {
         if let Some(api) = cx.services().data_api.clone() {
             return Ok(outcome(async move { destination.update_by_api(&api, &change).await }));
         }
-        let writer = destination.writer(cx.transaction().await?);
+        let db = destination.database(cx.transaction().await?);
+        let writer = destination.writer(&db);
         let count = writer.update(&destination.collection, &change).await?;
         Ok(resolved(Value::Number(count as f64)))
     }

@@ -118,7 +118,7 @@ impl Pool {
         }
     }
 
-    /// Whether to try a statement once more, on a connection that does not know it yet.
+    /// Whether to try a statement once more, on a connection that does not know it yet. Those that do are replaced.
     fn is_stale<T>(&self, outcome: &Result<T, DbErr>) -> bool {
         let is_stale = matches!(outcome, Err(err) if Fault::of(err) == Fault::StalePlan);
         if is_stale {
@@ -177,7 +177,17 @@ impl ConnectionTrait for Pool {
 /// What a statement is sent to: the pool, or a transaction.
 pub enum Executor<'a> {
     Pool(&'a Pool),
-    Transaction(&'a DatabaseTransaction),
+    /// Of the pool that it was begun on.
+    Transaction(&'a DatabaseTransaction, &'a Pool),
+}
+
+impl Executor<'_> {
+    /// What came of a statement in a transaction, which cannot go on after one that is older than a change of its
+    /// tables: the connections that know it are replaced for those that come.
+    fn noted<T>(pool: &Pool, outcome: Result<T, DbErr>) -> Result<T, DbErr> {
+        pool.is_stale(&outcome);
+        outcome
+    }
 }
 
 impl<'a> From<&'a Pool> for Executor<'a> {
@@ -186,46 +196,48 @@ impl<'a> From<&'a Pool> for Executor<'a> {
     }
 }
 
-impl<'a> From<&'a DatabaseTransaction> for Executor<'a> {
-    fn from(transaction: &'a DatabaseTransaction) -> Self {
-        Self::Transaction(transaction)
-    }
-}
-
 #[async_trait]
 impl ConnectionTrait for Executor<'_> {
     fn get_database_backend(&self) -> DbBackend {
         match self {
             Self::Pool(pool) => pool.get_database_backend(),
-            Self::Transaction(transaction) => transaction.get_database_backend(),
+            Self::Transaction(_, pool) => pool.get_database_backend(),
         }
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         match self {
             Self::Pool(pool) => pool.execute_raw(statement).await,
-            Self::Transaction(transaction) => transaction.execute_raw(statement).await,
+            Self::Transaction(transaction, pool) => {
+                Self::noted(pool, transaction.execute_raw(statement).await)
+            }
         }
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         match self {
             Self::Pool(pool) => pool.execute_unprepared(sql).await,
-            Self::Transaction(transaction) => transaction.execute_unprepared(sql).await,
+            Self::Transaction(transaction, pool) => {
+                Self::noted(pool, transaction.execute_unprepared(sql).await)
+            }
         }
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         match self {
             Self::Pool(pool) => pool.query_one_raw(statement).await,
-            Self::Transaction(transaction) => transaction.query_one_raw(statement).await,
+            Self::Transaction(transaction, pool) => {
+                Self::noted(pool, transaction.query_one_raw(statement).await)
+            }
         }
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         match self {
             Self::Pool(pool) => pool.query_all_raw(statement).await,
-            Self::Transaction(transaction) => transaction.query_all_raw(statement).await,
+            Self::Transaction(transaction, pool) => {
+                Self::noted(pool, transaction.query_all_raw(statement).await)
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use sea_orm::DatabaseTransaction;
 use super::Context;
 use super::data_source::{CollectionName, database, resolve, texts};
 use crate::collection::{
-    Change, Collection, Collections, FieldType, ROLES, Schema, Writer, has_roles, path_collection,
+    Change, Collection, Collections, Executor, FieldType, ROLES, Schema, Writer, has_roles, path_collection,
 };
 use crate::expr::system::System;
 use crate::expr::{Thrown, Value};
@@ -49,9 +49,13 @@ impl Destination {
         Ok(Self { collections, schema, collection, system })
     }
 
-    /// Writes in the transaction of the node.
-    pub fn writer<'a>(&'a self, transaction: &'a DatabaseTransaction) -> Writer<'a, DatabaseTransaction> {
-        self.collections.writer(&self.schema, transaction, &*self.system)
+    /// The transaction of the node, to write in.
+    pub fn database<'a>(&'a self, transaction: &'a DatabaseTransaction) -> Executor<'a> {
+        self.collections.executor(Some(transaction))
+    }
+
+    pub fn writer<'a>(&'a self, db: &'a Executor<'a>) -> Writer<'a, Executor<'a>> {
+        self.collections.writer(&self.schema, db, &*self.system)
     }
 }
 

@@ -1,12 +1,12 @@
 //! Connections to MySQL and MariaDB.
 
-use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
+use futures_util::future::BoxFuture;
+use sea_orm::sqlx::mysql::{MySql, MySqlConnectOptions, MySqlConnection, MySqlSslMode};
 use sea_orm::sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 use sea_orm::{DatabaseConnection, SqlxError, SqlxMySqlConnector};
 
 use super::address::{Host, Server, TlsMode};
-use super::options::{IDLE_TRANSACTION, RELEASE_TIMEOUT, pool_options};
-use super::socket;
+use super::options::{IDLE_TRANSACTION, server_pool};
 use crate::store::pool::Retirement;
 
 /// How many connections there may be of this account (0 for any number) and on this server.
@@ -66,36 +66,23 @@ async fn ask(connection: &mut MySqlConnection) -> Result<i64, SqlxError> {
 }
 
 pub(super) fn pool(server: &Server, max_connections: u32, retired: Retirement) -> DatabaseConnection {
-    let port = server.port;
-    let pool = pool_options(max_connections)
-        .after_connect(move |connection: &mut MySqlConnection, _| {
-            Box::pin(async move {
-                socket::tune(port).await;
-                set_up(connection).await
-            })
-        })
-        .before_acquire(move |_, about| {
-            let is_good = !retired.covers(about.age);
-            Box::pin(async move { Ok(is_good) })
-        })
-        .after_release(|connection, _| Box::pin(async move { Ok(is_idle(connection).await) }))
-        .connect_lazy_with(options(server));
-    SqlxMySqlConnector::from_sqlx_mysql_pool(pool)
+    let pool = server_pool::<MySql>(max_connections, server.port, retired, set_up, is_idle);
+    SqlxMySqlConnector::from_sqlx_mysql_pool(pool.connect_lazy_with(options(server)))
 }
 
 /// MariaDB only: MySQL knows nothing of the kind.
-async fn set_up(connection: &mut MySqlConnection) -> Result<(), SqlxError> {
+fn set_up(connection: &mut MySqlConnection) -> BoxFuture<'_, Result<(), SqlxError>> {
     let setup = format!("SET SESSION idle_transaction_timeout = {}", IDLE_TRANSACTION.as_secs());
-    match connection.execute(AssertSqlSafe(setup)).await {
-        Err(err) if err.as_database_error().is_none() => Err(err),
-        _ => Ok(()),
-    }
+    Box::pin(async move {
+        match connection.execute(AssertSqlSafe(setup)).await {
+            Err(err) if err.as_database_error().is_none() => Err(err),
+            _ => Ok(()),
+        }
+    })
 }
 
-/// Ends a transaction that a connection may have come back with: the driver does not know of a BEGIN whose answer
-/// nobody waited for. A level that was set for the next transaction goes with it. `false` when the server does not
-/// answer.
-async fn is_idle(connection: &mut MySqlConnection) -> bool {
-    let ended = tokio::time::timeout(RELEASE_TIMEOUT, connection.execute("ROLLBACK")).await;
-    matches!(ended, Ok(Ok(_))) && !connection.is_in_transaction()
+/// Ends a transaction that a connection may have come back with. A level that was set for the next transaction goes
+/// with it.
+fn is_idle(connection: &mut MySqlConnection) -> BoxFuture<'_, Result<bool, SqlxError>> {
+    Box::pin(async move { connection.execute("ROLLBACK").await.map(|_| true) })
 }

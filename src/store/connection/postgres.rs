@@ -1,12 +1,12 @@
 //! Connections to PostgreSQL.
 
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use futures_util::future::BoxFuture;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode, Postgres};
 use sea_orm::sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 use sea_orm::{DatabaseConnection, SqlxError, SqlxPostgresConnector};
 
 use super::address::{Host, Server, TlsMode};
-use super::options::{IDLE_TRANSACTION, RELEASE_TIMEOUT, pool_options};
-use super::socket;
+use super::options::{IDLE_TRANSACTION, server_pool};
 use crate::store::pool::Retirement;
 
 /// How many more connections there may be of this role, to this database and on this server; NULL for any number. The
@@ -67,22 +67,17 @@ pub(super) async fn granted(server: &Server) -> Result<Option<i64>, SqlxError> {
 
 pub(super) fn pool(server: &Server, max_connections: u32, retired: Retirement) -> DatabaseConnection {
     let setup = setup(server.schema.as_deref());
-    let port = server.port;
-    let pool = pool_options(max_connections)
-        .after_connect(move |connection: &mut PgConnection, _| {
+    let pool = server_pool::<Postgres>(
+        max_connections,
+        server.port,
+        retired,
+        move |connection| {
             let setup = setup.clone();
-            Box::pin(async move {
-                socket::tune(port).await;
-                connection.execute(AssertSqlSafe(setup)).await.map(drop)
-            })
-        })
-        .before_acquire(move |_, about| {
-            let is_good = !retired.covers(about.age);
-            Box::pin(async move { Ok(is_good) })
-        })
-        .after_release(|connection, _| Box::pin(async move { Ok(is_idle(connection).await) }))
-        .connect_lazy_with(options(server));
-    SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+            Box::pin(async move { connection.execute(AssertSqlSafe(setup)).await.map(drop) })
+        },
+        is_idle,
+    );
+    SqlxPostgresConnector::from_sqlx_postgres_pool(pool.connect_lazy_with(options(server)))
 }
 
 /// What a connection begins with.
@@ -94,13 +89,8 @@ fn setup(schema: Option<&str>) -> String {
     }
 }
 
-/// Whether a connection that comes back is outside of any transaction, as the server sees it: the driver does not
-/// know of a BEGIN whose answer nobody waited for. Within a transaction the two times differ; in one that has failed
-/// the question is an error.
-async fn is_idle(connection: &mut PgConnection) -> bool {
-    let asked = connection.fetch_one("SELECT now() = statement_timestamp()");
-    match tokio::time::timeout(RELEASE_TIMEOUT, asked).await {
-        Ok(Ok(row)) => row.try_get::<bool, _>(0).unwrap_or(false) && !connection.is_in_transaction(),
-        _ => false,
-    }
+/// Whether a connection is outside of any transaction, as the server sees it. Within a transaction the two times differ;
+/// in one that has failed the question is an error.
+fn is_idle(connection: &mut PgConnection) -> BoxFuture<'_, Result<bool, SqlxError>> {
+    Box::pin(async move { connection.fetch_one("SELECT now() = statement_timestamp()").await?.try_get(0) })
 }

@@ -5,6 +5,7 @@ mod codec;
 mod connection;
 mod environment;
 mod instance;
+mod left_over;
 mod names;
-mod proxy;
+pub mod proxy;
 mod recorder;
