@@ -1,6 +1,5 @@
 //! Parses the arguments, calls the library, sets the exit code.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 /// Gives memory back to the system that scripts and expressions have used, which glibc's allocator keeps. The C
@@ -15,8 +14,7 @@ async fn main() -> ExitCode {
         // `sidehook nodes | head` is no failure.
         Err(err) if err.is::<sidehook::cli::ReaderGone>() => ExitCode::SUCCESS,
         Err(err) => {
-            // Where not even this can be written the exit code has to do.
-            let _ = writeln!(std::io::stderr(), "sidehook: {}", sidehook::cli::told(&err));
+            sidehook::cli::complain(&err);
             ExitCode::FAILURE
         }
     }

@@ -20,10 +20,10 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 pub use output::ReaderGone;
-pub use told::told;
+pub use told::complain;
 
 use crate::config::{Config, Sources, sqlite_url};
-use crate::telemetry;
+use crate::telemetry::{self, Log};
 
 /// A webhook sidecar for NocoBase: answers webhooks, runs their workflows and records them in NocoBase's own
 /// tables.
@@ -92,7 +92,10 @@ pub struct Settings {
 /// The futures of the commands are boxed: nested as they are, their types are deeper than the compiler looks.
 pub async fn run() -> anyhow::Result<()> {
     let outcome = match Cli::parse().command {
-        Command::Serve(settings) => Box::pin(serve::run(settings.load()?)).await,
+        Command::Serve(settings) => {
+            let (config, _log) = settings.load()?;
+            Box::pin(serve::run(config)).await
+        }
         Command::Check(check) => Box::pin(check.run()).await,
         Command::Healthcheck(healthcheck) => Box::pin(healthcheck.run()).await,
         Command::Demo(demo) => Box::pin(demo.run()).await,
@@ -103,12 +106,12 @@ pub async fn run() -> anyhow::Result<()> {
 }
 
 impl Settings {
-    /// Reads all sources, sets up logging and returns the settings.
-    pub fn load(self) -> anyhow::Result<Config> {
+    /// Reads all sources, sets up logging and returns the settings, and the log to be kept until the end.
+    pub fn load(self) -> anyhow::Result<(Config, Log)> {
         let config = Config::load(&self.sources()?)?;
-        telemetry::start(&config.log.filter, config.log.format)?;
+        let log = telemetry::start(&config.log.filter, config.log.format)?;
         config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        Ok(config)
+        Ok((config, log))
     }
 
     /// Where the settings are to be found, with what the files of variables and the arguments say.

@@ -12,6 +12,9 @@ use crate::control::Control;
 /// How much longer than it may take the end is waited for.
 const MARGIN: Duration = Duration::from_secs(3);
 
+/// What it takes at most to write a line of the log.
+const LAST_LINE: Duration = Duration::from_millis(100);
+
 /// How the process was told to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
@@ -47,6 +50,8 @@ pub fn listen(control: &Control, longest_end: Duration) -> anyhow::Result<onesho
             (_, second) = signals.next() => std::process::exit(128 + second),
             () = tokio::time::sleep(longest_end + MARGIN) => {
                 tracing::error!("the end takes too long; what runs is left for the next start");
+                // For whoever reads the log.
+                tokio::time::sleep(LAST_LINE).await;
                 std::process::exit(128 + number);
             }
         }

@@ -1,11 +1,31 @@
 //! How the error that ends a command is told: each cause once, and what a fault of the database means.
 
+use std::io::Write;
+use std::sync::mpsc;
+use std::time::Duration;
+
 use sea_orm::RuntimeErr;
 
 use crate::store::fault::Fault;
 
+/// How long a reader of standard error is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Prints why a command has failed. Where that cannot be written the exit code has to do.
+pub fn complain(err: &anyhow::Error) {
+    let text = told(err);
+    let (done, is_done) = mpsc::channel::<()>();
+    let printing = std::thread::Builder::new().spawn(move || {
+        let _ = writeln!(std::io::stderr(), "sidehook: {text}");
+        drop(done);
+    });
+    if printing.is_ok() {
+        let _ = is_done.recv_timeout(PATIENCE);
+    }
+}
+
 /// An error with its causes in one line. Causes that repeat what has been said are left out.
-pub fn told(err: &anyhow::Error) -> String {
+fn told(err: &anyhow::Error) -> String {
     let mut told = String::new();
     for cause in err.chain().map(ToString::to_string) {
         if told.is_empty() {

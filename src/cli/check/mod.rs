@@ -44,7 +44,7 @@ struct Listed {
 
 impl Check {
     pub async fn run(self) -> anyhow::Result<()> {
-        let mut config = self.settings.load()?;
+        let (mut config, _log) = self.settings.load()?;
         config.database.address = config.database.address.without_creating();
         let store = app::connect(&config).await.context(UNOPENED)?;
         let mut report = Report::default();

@@ -56,6 +56,37 @@ async fn a_log_that_cannot_be_written_stops_nothing() {
     }
 }
 
+/// A pipe takes 64 KB; what is written after that waits for its reader for ever.
+#[tokio::test]
+async fn a_log_that_nobody_reads_stops_nothing() {
+    let database = TestDatabase::create(Kind::Sqlite).await.expect("SQLite can always be had");
+    let rows = Rows { store: prepare(&database, &[]).await };
+    let hook = answering("open", json!("ok"));
+    rows.add(&hook).await;
+    let listen = format!("127.0.0.1:{}", free_port());
+    let settings = environment(&database, &[("SIDEHOOK_LISTEN", &listen), ("SIDEHOOK_LOG", "trace")]);
+    let pairs: Vec<_> = settings.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let script = format!("exec {BINARY} serve 2> >(sleep 100)");
+    let mut child = shell(&script, &pairs, folder.path()).spawn().expect("a shell starts");
+    let (client, started) = (client(), Instant::now());
+    let url = format!("http://{listen}/api/webhooks/open");
+    let status = async || client.post(&url).json(&json!({})).send().await.map(|answer| answer.status());
+    while !status().await.is_ok_and(|status| status == 200) {
+        assert!(started.elapsed() < TIMEOUT && child.try_wait().expect("a child").is_none());
+        sleep(Duration::from_millis(50)).await;
+    }
+    for n in 0..300 {
+        let answered = tokio::time::timeout(TIMEOUT, status()).await;
+        assert_eq!(answered.unwrap_or_else(|_| panic!("request {n} waits")).expect("an answer"), 200);
+    }
+    let id = child.id().expect("it runs").to_string();
+    let sent = tokio::process::Command::new("kill").args(["-s", "TERM", &id]).status().await;
+    assert!(sent.expect("kill runs").success());
+    let ended = tokio::time::timeout(TIMEOUT, child.wait()).await.expect("it ends");
+    assert_eq!(ended.expect("a child").code(), Some(0));
+}
+
 #[tokio::test]
 async fn a_reader_who_has_gone_ends_a_list_quietly_and_a_full_disk_is_an_error() {
     let folder = tempfile::tempdir().expect("a temporary folder");
