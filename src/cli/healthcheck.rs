@@ -37,9 +37,9 @@ pub struct Healthcheck {
     /// The file of settings that `serve` was given [default: sidehook.toml where it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The file of environment variables that `serve` was given
+    /// The files of environment variables that `serve` was given
     #[arg(long, value_name = "FILE")]
-    env_file: Option<PathBuf>,
+    env_file: Vec<PathBuf>,
 }
 
 impl Healthcheck {
@@ -59,7 +59,7 @@ impl Healthcheck {
 }
 
 /// The other settings are left alone: a health check needs no database.
-fn default_url(config: Option<PathBuf>, env_file: Option<PathBuf>) -> anyhow::Result<String> {
+fn default_url(config: Option<PathBuf>, env_file: Vec<PathBuf>) -> anyhow::Result<String> {
     let settings = Settings { config, env_file, ..Settings::default() };
     let listen = config::listen(&settings.sources()?)?;
     Ok(format!("http://{}/health/ready", reachable(listen)))

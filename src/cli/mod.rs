@@ -82,9 +82,9 @@ pub struct Settings {
     /// A file of settings, see config.example.toml [default: sidehook.toml where it exists]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// A file of environment variables, such as NocoBase's .env
+    /// A file of environment variables, such as NocoBase's .env; of several the later one wins
     #[arg(long, value_name = "FILE")]
-    pub env_file: Option<PathBuf>,
+    pub env_file: Vec<PathBuf>,
 }
 
 /// Parses the arguments of this process and runs the command.
@@ -117,7 +117,7 @@ impl Settings {
     /// Where the settings are to be found, with what the files of variables and the arguments say.
     fn sources(self) -> anyhow::Result<Sources> {
         let mut environment = BTreeMap::new();
-        if let Some(path) = &self.env_file {
+        for path in &self.env_file {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("{} cannot be read", path.display()))?;
             // Logging is set up by what stands in this file.

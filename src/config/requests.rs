@@ -1,5 +1,6 @@
 //! The settings of request nodes: where requests may go, and where the files that they send are.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,12 +29,50 @@ pub struct Requests {
     pub other_roots: Vec<PathBuf>,
 }
 
+/// The whitelist as it is. An entry that no host can have is a fault: it would open nothing, or not what was meant.
+fn whitelist(reader: &mut Reader) -> String {
+    const NAME: &str = "SERVER_REQUEST_WHITELIST";
+    let text = reader.text(NAME).unwrap_or_default();
+    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let wrong: Vec<String> =
+        entries.filter(|entry| !is_host_or_range(entry)).map(|entry| format!("{entry:?}")).collect();
+    if !wrong.is_empty() {
+        reader.fault_text(format!(
+            "{NAME} must have addresses, ranges like 10.0.0.0/8, names, and *. with a name, without scheme, port or \
+             path: {} is none of them",
+            wrong.join(", ")
+        ));
+    }
+    text
+}
+
+/// Whether an entry of the whitelist can stand for a host of a URL.
+fn is_host_or_range(entry: &str) -> bool {
+    if let Some((address, prefix)) = entry.split_once('/') {
+        let (Ok(address), Ok(prefix)) = (address.parse::<IpAddr>(), prefix.parse::<u8>()) else {
+            return false;
+        };
+        return prefix <= if address.is_ipv4() { 32 } else { 128 };
+    }
+    if entry.parse::<IpAddr>().is_ok() {
+        return true;
+    }
+    let name = entry.strip_prefix("*.").unwrap_or(entry);
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    let labels: Vec<&str> = name.strip_suffix('.').unwrap_or(name).split('.').collect();
+    // What ends in a number is an address in a URL, whole or not.
+    let is_number = |label: &&str| label.bytes().all(|byte| byte.is_ascii_digit());
+    labels.iter().all(|label| is_label(label)) && !labels.last().is_some_and(is_number)
+}
+
 impl Requests {
     pub(super) fn read(reader: &mut Reader) -> Self {
         let roots = reader.text("LOCAL_STORAGE_ALLOWED_ROOTS").unwrap_or_default();
         let roots = roots.split(',').map(str::trim).filter(|root| !root.is_empty());
         Self {
-            whitelist: reader.text("SERVER_REQUEST_WHITELIST").unwrap_or_default(),
+            whitelist: whitelist(reader),
             // NocoBase takes everything but `true` for false.
             disallow_ip: reader.text("SERVER_REQUEST_DISALLOW_IP").as_deref() == Some("true"),
             refuse_private: reader
@@ -50,5 +89,54 @@ impl Requests {
             uploads: reader.text("LOCAL_STORAGE_DEST").map(PathBuf::from),
             other_roots: roots.map(PathBuf::from).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Sources};
+
+    #[test]
+    fn entries_of_the_whitelist_stand_for_hosts() {
+        for entry in [
+            "api.example.com",
+            "*.trusted.com",
+            "10.0.0.0/8",
+            "::1",
+            "fd00::/8",
+            "127.0.0.1",
+            "app_1",
+            "a.b.",
+        ] {
+            assert!(is_host_or_range(entry), "{entry}");
+        }
+        for entry in [
+            "https://a.b",
+            "a.b:443",
+            "a.b/c",
+            "10.0.0.0/33",
+            "10.0.0.256",
+            "*",
+            "*.",
+            "a b",
+            "a..b",
+            "größe.de",
+        ] {
+            assert!(!is_host_or_range(entry), "{entry}");
+        }
+    }
+
+    #[test]
+    fn nonsense_in_the_whitelist_is_named() {
+        let environment = [
+            ("SIDEHOOK_DATABASE_URL", "sqlite://a.sqlite"),
+            ("SERVER_REQUEST_WHITELIST", "a.example, https://b.example/,10.0.0.0/99"),
+        ];
+        let environment =
+            environment.map(|(name, text)| (name.to_owned(), text.to_owned())).into_iter().collect();
+        let faults = Config::load(&Sources { file: None, environment }).expect_err("they are refused").0;
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].ends_with(r#""https://b.example/", "10.0.0.0/99" is none of them"#), "{faults:?}");
     }
 }

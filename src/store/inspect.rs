@@ -101,6 +101,21 @@ impl Store {
         Ok(format!("{kind} {number}"))
     }
 
+    /// Whether the connection is encrypted, as the server sees it. An SQLite file has none.
+    pub async fn is_encrypted(&self) -> Result<bool, DbErr> {
+        let sql = match self.codec.backend() {
+            DbBackend::Postgres => "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
+            DbBackend::MySql => "SHOW SESSION STATUS LIKE 'Ssl_cipher'",
+            _ => return Ok(false),
+        };
+        let row = self.db.query_one_raw(Statement::from_string(self.codec.backend(), sql)).await?;
+        let Some(row) = row else { return Ok(false) };
+        match self.codec.backend() {
+            DbBackend::Postgres => row.try_get_by_index(0),
+            _ => Ok(!row.try_get_by_index::<String>(1)?.is_empty()),
+        }
+    }
+
     /// What NocoBase's tables lack; empty where all that is needed is there.
     pub async fn gaps(&self) -> Result<Vec<Gap>, DbErr> {
         let existing = self.existing_columns().await?;

@@ -16,6 +16,7 @@ use crate::app::{self, Hook, UNOPENED};
 use crate::config::Config;
 use crate::store::Store;
 use crate::store::catalog::{Catalog, Definition};
+use crate::store::connection::{Address, TlsMode};
 use crate::store::inspect::Gap;
 use crate::store::instance::MAX_INSTANCES;
 use crate::store::rights::{Permission, Right};
@@ -49,6 +50,9 @@ impl Check {
         let store = app::connect(&config).await.context(UNOPENED)?;
         let mut report = Report::default();
         report.fact("Database", &store.database_version().await?);
+        if let Some(state) = encryption(&config.database.address, &store).await? {
+            report.fact("Connection", state);
+        }
         report.fact("Listens on", &config.http.listen.to_string());
         let permission = store.permission().await?;
         let gaps = check_tables(&store, &permission, &mut report).await?;
@@ -62,6 +66,21 @@ impl Check {
         }
         report.finish()
     }
+}
+
+/// How far the way to a server is secret.
+async fn encryption(address: &Address, store: &Store) -> Result<Option<&'static str>, DbErr> {
+    let server = match address {
+        Address::Sqlite { .. } => return Ok(None),
+        Address::Postgres(server) | Address::Mysql(server) => server,
+    };
+    Ok(Some(match server.tls.mode {
+        TlsMode::Off => "not encrypted",
+        TlsMode::Prefer if !store.is_encrypted().await? => "not encrypted: the server offers no TLS",
+        TlsMode::Prefer | TlsMode::Require => "encrypted; the server is not verified",
+        TlsMode::VerifyCa => "encrypted; the server's certificate is verified, the name in it is not",
+        TlsMode::VerifyFull => "encrypted; the server is verified",
+    }))
 }
 
 /// Returns what is missing of the tables that have to be there.

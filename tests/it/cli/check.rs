@@ -19,16 +19,16 @@ use crate::wait::until;
 
 /// How a command has ended.
 #[derive(Debug)]
-struct Outcome {
-    succeeded: bool,
+pub struct Outcome {
+    pub succeeded: bool,
     /// Standard output.
-    printed: String,
+    pub printed: String,
     /// Standard error.
     complained: String,
 }
 
 impl Outcome {
-    fn has(&self, text: &str) {
+    pub fn has(&self, text: &str) {
         assert!(self.printed.contains(text), "{text:?} is missing:\n{}\n{}", self.printed, self.complained);
     }
 }
@@ -43,14 +43,14 @@ async fn sidehook(arguments: &[&str], settings: &[(&str, &str)]) -> Outcome {
     }
 }
 
-async fn check(database: &TestDatabase, settings: &[(&str, &str)]) -> Outcome {
+pub async fn check(database: &TestDatabase, settings: &[(&str, &str)]) -> Outcome {
     let environment = database.env();
     let mut pairs: Vec<_> = environment.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     pairs.extend(settings);
     sidehook(&["check"], &pairs).await
 }
 
-async fn prepared(database: &TestDatabase) -> Rows {
+pub async fn prepared(database: &TestDatabase) -> Rows {
     Rows { store: prepare(database, &[]).await }
 }
 
