@@ -34,7 +34,7 @@ pub struct Event {
 
 /// See [`super::Engine::run`].
 pub async fn run(shared: &Arc<Shared>, event: Event) -> Result<(i64, Ended), RecordError> {
-    let row = new_row(shared, &event)?;
+    let row = new_row(shared, &event).await?;
     let (id, workflow) = (row.id, event.workflow.clone());
     let caller = Caller::default();
     let execution = Execution {
@@ -96,7 +96,7 @@ async fn end_of(shared: &Shared, id: i64, workflow: &Workflow) -> Result<Option<
 
 /// See [`super::Engine::enqueue`].
 pub async fn enqueue(shared: &Arc<Shared>, event: Event) -> Result<i64, RecordError> {
-    let row = new_row(shared, &event)?;
+    let row = new_row(shared, &event).await?;
     let engine = shared.clone();
     let task = shared.tasks.spawn(async move { record_and_start(&engine, row, event).await });
     task.await.map_err(|err| RecordError::Unavailable(err.to_string()))?
@@ -148,7 +148,17 @@ async fn record_and_start(
     Ok(id)
 }
 
-fn new_row(shared: &Shared, event: &Event) -> Result<NewExecution, RecordError> {
+/// A context as it is recorded. A long one is written where nobody has to wait for it.
+async fn written(context: &Value) -> Result<String, RecordError> {
+    if !context.is_heavy() {
+        return Ok(json::stringify_or_null(context));
+    }
+    let context = context.clone();
+    let writing = tokio::task::spawn_blocking(move || json::stringify_or_null(&context)).await;
+    writing.map_err(|err| RecordError::Refused(err.to_string()))
+}
+
+async fn new_row(shared: &Shared, event: &Event) -> Result<NewExecution, RecordError> {
     let id = shared.ids.execution_id().map_err(|err| RecordError::Unavailable(err.to_string()))?;
     let now = shared.ids.now();
     let workflow = &event.workflow;
@@ -157,7 +167,7 @@ fn new_row(shared: &Shared, event: &Event) -> Result<NewExecution, RecordError> 
         workflow_id: workflow.id,
         key: workflow.key.clone(),
         event_key: event.event_key.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
-        context: json::stringify_or_null(&event.context),
+        context: written(&event.context).await?,
         status: Some(STARTED),
         reason: None,
         output: None,

@@ -17,6 +17,7 @@ pub mod scope;
 pub mod system;
 pub mod template;
 mod value;
+mod weight;
 
 pub use members::array_index;
 pub use method::Method;

@@ -32,6 +32,9 @@ use super::redirect::{Hop, Login, MAX_REDIRECTS};
 use crate::expr::Value;
 use crate::field;
 
+/// Longer answers, in bytes, are parsed where nobody has to wait for it.
+const SMALL_ANSWER: usize = 64 << 10;
+
 /// What the client is told by the settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -208,7 +211,8 @@ impl Client {
         };
         let limit = self.response_limit;
         answer.data = match encoding {
-            None => answer::data(&bytes),
+            None if bytes.len() <= SMALL_ANSWER => answer::data(&bytes),
+            None => tokio::task::spawn_blocking(move || answer::data(&bytes)).await.unwrap_or_default(),
             Some(encoding) => {
                 let decoding =
                     move || answer::decode(encoding, &bytes, limit).map(|bytes| answer::data(&bytes));
