@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::descriptors;
 use super::signals::{self, Told};
@@ -14,6 +14,41 @@ use crate::config::Config;
 use crate::control::Control;
 use crate::http::Server;
 
+/// How many connections may wait to be accepted, as tokio has it.
+const BACKLOG: u32 = 1024;
+
+/// For so long the port stays closed at the start. A proxy that asks for no health passes over a server that refuses
+/// connections, but hands on what one says that has to wait for its database.
+const CLOSED_START: Duration = Duration::from_secs(3);
+
+/// A port that nobody else gets, and that nobody can connect to yet.
+struct Port {
+    socket: TcpSocket,
+    address: SocketAddr,
+}
+
+impl Port {
+    fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+        let open = || -> std::io::Result<TcpSocket> {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            Ok(socket)
+        };
+        let socket = open().with_context(|| Self::refused(address))?;
+        Ok(Self { socket, address })
+    }
+
+    /// Takes connections from now on.
+    fn listen(self) -> anyhow::Result<TcpListener> {
+        self.socket.listen(BACKLOG).with_context(|| Self::refused(self.address))
+    }
+
+    fn refused(address: SocketAddr) -> String {
+        format!("{address} cannot be listened on; choose another with --listen")
+    }
+}
+
 /// Serves until SIGTERM or Ctrl-C.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     run_then(config, |_| {}).await
@@ -21,24 +56,27 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
 /// The same, telling the address as soon as requests are taken there.
 pub async fn run_then(config: Config, tell: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
-    let listen = config.http.listen;
     // Bound first: a port that is taken is told before an instance number is.
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
+    let port = Port::bind(config.http.listen)?;
     if let Some(file) = config.database.address.missing_file() {
         bail!("the database file {file} does not exist; check --database or DB_STORAGE");
     }
     let control = Control::start().context("no thread can be started")?;
     let (drain, grace) = (config.http.drain, config.http.grace);
     let mut told = signals::listen(&control, drain + grace)?;
-    let address = listener.local_addr()?;
-    let connections = descriptors::connections(&config);
-    // Callers are told at once that they have to wait, while the database is awaited.
-    let server = Server::start(listener, config.http.clone(), connections, &control)?;
-    let app = tokio::select! {
-        app = Box::pin(App::start(config, control.handle())) => app?,
+    let address = port.socket.local_addr()?;
+    let (http, connections) = (config.http.clone(), descriptors::connections(&config));
+    let mut starting = Box::pin(App::start(config, control.handle()));
+    let early = tokio::select! {
+        app = &mut starting => Some(app?),
+        () = tokio::time::sleep(CLOSED_START) => None,
         _ = &mut told => return Ok(()),
+    };
+    let server = Server::start(port.listen()?, http, connections, &control)?;
+    let app = match early {
+        Some(app) => app,
+        // The database is awaited: from now on callers are told to wait.
+        None => tokio::select! { app = starting => app?, _ = &mut told => return Ok(()) },
     };
     let stop = async {
         match told.await {
