@@ -25,6 +25,11 @@ const READING: &[Right] = &[Right::Select];
 const COUNTING: &[Right] = &[Right::Select, Right::Insert, Right::Update];
 const ALL: &[Right] = &[Right::Select, Right::Insert, Right::Update, Right::Delete];
 
+/// How long a text is, in bytes, of which SQLite cannot keep the pages in a small cache.
+const SPILLED: usize = 256 << 10;
+/// As SQLite has it unless told otherwise.
+const DEFAULT_CACHE: &str = "PRAGMA cache_size = -2000";
+
 /// The tables with a column of each and the rights that are needed, as docs/deploy.md lists them.
 const NEEDED: [(Table, &str, &[Right]); 12] = [
     (Table::Workflows, "id", READING),
@@ -145,7 +150,8 @@ impl Store {
 
     /// Writes an execution of some pages and takes it back.
     pub async fn try_recording(&self, id: i64, now: DateTime<Utc>) -> Result<(), DbErr> {
-        let text = format!("\"{}\"", "x".repeat(16 << 10));
+        let is_sqlite = self.codec.backend() == DbBackend::Sqlite;
+        let text = format!("\"{}\"", "x".repeat(if is_sqlite { SPILLED } else { 16 << 10 }));
         let execution = NewExecution {
             id,
             workflow_id: 0,
@@ -161,7 +167,15 @@ impl Store {
             expires_at: None,
         };
         let tx = self.begin().await?;
-        self.insert_executions(&tx, &[&execution]).await?;
+        // SQLite keeps what is not committed in memory, up to this many pages, so a full disk would not show.
+        if is_sqlite {
+            tx.execute_unprepared("PRAGMA cache_size = 10").await?;
+        }
+        let written = self.insert_executions(&tx, &[&execution]).await;
+        if is_sqlite {
+            tx.execute_unprepared(DEFAULT_CACHE).await?;
+        }
+        written?;
         tx.rollback().await
     }
 

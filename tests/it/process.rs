@@ -58,10 +58,15 @@ impl Process {
 
     /// The same with a bound on its file descriptors.
     pub async fn serve_limited(database: &TestDatabase, settings: &[(&str, &str)], descriptors: u32) -> Self {
+        Self::serve_under(&format!("ulimit -n {descriptors}"), database, settings).await
+    }
+
+    /// The same after a command of the shell that says how it is to run.
+    pub async fn serve_under(prelude: &str, database: &TestDatabase, settings: &[(&str, &str)]) -> Self {
         let environment = environment(database, settings);
         let pairs: Vec<_> = environment.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let script = format!("ulimit -n {descriptors}; exec {} serve", env!("CARGO_BIN_EXE_sidehook"));
+        let script = format!("{prelude}; exec {} serve", env!("CARGO_BIN_EXE_sidehook"));
         let mut command = shell(&script, &pairs, folder.path());
         let process = Self::wait(command.spawn().expect("a shell starts")).await;
         Self { _folder: Some(folder), ..process }
@@ -106,6 +111,11 @@ impl Process {
         let id = self.child.id().expect("it has not ended").to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status().await.expect("kill runs");
         assert!(sent.success(), "{name} cannot be sent: {sent}");
+    }
+
+    /// The number that the system knows it by.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it has not ended")
     }
 
     /// Waits for its end, and until all that it has printed is there.

@@ -5,6 +5,7 @@ mod framing;
 mod health;
 mod limits;
 mod log;
+mod readiness;
 mod stopping;
 
 use std::time::Duration;
