@@ -14,7 +14,7 @@ use super::file_links::FileLinks;
 use super::reader::Reader;
 use super::schema::{Schema, targets_without_rows};
 use super::shape::Collection;
-use super::write::Writer;
+use super::write::{Writer, path_collection};
 use crate::expr::system::System;
 use crate::expr::{Object, Value};
 use crate::store::metadata::TableColumn;
@@ -89,7 +89,7 @@ impl Collections {
         let metadata = self.store.metadata().await?;
         let mut tables = HashMap::new();
         for name in targets_without_rows(&metadata) {
-            let columns = self.columns(&name).await?;
+            let columns = self.columns(&name, &Value::default()).await?;
             tables.insert(name, columns);
         }
         let backend = self.store.codec.backend();
@@ -109,14 +109,15 @@ impl Collections {
         if schema.get(name).is_some() || name.starts_with("sidehook_") {
             return Ok(schema);
         }
-        let columns = self.columns(name).await?;
+        let options = defined_in_code(&schema, name);
+        let columns = self.columns(name, &options).await?;
         if columns.is_empty() {
             return Ok(schema);
         }
         // Under the lock, so that a refresh in the same moment is not lost.
         let _refreshing = self.digest.lock().await;
         let (names, backend) = (&self.store.names, self.store.codec.backend());
-        let extended = Arc::new(self.schema().with_table(names, backend, name, &columns));
+        let extended = Arc::new(self.schema().with_table(names, backend, name, &columns, options));
         self.schema.store(extended.clone());
         Ok(extended)
     }
@@ -126,9 +127,15 @@ impl Collections {
         Ok(self.schema_with(name).await?.get(name).cloned())
     }
 
-    async fn columns(&self, name: &str) -> Result<Vec<TableColumn>, DbErr> {
-        let no_options = Value::default();
-        let table = table_name(&self.store.names, self.store.codec.backend(), name, &no_options);
+    async fn columns(&self, name: &str, options: &Value) -> Result<Vec<TableColumn>, DbErr> {
+        let table = table_name(&self.store.names, self.store.codec.backend(), name, options);
         self.store.table_columns(table.schema.as_deref(), &table.name).await
     }
+}
+
+/// The options of a collection that has no row: the paths of a tree are where the tree is.
+fn defined_in_code(schema: &Schema, name: &str) -> Value {
+    let tree = schema.collections().find(|one| path_collection(one).as_deref() == Some(name));
+    let place = tree.map(|tree| tree.option("schema")).unwrap_or_default();
+    Value::object([("schema", place)])
 }

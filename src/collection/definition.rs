@@ -164,7 +164,7 @@ impl<'a> Builder<'a> {
     }
 
     /// A collection of which only the table is known.
-    pub fn of_table(&self, name: &str, columns: &[TableColumn]) -> Collection {
+    pub fn of_table(&self, name: &str, columns: &[TableColumn], options: Value) -> Collection {
         let mut fields = IndexMap::new();
         for column in columns {
             let attribute = match self.names.underscored() {
@@ -177,7 +177,7 @@ impl<'a> Builder<'a> {
                 kind => kind,
             };
             let is_array = column.type_name.starts_with('_');
-            let options = object([
+            let of_field = object([
                 ("field", column.name.as_str().into()),
                 ("primaryKey", column.is_primary_key.into()),
                 ("dataType", if is_array { "array".into() } else { Value::Undefined }),
@@ -186,13 +186,12 @@ impl<'a> Builder<'a> {
                 name: attribute.as_str().into(),
                 column: column.name.as_str().into(),
                 kind,
-                column_type: kind.column_type(&options, self.backend),
+                column_type: kind.column_type(&of_field, self.backend),
                 is_declared: true,
-                options,
+                options: of_field,
             };
             fields.insert(field.name.clone(), field);
         }
-        let options = Value::Object(Arc::default());
         let time = |name: &str| fields.get_key_value(name).map(|(name, _)| name.clone());
         let keys = fields.values().filter(|field| field.is_primary_key()).count();
         Collection {

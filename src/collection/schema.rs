@@ -13,6 +13,7 @@ use super::association::AssociationKind;
 use super::definition::{Builder, parse_options};
 use super::link::Link;
 use super::shape::Collection;
+use crate::expr::Value;
 use crate::store::metadata::{Metadata, TableColumn};
 
 static EMPTY: Metadata = Metadata { collections: Vec::new(), fields: Vec::new() };
@@ -38,7 +39,10 @@ impl Schema {
         }
         for (name, columns) in tables {
             if !collections.contains_key(name.as_str()) && !columns.is_empty() {
-                collections.insert(name.as_str().into(), builder.of_table(name, columns));
+                collections.insert(
+                    name.as_str().into(),
+                    builder.of_table(name, columns, Value::Object(Arc::default())),
+                );
             }
         }
         for name in builder.rows.keys() {
@@ -78,17 +82,18 @@ impl Schema {
         self.collections.values()
     }
 
-    /// The schema with one more collection, which has only columns.
+    /// The schema with one more collection, which has only columns and the options of whoever defines it.
     pub(super) fn with_table(
         &self,
         names: &Names,
         backend: DbBackend,
         name: &str,
         columns: &[TableColumn],
+        options: Value,
     ) -> Self {
         let builder = Builder::new(names, backend, &EMPTY);
         let mut collections = self.collections.clone();
-        collections.insert(name.into(), builder.of_table(name, columns).into());
+        collections.insert(name.into(), builder.of_table(name, columns, options).into());
         Self { collections }
     }
 }

@@ -4,11 +4,15 @@ use serde_json::{Value, json};
 use sidehook::collection::Change;
 
 use crate::collections::quoted;
-use crate::databases::TestDatabase;
+use crate::databases::{Kind, TestDatabase};
 use crate::records::{Records, plain, value};
-use crate::server::on_every_database;
+use crate::server::{on_databases, on_every_database};
 
 async fn tree(database: &TestDatabase) -> Records {
+    Records::create(database, &[areas()]).await
+}
+
+fn areas() -> Value {
     let mut payload = plain(
         "areas",
         json!([
@@ -21,13 +25,16 @@ async fn tree(database: &TestDatabase) -> Records {
         ]),
     );
     payload["tree"] = json!("adjacencyList");
-    Records::create(database, &[payload]).await
+    payload
 }
 
 /// Keys, paths and roots, by key.
 async fn paths(records: &Records) -> Vec<String> {
-    let [table, node, path, root] =
-        ["main_areas_path", "nodePk", "path", "rootPk"].map(|name| quoted(&records.rows, name));
+    paths_in(records, "main_areas_path").await
+}
+
+async fn paths_in(records: &Records, table: &str) -> Vec<String> {
+    let [node, path, root] = ["nodePk", "path", "rootPk"].map(|name| quoted(&records.rows, name));
     let text = match records.rows.store.codec.backend() {
         sea_orm::DbBackend::MySql => format!("CONCAT({node}, ' ', {path}, ' ', {root})"),
         _ => format!("{node} || ' ' || {path} || ' ' || {root}"),
@@ -104,6 +111,27 @@ async fn without_the_plugin_a_tree_is_a_collection_like_any_other() {
         assert_eq!(set(&records, 1, json!({"aboveId": 1})).await, Ok(1), "{}", database.kind);
         assert_eq!(records.update("areas", json!({"id": 1}), json!({"aboveId": null})).await, Ok(1));
         assert_eq!(records.destroy("areas", json!({"id": 1})).await, Ok(Some(1)));
+    })
+    .await;
+}
+
+/// NocoBase keeps the paths in the schema of their tree.
+#[tokio::test]
+async fn paths_are_in_the_schema_of_their_tree() {
+    on_databases(&[Kind::Postgres], async |database| {
+        let mut payload = areas();
+        payload["schema"] = json!("elsewhere");
+        let records = Records::create(&database, &[payload]).await;
+        for statement in [
+            "CREATE SCHEMA elsewhere",
+            "ALTER TABLE areas SET SCHEMA elsewhere",
+            "ALTER TABLE main_areas_path SET SCHEMA elsewhere",
+        ] {
+            records.rows.execute(statement).await;
+        }
+        let nested = json!({"name": "a", "below": [{"name": "b"}]});
+        records.create_one("areas", nested).await.expect("it is created");
+        assert_eq!(paths_in(&records, "elsewhere.main_areas_path").await, ["1 /1 1", "2 /1/2 1"]);
     })
     .await;
 }
