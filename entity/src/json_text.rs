@@ -6,7 +6,7 @@ use sea_orm::{ColIdx, DbErr, QueryResult, TryGetError, TryGetable};
 /// The text of one JSON value, as stored; `Option<JsonText>` for a column that may be NULL.
 ///
 /// Reading accepts what the three databases give for a JSON column: text (PostgreSQL: select the column
-/// as `::text`), MySQL's JSON, and the integers and reals that SQLite makes of JSON numbers, because its
+/// as `::text`; MySQL, whose JSON is a type of its own: cast it to `char`), and the integers and reals that SQLite makes of JSON numbers, because its
 /// `JSON` columns have numeric affinity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonText(pub String);

@@ -133,7 +133,7 @@ fn quoted(text: &str, backend: DbBackend) -> String {
                 false => plain(&text),
             }
         }
-        DbBackend::MySql if text.contains('\\') => format!("CONVERT(X'{}' USING utf8mb4)", hex::encode(text)),
+        DbBackend::MySql if text.contains('\\') => format!("_utf8mb4 X'{}'", hex::encode(text)),
         DbBackend::Sqlite if text.contains('\0') => format!("CAST(X'{}' AS TEXT)", hex::encode(text)),
         _ => plain(text),
     }
@@ -209,10 +209,7 @@ mod tests {
     fn backslashes_mean_themselves_in_any_mode_of_the_server() {
         let values = r#"{"a":"\\'; drop"}"#;
         assert_eq!(replaced("select :a", values, DbBackend::Postgres), r"select E'\\''; drop'");
-        assert_eq!(
-            replaced("select :a", values, DbBackend::MySql),
-            "select CONVERT(X'5c273b2064726f70' USING utf8mb4)"
-        );
+        assert_eq!(replaced("select :a", values, DbBackend::MySql), "select _utf8mb4 X'5c273b2064726f70'");
         assert_eq!(replaced("select :a", values, DbBackend::Sqlite), r"select '\''; drop'");
         let zero = r#"{"a":"x\u0000"}"#;
         assert_eq!(replaced("select :a", zero, DbBackend::Sqlite), "select CAST(X'7800' AS TEXT)");

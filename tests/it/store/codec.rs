@@ -33,14 +33,18 @@ fn keeping(key: &str, is_sync: bool) -> NewWorkflow {
 /// The texts of the JSON columns of one execution: its context, the result of its first job, its output.
 async fn stored(server: &Rows, execution: &Value) -> [Option<String>; 3] {
     let id = execution["id"].as_i64().expect("an id");
-    let cast = if server.store.codec.backend() == DbBackend::Postgres { "::text" } else { "" };
+    let json = |field: &str| match server.store.codec.backend() {
+        DbBackend::Postgres => format!("{}::text", server.quoted(field)),
+        DbBackend::MySql => format!("CAST({} AS char)", server.quoted(field)),
+        _ => server.quoted(field),
+    };
     let of_execution = |field: &str| {
-        let (column, table) = (server.quoted(field), server.table(Table::Executions));
-        format!("SELECT {column}{cast} FROM {table} WHERE {} = {id}", server.quoted("id"))
+        let (column, table) = (json(field), server.table(Table::Executions));
+        format!("SELECT {column} FROM {table} WHERE {} = {id}", server.quoted("id"))
     };
     let of_job = format!(
-        "SELECT {}{cast} FROM {} WHERE {} = {id} ORDER BY {}",
-        server.quoted("result"),
+        "SELECT {} FROM {} WHERE {} = {id} ORDER BY {}",
+        json("result"),
         server.table(Table::Jobs),
         server.quoted("executionId"),
         server.quoted("id"),
