@@ -11,6 +11,7 @@ pub mod expr;
 pub mod field;
 pub mod http;
 pub mod ids;
+pub mod measure;
 pub mod node;
 pub mod outbound;
 pub mod script;

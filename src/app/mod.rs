@@ -3,6 +3,7 @@
 
 mod assembly;
 mod complaints;
+mod documents;
 mod hooks;
 mod readiness;
 
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use assembly::{UNOPENED, connect, open_store};
+pub use documents::Documents;
 pub use hooks::{Called, Hook, Hooks};
 pub use readiness::Unready;
 
@@ -46,6 +48,8 @@ pub struct App {
     pub engine: Arc<Engine>,
     pub hooks: Hooks,
     pub collections: Arc<Collections>,
+    /// Files that decide who is let in.
+    pub documents: Documents,
     /// The runtime that nothing in a request can hold up.
     pub control: Handle,
     readiness: Readiness,
@@ -77,6 +81,7 @@ impl App {
         let collections = Arc::new(Collections::new(store.clone(), &config.nocobase.public_path));
         let scripts = Arc::new(Pool::new(assembly::limits(&config)));
         let services = assembly::services(&config, &store, collections.clone(), scripts.clone())?;
+        let documents = Documents::new(services.requests.clone(), tasks.clone());
         let settings = Settings {
             loop_limit: config.engine.loop_limit,
             number_loop_limit: config.engine.number_loop_limit,
@@ -98,6 +103,7 @@ impl App {
             engine,
             hooks,
             collections,
+            documents,
             control: control.clone(),
             readiness: Readiness::default(),
             tasks,

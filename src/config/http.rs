@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::reader::{Faults, Reader, Sources, duration};
+use super::reader::{Faults, Reader, Sources};
+use crate::measure::duration;
 
 /// Two bodies of the default limit at the worst that JSON can become fit in at a time, and some dozens of usual ones; it
 /// leaves room for all else in a container of 1 GB.

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::secret::Secret;
+use crate::measure::{duration, size};
 
 /// Where settings come from: a file and the environment.
 #[derive(Clone, Debug, Default)]
@@ -194,33 +195,4 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, String> {
         other => (key, other.to_string()),
     });
     Ok(settings.collect())
-}
-
-/// `10mb`, `512 kb`, `1048576`: the forms of the `bytes` package that NocoBase's body parser uses.
-pub(super) fn size(text: &str) -> Option<usize> {
-    let text = text.trim().to_ascii_lowercase();
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let number: f64 = text[..end].parse().ok()?;
-    let unit = match text[end..].trim() {
-        "" | "b" => 1.0,
-        "kb" => 1024.0,
-        "mb" => 1024.0 * 1024.0,
-        "gb" => 1024.0 * 1024.0 * 1024.0,
-        _ => return None,
-    };
-    Some((number * unit) as usize)
-}
-
-pub(super) fn duration(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let number: f64 = text[..end].parse().ok()?;
-    let seconds = match text[end..].trim() {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(number * seconds).ok()
 }

@@ -1,5 +1,6 @@
 //! Serving HTTP. Nothing outside this folder knows poem's types.
 
+mod arrival;
 mod body;
 mod connection;
 mod health;

@@ -3,7 +3,6 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::thread::available_parallelism;
-use std::time::{Duration, Instant};
 
 use entity::status::execution::{RESOLVED, STARTED};
 use futures_util::StreamExt;
@@ -11,22 +10,18 @@ use poem::web::{Data, Path};
 use poem::{Body, Request, Response, handler};
 use tokio::sync::Semaphore;
 
+use super::arrival::{Arrival, Made};
 use super::reply::{refused, replied};
 use crate::app::{App, Called, Hook};
 use crate::config::Config;
 use crate::engine::Event;
 use crate::expr::{Scope, Value};
-use crate::field;
 use crate::store::recorder::RecordError;
 use crate::webhook::body::qs;
-use crate::webhook::head::{Facts, Head};
-use crate::webhook::intake::{Delivery, Intake};
+use crate::webhook::intake::Intake;
 use crate::webhook::memory::{Memory, Share};
 use crate::webhook::refusal::Refusal;
 use crate::webhook::reply::Reply;
-
-/// How long the JSONPaths of a trigger may search one request.
-const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What all requests share.
 pub struct Limits {
@@ -105,25 +100,26 @@ async fn trigger(
     called: Result<Called, Refusal>,
     request: (&Request, Body),
 ) -> Response {
-    match called {
-        Ok(called) => handle(app, limits, called, request).await.map_or_else(refused, replied),
-        Err(refusal) => refused(refusal),
-    }
+    let called = match called {
+        Ok(called) => called,
+        Err(refusal) => return refused(refusal),
+    };
+    let hook = called.hook.clone();
+    let outcome = handle(app, limits, called, request).await;
+    outcome.inspect_err(|refusal| tell_operator(&hook.workflow.key, refusal)).map_or_else(refused, replied)
 }
 
 async fn handle(
     app: &Arc<App>,
     limits: &Limits,
-    Called { hook, params }: Called,
+    called: Called,
     (request, body): (&Request, Body),
 ) -> Result<Reply, Refusal> {
-    let body_limit = app.config.http.body_limit;
-    let (head, facts) = (head(request), facts(app, request));
-    let arrival = Arrival { hook: hook.clone(), head, facts, params, body_limit };
-    arrival.intake().admit().inspect_err(|_| tell_operator(&hook))?;
+    let hook = called.hook.clone();
+    let arrival = Arrival::new(app, called, request).admit(app).await?;
     let share = limits.memory.share();
     let bytes = receive(arrival.intake(), body, &share).await?;
-    let Made { context, for_reply, share } = arrival.read(limits, bytes, share).await?;
+    let Made { context, for_reply, share } = arrival.read(app, &limits.readers, bytes, share).await?;
     let workflow = hook.workflow.clone();
     let event = Event { workflow, context, event_key: None, hold: Some(Box::new(share)) };
     match hook.workflow.is_sync {
@@ -132,85 +128,10 @@ async fn handle(
     }
 }
 
-/// Nobody but the log learns why a webhook lets nobody in.
-fn tell_operator(hook: &Hook) {
-    if let Some(fault) = hook.trigger.unusable() {
-        let key = &hook.workflow.key;
-        tracing::warn!(
-            workflow.key = key,
-            reason = fault.text,
-            "the webhook lets nobody in; run `sidehook check`"
-        );
-    }
-}
-
-/// A request whose webhook is known.
-struct Arrival {
-    hook: Arc<Hook>,
-    head: Head,
-    facts: Facts,
-    params: Value,
-    body_limit: usize,
-}
-
-/// What was made of a request.
-struct Made {
-    context: Value,
-    /// The context once more, where the configured answer reads it: columns that a template reads through an array
-    /// stay on it, and the run must not find them.
-    for_reply: Value,
-    share: Share,
-}
-
-impl Arrival {
-    fn intake(&self) -> Intake<'_> {
-        let Self { hook, head, facts, body_limit, .. } = self;
-        Intake { trigger: &hook.trigger, head, facts, body_limit: *body_limit }
-    }
-
-    /// Makes the context, where it does not stand in the way of others.
-    async fn read(self, limits: &Limits, bytes: Vec<u8>, share: Share) -> Result<Made, Refusal> {
-        if !self.intake().is_heavy(bytes.len()) {
-            return self.make(&bytes, share);
-        }
-        let unreadable = || Refusal::internal("The request cannot be read.");
-        let permit = limits.readers.clone().acquire_owned().await.map_err(|_| unreadable())?;
-        let reading = tokio::task::spawn_blocking(move || {
-            let made = self.make(&bytes, share);
-            drop(permit);
-            made
-        });
-        reading.await.map_err(|_| unreadable())?
-    }
-
-    fn make(&self, bytes: &[u8], share: Share) -> Result<Made, Refusal> {
-        let started = Instant::now();
-        let is_late = || started.elapsed() > SEARCH_TIMEOUT;
-        let delivery = Delivery { bytes, params: self.params.clone(), share: &share, is_late: &is_late };
-        let context = self.intake().read(delivery)?;
-        let is_read_twice = !self.hook.workflow.is_sync && self.hook.trigger.response.has_placeholders();
-        let for_reply = if is_read_twice { context.detached() } else { Value::Undefined };
-        Ok(Made { context, for_reply, share })
-    }
-}
-
-/// Names in lower case; values as Latin-1, which is what RFC 9110 leaves of bytes beyond ASCII.
-fn head(request: &Request) -> Head {
-    let header = |(name, value): (&poem::http::HeaderName, &poem::http::HeaderValue)| {
-        (name.as_str().to_owned(), field::latin1(value.as_bytes()))
-    };
-    Head {
-        method: request.method().as_str().to_owned(),
-        headers: request.headers().iter().map(header).collect(),
-        query: request.uri().query().unwrap_or_default().to_owned(),
-    }
-}
-
-fn facts(app: &App, request: &Request) -> Facts {
-    Facts {
-        now: app.engine.ids().now().timestamp_millis() as f64,
-        peer: request.remote_addr().as_socket_addr().map(|address| address.ip()),
-        env: app.engine.environment(),
+/// Nobody but the log learns what has to be mended.
+fn tell_operator(key: &str, refusal: &Refusal) {
+    if let Some(reason) = &refusal.reason {
+        tracing::warn!(workflow.key = key, reason, "the webhook lets nobody in; run `sidehook check`");
     }
 }
 

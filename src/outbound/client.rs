@@ -136,6 +136,30 @@ impl Client {
         self.send(Hop { url, target, method, headers: own, body }, Some(timeout)).await
     }
 
+    /// The bytes of a file: an answer with the status 200 of at most `limit` bytes, whole within `time`. Redirects are
+    /// not followed.
+    pub async fn download(&self, url: &Url, limit: usize, time: Duration) -> Result<Vec<u8>, Failure> {
+        let mut headers = Headers::default();
+        headers.set("Accept", "*/*");
+        let target = url[url::Position::BeforePath..url::Position::AfterQuery].to_owned();
+        let hop = Hop { url: url.clone(), target, method: "GET".to_owned(), headers, body: None };
+        let downloading = async {
+            self.check(url)?;
+            let response = self.exchange(&hop).await?;
+            let status = response.status().as_u16();
+            if status != 200 {
+                return Err(Failure::plain(format!("the answer has the status {status}")));
+            }
+            collect(response.into_body(), limit, None).await.map_err(|cut| match cut {
+                Cut::TooLong => Failure::plain(format!("the answer is longer than {limit} bytes")),
+                Cut::Broken(failure) => failure,
+                Cut::Aborted => Failure::plain("the answer broke off"),
+            })
+        };
+        let downloaded = time::timeout(time, downloading).await;
+        downloaded.unwrap_or_else(|_| Err(Failure::timed_out(&time.as_millis().to_string())))
+    }
+
     /// The response of the last hop, of which only the head has been read.
     async fn follow(&self, hop: &mut Hop, login: Option<&Login>) -> Result<Response<Incoming>, Failure> {
         self.check(&hop.url)?;

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::document::Documents;
 use crate::expr::Object;
 
 /// What comes before a body.
@@ -26,6 +27,8 @@ pub struct Facts {
     pub peer: Option<IpAddr>,
     /// `$env`
     pub env: Arc<Object>,
+    /// The files that checks have asked for so far.
+    pub documents: Documents,
 }
 
 impl Head {

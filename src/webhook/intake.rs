@@ -1,7 +1,7 @@
 //! The way of a delivery from a request to the context of an execution, whatever transport has brought it: checks of
 //! its head, its length, checks of its body, what the body says, the context.
 
-use super::admission::Stage;
+use super::admission::{Stage, Stop};
 use super::body;
 use super::body::coding::{self, Bounds};
 use super::context::{self, Incoming};
@@ -21,12 +21,17 @@ pub struct Intake<'a> {
     pub trigger: &'a Trigger,
     pub head: &'a Head,
     pub facts: &'a Facts,
-    /// The longest body, in bytes.
+    /// The longest body of any webhook, in bytes.
     pub body_limit: usize,
 }
 
+/// Says that a request has passed all checks.
+#[derive(Debug)]
+pub struct Admitted(());
+
 /// A body that has arrived, and what reading it may take.
 pub struct Delivery<'a> {
+    pub admitted: Admitted,
     pub bytes: &'a [u8],
     /// The parameters of a custom path, an object.
     pub params: Value,
@@ -37,19 +42,31 @@ pub struct Delivery<'a> {
 }
 
 impl Intake<'_> {
-    /// Decides by what comes before the body.
-    pub fn admit(&self) -> Result<(), Refusal> {
-        if self.trigger.unusable().is_some() {
-            return Err(Refusal::misconfigured());
+    /// Decides by what comes before the body, from that check on: 0, or where a [`Stop`] says.
+    pub fn admit_head(&self, from: usize) -> Result<(), Stop> {
+        if let Some(fault) = self.trigger.unusable() {
+            return Err(Refusal::misconfigured().because(&fault.text).into());
         }
-        self.trigger.admission.admit(Stage::Head, self.head, None, self.facts)?;
+        self.trigger.admission.admit(Stage::Head, from, self.head, None, self.facts)?;
         let length = self.head.header("content-length").and_then(|length| length.parse::<usize>().ok());
-        self.check_length(length.unwrap_or_default())
+        Ok(self.check_length(length.unwrap_or_default())?)
+    }
+
+    /// Decides by the whole request, once [`Intake::admit_head`] has let it in.
+    pub fn admit_body(&self, from: usize, bytes: &[u8]) -> Result<Admitted, Stop> {
+        self.trigger.admission.admit(Stage::Body, from, self.head, Some(bytes), self.facts)?;
+        Ok(Admitted(()))
     }
 
     /// Refuses a body of so many bytes when that is too long.
     pub fn check_length(&self, length: usize) -> Result<(), Refusal> {
-        if length > self.body_limit { Err(Refusal::too_large(self.body_limit)) } else { Ok(()) }
+        let limit = self.limit();
+        if length > limit { Err(Refusal::too_large(limit)) } else { Ok(()) }
+    }
+
+    /// The longest body of this webhook, in bytes.
+    fn limit(&self) -> usize {
+        self.trigger.admission.body_limit().map_or(self.body_limit, |own| own.min(self.body_limit))
     }
 
     /// Whether [`Intake::read`] may take so long that other requests must not wait for it. What a compressed body comes
@@ -62,10 +79,9 @@ impl Intake<'_> {
     /// Makes the context of an execution from a request that was admitted. The checks see the body as it came over the
     /// wire, which is what senders sign.
     pub fn read(&self, delivery: Delivery<'_>) -> Result<Value, Refusal> {
-        let Delivery { bytes, params, share, is_late } = delivery;
-        self.trigger.admission.admit(Stage::Body, self.head, Some(bytes), self.facts)?;
+        let Delivery { admitted: Admitted(()), bytes, params, share, is_late } = delivery;
         let codings = coding::codings(&self.head.joined_header("content-encoding").unwrap_or_default())?;
-        let bytes = coding::unpack(&codings, bytes, &Bounds { limit: self.body_limit, share, is_late })?;
+        let bytes = coding::unpack(&codings, bytes, &Bounds { limit: self.limit(), share, is_late })?;
         let (content_type, options) = (self.head.header("content-type"), &self.trigger.body);
         let body = body::parse(content_type, &bytes, options, share)?;
         let raw =
@@ -119,18 +135,26 @@ mod tests {
         }
     }
 
+    fn refusal(stop: Stop) -> Refusal {
+        match stop {
+            Stop::Refused(refusal) => refusal,
+            Stop::Needs { wanted, .. } => panic!("a case that needs files: {wanted:?}"),
+        }
+    }
+
     /// What a request comes to.
     fn outcome(case: &Value) -> Result<Value, Refusal> {
         let request = case.member("request");
         let (trigger, head) = (Trigger::parse(&case.member("trigger")), head_of(&request));
         let body_limit = case.member("bodyLimit").as_number().map_or(1 << 20, |limit| limit as usize);
         let intake = Intake { trigger: &trigger, head: &head, facts: &Facts::default(), body_limit };
-        intake.admit()?;
+        intake.admit_head(0).map_err(refusal)?;
         let bytes = bytes_of(&request.member("body"));
         intake.check_length(bytes.len())?;
+        let admitted = intake.admit_body(0, &bytes).map_err(refusal)?;
         let params = Value::Object(std::sync::Arc::default());
         let share = Memory::new(256 << 20).share();
-        intake.read(Delivery { bytes: &bytes, params, share: &share, is_late: &|| false })
+        intake.read(Delivery { admitted, bytes: &bytes, params, share: &share, is_late: &|| false })
     }
 
     /// As far as the case says something of it.
@@ -176,8 +200,8 @@ mod tests {
         let intake = Intake { trigger: &trigger, head: &head, facts: &Facts::default(), body_limit: 1 << 20 };
         let body = format!(r#"{{"id":1,"rest":[{}0]}}"#, "0,".repeat(10_000));
         let params = Value::Undefined;
-        let read =
-            intake.read(Delivery { bytes: body.as_bytes(), params, share: &share, is_late: &|| false });
+        let (admitted, bytes) = (Admitted(()), body.as_bytes());
+        let read = intake.read(Delivery { admitted, bytes, params, share: &share, is_late: &|| false });
         assert_eq!(read.map(|context| context.member("body").member("id").as_number()), Ok(Some(1.0)));
         assert!((1..1000).contains(&memory.used()), "{}", memory.used());
     }

@@ -4,6 +4,7 @@
 pub mod admission;
 pub mod body;
 pub mod context;
+pub mod document;
 pub mod head;
 pub mod intake;
 pub mod json_path;
@@ -11,5 +12,6 @@ pub mod memory;
 pub mod path;
 pub mod refusal;
 pub mod reply;
+pub mod secret;
 pub mod trigger;
 mod withheld;

@@ -15,12 +15,19 @@ pub struct Refusal {
     pub message: String,
     /// Headers beside those of the body.
     pub headers: Vec<(&'static str, String)>,
+    /// For the log alone: what the operator has to mend.
+    pub reason: Option<String>,
 }
 
 impl Refusal {
     /// Any other refusal.
     pub fn new(status: u16, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), headers: Vec::new() }
+        Self { status, message: message.into(), headers: Vec::new(), reason: None }
+    }
+
+    /// The same with what the log says of it.
+    pub fn because(self, reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..self }
     }
 
     /// 400, for a body that cannot be read.
@@ -95,6 +102,14 @@ impl Refusal {
     /// 503, for a trigger whose extensions this version does not know or cannot use.
     pub fn misconfigured() -> Self {
         Self::new(503, "The configuration of this webhook cannot be used.")
+    }
+
+    /// 503, where a file cannot be had by which it has to be decided who is let in.
+    pub fn undecided() -> Self {
+        Self {
+            message: "It cannot be decided at the moment who is let in.".to_owned(),
+            ..Self::unavailable()
+        }
     }
 
     /// The server stops while the caller waits.

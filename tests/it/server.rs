@@ -80,7 +80,8 @@ impl TestServer {
         let control = Control::start().expect("a thread");
         let config = config(database, settings);
         let http = config.http.clone();
-        let app = App::start(config, control.handle()).await.expect("sidehook starts");
+        let starting = Box::pin(App::start(config, control.handle()));
+        let app = starting.await.expect("sidehook starts");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound port"));
         let (stop, stopped) = oneshot::channel();

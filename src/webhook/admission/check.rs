@@ -4,8 +4,10 @@
 use std::fmt::Debug;
 
 use crate::expr::Value;
+use crate::webhook::document::Wanted;
 use crate::webhook::head::{Facts, Head};
 use crate::webhook::refusal::Refusal;
+use crate::webhook::secret::Secret;
 
 /// A row of the list of checks.
 #[derive(Clone, Copy)]
@@ -45,6 +47,37 @@ pub enum Stage {
 pub trait Admit: Debug + Send + Sync {
     /// `body` is there in [`Stage::Body`] only.
     fn admit(&self, head: &Head, body: Option<&[u8]>, facts: &Facts) -> Result<(), Refusal>;
+
+    /// The files that it needs to decide about this request. It is asked again once they are among the facts, and may
+    /// then want others, or newer copies; it decides when all of them are there. One that cannot be had refuses the
+    /// request.
+    fn documents(&self, _head: &Head, _body: Option<&[u8]>, _facts: &Facts) -> Vec<Wanted> {
+        Vec::new()
+    }
+
+    /// The secrets that it goes by, so that it can be said which of them are missing.
+    fn secrets(&self) -> Vec<&Secret> {
+        Vec::new()
+    }
+
+    /// The longest body that it lets in, in bytes.
+    fn body_limit(&self) -> Option<usize> {
+        None
+    }
+
+    /// Where senders put what lets them in: it stays out of contexts that hold the request as a whole.
+    fn credentials(&self) -> Vec<Credential<'_>> {
+        Vec::new()
+    }
+}
+
+/// A part of a request that holds a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential<'a> {
+    /// A header, its name in lower case.
+    Header(&'a str),
+    /// A parameter of the query, by its name as it is sent.
+    Query(&'a str),
 }
 
 /// What is wrong with a part of a trigger's configuration.

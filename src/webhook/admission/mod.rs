@@ -5,11 +5,15 @@
 
 mod basic;
 mod check;
+mod members;
 mod method;
 
-pub use self::check::{Admit, Check, Fault, Key, Stage};
+pub use self::check::{Admit, Check, Credential, Fault, Key, Stage};
+pub use self::members::{Members, unusable};
+use super::document::Wanted;
 use super::head::{Facts, Head};
 use super::refusal::Refusal;
+use super::secret::Secret;
 use crate::expr::Value;
 
 /// All checks, in the order in which requests are refused. Unknown webhooks (404) are refused before, bodies that
@@ -30,6 +34,21 @@ pub struct Admission {
     steps: Vec<Step>,
     /// What is wrong with their configuration.
     pub faults: Vec<Fault>,
+}
+
+/// Why the checks of a stage have not all been asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stop {
+    /// The request is turned away.
+    Refused(Refusal),
+    /// A check needs files. With them among the facts the checks go on `from` there.
+    Needs { wanted: Vec<Wanted>, from: usize },
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Stop::Refused(refusal)
+    }
 }
 
 /// A check that is made.
@@ -68,16 +87,40 @@ impl Admission {
         admission
     }
 
-    /// Asks the checks of a stage one after the other.
+    /// Asks the checks of a stage one after the other, those before `from` left out, which have been asked.
     pub fn admit(
         &self,
         stage: Stage,
+        from: usize,
         head: &Head,
         body: Option<&[u8]>,
         facts: &Facts,
-    ) -> Result<(), Refusal> {
-        let mut steps = self.steps.iter().filter(|step| step.at == stage);
-        steps.try_for_each(|step| step.check.admit(head, body, facts))
+    ) -> Result<(), Stop> {
+        let steps = self.steps.iter().enumerate().skip(from).filter(|(_, step)| step.at == stage);
+        for (at, Step { check, .. }) in steps {
+            let mut wanted = check.documents(head, body, facts);
+            wanted.retain(|wanted| !facts.documents.satisfy(wanted));
+            if !wanted.is_empty() {
+                return Err(Stop::Needs { wanted, from: at });
+            }
+            check.admit(head, body, facts)?;
+        }
+        Ok(())
+    }
+
+    /// The longest body that all checks let in, in bytes, where one sets a limit.
+    pub fn body_limit(&self) -> Option<usize> {
+        self.steps.iter().filter_map(|step| step.check.body_limit()).min()
+    }
+
+    /// Where senders put what lets them in.
+    pub fn credentials(&self) -> impl Iterator<Item = Credential<'_>> {
+        self.steps.iter().flat_map(|step| step.check.credentials())
+    }
+
+    /// The secrets that the checks go by.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.steps.iter().flat_map(|step| step.check.secrets())
     }
 
     /// Whether a check is made whose configuration stands there.
@@ -104,8 +147,13 @@ impl Admit for Closed {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use url::Url;
+
     use super::*;
     use crate::expr::json;
+    use crate::webhook::document::Document;
 
     fn value(text: &str) -> Value {
         json::parse(text.as_bytes()).expect("JSON in a test")
@@ -132,14 +180,78 @@ mod tests {
         },
     };
 
+    fn status_of(stop: Stop) -> u16 {
+        match stop {
+            Stop::Refused(refusal) => refusal.status,
+            Stop::Needs { .. } => panic!("it needs files"),
+        }
+    }
+
+    /// Wants the file at the URL that a header names, and lets in who sends what stands there; for others it wants a
+    /// copy that is no older than a minute.
+    #[derive(Debug)]
+    struct Notice;
+
+    impl Notice {
+        fn is_right(head: &Head, facts: &Facts) -> Option<bool> {
+            let url = Url::parse(head.header("notice")?).ok()?;
+            Some(facts.documents.get(&url)? == head.method.as_bytes())
+        }
+    }
+
+    impl Admit for Notice {
+        fn admit(&self, head: &Head, _: Option<&[u8]>, facts: &Facts) -> Result<(), Refusal> {
+            if Self::is_right(head, facts) == Some(true) { Ok(()) } else { Err(Refusal::unauthorized()) }
+        }
+
+        fn documents(&self, head: &Head, _: Option<&[u8]>, facts: &Facts) -> Vec<Wanted> {
+            let Some(Ok(url)) = head.header("notice").map(Url::parse) else { return Vec::new() };
+            let wanted = Wanted::new(url);
+            match Self::is_right(head, facts) {
+                Some(false) => vec![Wanted { max_age: Duration::from_secs(60), ..wanted }],
+                _ => vec![wanted],
+            }
+        }
+    }
+
+    const NOTICE: Check =
+        Check { key: Key::Extension("notice"), at: Stage::Head, parse: |_| Ok(Some(Box::new(Notice))) };
+
+    #[test]
+    fn a_check_decides_once_the_files_are_there_that_it_needs() {
+        let admission = Admission::of(&[method::CHECK, NOTICE], &Value::Null);
+        let url = Url::parse("https://keys.example/").expect("a URL");
+        let head = |method: &str| Head {
+            method: method.to_owned(),
+            headers: vec![("notice".to_owned(), url.to_string())],
+            ..Head::default()
+        };
+        let mut facts = Facts::default();
+        let refused = admission.admit(Stage::Head, 0, &head("PUT"), None, &facts);
+        assert_eq!(refused.map_err(status_of), Err(405), "files are fetched for those only who come so far");
+        let needs = |max_age| Stop::Needs { wanted: vec![Wanted { url: url.clone(), max_age }], from: 1 };
+        let admit = |facts: &Facts, from| admission.admit(Stage::Head, from, &head("POST"), None, facts);
+        assert_eq!(admit(&facts, 0), Err(needs(Duration::from_secs(600))));
+        let document =
+            |text: &'static str, age| Document { bytes: text.into(), age: Duration::from_secs(age) };
+        facts.documents.insert(url.clone(), document("POST", 599));
+        assert_eq!(admit(&facts, 1), Ok(()));
+        facts.documents.insert(url.clone(), document("other", 61));
+        assert_eq!(admit(&facts, 1), Err(needs(Duration::from_secs(60))), "it wants a newer copy");
+        facts.documents.insert(url.clone(), document("other", 0));
+        assert_eq!(admit(&facts, 1).map_err(status_of), Err(401));
+        let without = Head { method: "POST".to_owned(), ..Head::default() };
+        let refused = admission.admit(Stage::Head, 0, &without, None, &Facts::default());
+        assert_eq!(refused.map_err(status_of), Err(401));
+    }
+
     #[test]
     fn a_check_that_is_added_needs_a_row_only() {
         let admission = |config: &str| Admission::of(&[method::CHECK, LENGTH, basic::CHECK], &value(config));
         let head = Head { method: "POST".to_owned(), ..Head::default() };
         let facts = Facts { now: 1.0, ..Facts::default() };
         let status = |admission: &Admission, stage, body: &[u8]| {
-            let admitted = admission.admit(stage, &head, Some(body), &facts);
-            admitted.map_or_else(|refusal| refusal.status, |()| 200)
+            admission.admit(stage, 0, &head, Some(body), &facts).map_or_else(status_of, |()| 200)
         };
         let configured = admission(r#"{"sidehook":{"length":2}}"#);
         assert_eq!(status(&configured, Stage::Head, b""), 200);
@@ -155,7 +267,10 @@ mod tests {
         let admission = Admission::parse(&value(r#"{"basicAuthentication":true}"#));
         let refused = |method: &str| {
             let head = Head { method: method.to_owned(), ..Head::default() };
-            admission.admit(Stage::Head, &head, None, &Facts::default()).expect_err("nobody is let in")
+            match admission.admit(Stage::Head, 0, &head, None, &Facts::default()) {
+                Err(Stop::Refused(refusal)) => refusal,
+                other => panic!("somebody is let in: {other:?}"),
+            }
         };
         assert_eq!(refused("PUT"), Refusal::method_not_allowed(&["POST"]));
         assert_eq!(refused("post").status, 405, "methods are case-sensitive");

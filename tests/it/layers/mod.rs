@@ -45,7 +45,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("clock", &[]),
     ("collection", &["expr", "store"]),
-    ("config", &["store"]),
+    ("config", &["measure", "store"]),
     ("control", &[]),
     ("engine", &["clock", "expr", "ids", "node", "outbound", "script", "store", "supervision"]),
     ("expr", &[]),
@@ -53,13 +53,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("http", &["app", "config", "control", "engine", "expr", "field", "store", "webhook"]),
     ("ids", &["clock", "expr"]),
     ("main", &["cli"]),
+    ("measure", &[]),
     ("node", &["collection", "expr", "field", "outbound", "script"]),
     ("outbound", &["expr", "field"]),
     ("script", &["expr"]),
     ("store", &[]),
     ("supervision", &[]),
     ("telemetry", &["config"]),
-    ("webhook", &["expr", "field"]),
+    ("webhook", &["expr", "field", "measure"]),
 ];
 
 /// Circles of files that are still to be opened, with all files of each. A line that names no circle any more has to

@@ -1,0 +1,163 @@
+//! A request on its way through the checks of its webhook, with the files that these need, and what is made of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::try_join_all;
+use poem::Request;
+use tokio::sync::Semaphore;
+
+use crate::app::{App, Called, Hook};
+use crate::expr::Value;
+use crate::field;
+use crate::webhook::admission::Stop;
+use crate::webhook::document::{Documents, Wanted};
+use crate::webhook::head::{Facts, Head};
+use crate::webhook::intake::{Delivery, Intake};
+use crate::webhook::memory::Share;
+use crate::webhook::refusal::Refusal;
+
+/// How long the JSONPaths of a trigger may search one request.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often checks may ask for files, and for how many at a time, before one request is decided: a check needs one
+/// or two, and sometimes a newer copy.
+const MAX_ROUNDS: usize = 6;
+const MAX_FILES: usize = 4;
+
+/// A request whose webhook is known.
+pub struct Arrival {
+    hook: Arc<Hook>,
+    head: Head,
+    facts: Facts,
+    params: Value,
+    body_limit: usize,
+}
+
+/// What was made of a request.
+pub struct Made {
+    pub context: Value,
+    /// The context once more, where the configured answer reads it: columns that a template reads through an array
+    /// stay on it, and the run must not find them.
+    pub for_reply: Value,
+    pub share: Share,
+}
+
+impl Arrival {
+    pub fn new(app: &App, Called { hook, params }: Called, request: &Request) -> Self {
+        let (head, facts) = (head(request), facts(app, request));
+        Self { hook, head, facts, params, body_limit: app.config.http.body_limit }
+    }
+
+    pub fn intake(&self) -> Intake<'_> {
+        let Self { hook, head, facts, body_limit, .. } = self;
+        Intake { trigger: &hook.trigger, head, facts, body_limit: *body_limit }
+    }
+
+    /// Lets the request in by what comes before its body.
+    pub async fn admit(mut self, app: &App) -> Result<Self, Refusal> {
+        let mut from = 0;
+        for _ in 0..MAX_ROUNDS {
+            match self.intake().admit_head(from) {
+                Ok(()) => return Ok(self),
+                Err(stop) => from = self.go_on(app, stop).await?,
+            }
+        }
+        Err(too_many_files())
+    }
+
+    /// Lets the request in by its body and makes the context, where that does not stand in the way of others.
+    pub async fn read(
+        mut self,
+        app: &App,
+        readers: &Arc<Semaphore>,
+        mut bytes: Vec<u8>,
+        mut share: Share,
+    ) -> Result<Made, Refusal> {
+        let mut from = 0;
+        for _ in 0..MAX_ROUNDS {
+            let is_heavy = self.intake().is_heavy(bytes.len());
+            let reading = move || {
+                let outcome = self.make(from, &bytes, &share);
+                (self, bytes, share, outcome)
+            };
+            let outcome;
+            (self, bytes, share, outcome) = if is_heavy { aside(readers, reading).await? } else { reading() };
+            match outcome {
+                Ok((context, for_reply)) => return Ok(Made { context, for_reply, share }),
+                Err(stop) => from = self.go_on(app, stop).await?,
+            }
+        }
+        Err(too_many_files())
+    }
+
+    fn make(&self, from: usize, bytes: &[u8], share: &Share) -> Result<(Value, Value), Stop> {
+        let admitted = self.intake().admit_body(from, bytes)?;
+        let started = Instant::now();
+        let is_late = || started.elapsed() > SEARCH_TIMEOUT;
+        let delivery = Delivery { admitted, bytes, params: self.params.clone(), share, is_late: &is_late };
+        let context = self.intake().read(delivery)?;
+        let is_read_twice = !self.hook.workflow.is_sync && self.hook.trigger.response.has_placeholders();
+        let for_reply = if is_read_twice { context.detached() } else { Value::Undefined };
+        Ok((context, for_reply))
+    }
+
+    /// Fetches what the checks need, and says from where on they are to be asked again.
+    async fn go_on(&mut self, app: &App, stop: Stop) -> Result<usize, Refusal> {
+        let (wanted, from) = match stop {
+            Stop::Refused(refusal) => return Err(refusal),
+            Stop::Needs { wanted, from } => (wanted, from),
+        };
+        if wanted.len() > MAX_FILES {
+            return Err(too_many_files());
+        }
+        let fetched = async |wanted: Wanted| {
+            let document = app.documents.get(&wanted).await?;
+            Ok((wanted.url, document))
+        };
+        for (url, document) in try_join_all(wanted.into_iter().map(fetched)).await? {
+            self.facts.documents.insert(url, document);
+        }
+        Ok(from)
+    }
+}
+
+fn too_many_files() -> Refusal {
+    Refusal::undecided().because("a check asks for too many files")
+}
+
+/// Runs what takes long on a thread of its own, one for each core at a time.
+async fn aside<T: Send + 'static>(
+    readers: &Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    let unreadable = || Refusal::internal("The request cannot be read.");
+    let permit = readers.clone().acquire_owned().await.map_err(|_| unreadable())?;
+    let working = tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(permit);
+        done
+    });
+    working.await.map_err(|_| unreadable())
+}
+
+/// Names in lower case; values as Latin-1, which is what RFC 9110 leaves of bytes beyond ASCII.
+fn head(request: &Request) -> Head {
+    let header = |(name, value): (&poem::http::HeaderName, &poem::http::HeaderValue)| {
+        (name.as_str().to_owned(), field::latin1(value.as_bytes()))
+    };
+    Head {
+        method: request.method().as_str().to_owned(),
+        headers: request.headers().iter().map(header).collect(),
+        query: request.uri().query().unwrap_or_default().to_owned(),
+    }
+}
+
+fn facts(app: &App, request: &Request) -> Facts {
+    Facts {
+        now: app.engine.ids().now().timestamp_millis() as f64,
+        peer: request.remote_addr().as_socket_addr().map(|address| address.ip()),
+        env: app.engine.environment(),
+        documents: Documents::default(),
+    }
+}
