@@ -2,100 +2,144 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use entity::status::execution::STARTED;
-use sea_orm::DbErr;
+use tokio::task::JoinHandle;
 
-use super::execution::{Caller, Execution, Hold};
+use super::claim::{Claim, Delivery, claim};
+use super::execution::{Absence, Caller, Execution, Hold};
+use super::follow::follow;
 use super::processor;
 use super::run::Ended;
 use super::run::restore::Start;
 use super::run::workflow::Workflow;
 use super::shared::Shared;
 use crate::expr::{Value, json};
-use crate::store::execution::NewExecution;
+use crate::store::execution::{NewExecution, State};
 use crate::store::lease::Lease;
 use crate::store::recorder::{LeaseChange, Record, RecordError};
-
-/// How often an execution is looked at that goes on elsewhere while its caller waits.
-const FOLLOW_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Something happened that a workflow is to run for.
 pub struct Event {
     pub workflow: Arc<Workflow>,
     /// The execution's context.
     pub context: Value,
-    /// `executions.eventKey`, which is unique; a random one when there is none.
-    pub event_key: Option<String>,
+    /// Set when several deliveries of it are one event.
+    pub delivery: Option<Delivery>,
     /// Kept until the run ends or leaves memory, and dropped then.
     pub hold: Option<Hold>,
 }
 
-/// See [`super::Engine::run`].
-pub async fn run(shared: &Arc<Shared>, event: Event) -> Result<(i64, Ended), RecordError> {
-    let row = new_row(shared, &event).await?;
-    let (id, workflow) = (row.id, event.workflow.clone());
-    let caller = Caller::default();
+/// What was made of an event whose caller waits.
+pub enum Taken {
+    New(Begun),
+    /// An earlier delivery is, or was, run.
+    Duplicate(First),
+}
+
+/// An execution that runs for a caller, who is gone when this is dropped.
+pub struct Begun {
+    shared: Arc<Shared>,
+    id: i64,
+    workflow: Arc<Workflow>,
+    _caller: Caller,
+    task: JoinHandle<Result<Ended, RecordError>>,
+}
+
+/// The execution of an earlier delivery of an event.
+pub struct First {
+    shared: Arc<Shared>,
+    workflow: Arc<Workflow>,
+    state: State,
+}
+
+/// An event that is recorded, to be run by whoever comes to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Enqueued {
+    pub id: i64,
+    /// Whether that is the execution of an earlier delivery.
+    pub is_duplicate: bool,
+}
+
+/// See [`super::Engine::take`].
+pub async fn take(shared: &Arc<Shared>, event: Event) -> Result<Taken, RecordError> {
+    let (row, caller) = (new_row(shared, &event).await?, Caller::default());
+    let (id, expires_at, workflow) = (row.id, row.expires_at, event.workflow.clone());
+    let task = match event.delivery.clone() {
+        // It has no row until it needs one.
+        None => start(shared, id, event, (Some(row), expires_at), caller.absence()),
+        Some(delivery) => {
+            let lease = LeaseChange::Take(Lease { workflow_id: workflow.id, ..Lease::default() });
+            let record = Record { execution_id: id, create: Some(row), lease, ..Record::default() };
+            let (engine, absence) = (shared.clone(), caller.absence());
+            let claiming = shared.tasks.spawn(async move {
+                Ok::<_, RecordError>(match record_first(&engine, Some(&delivery), record).await? {
+                    Claim::New => Ok(start(&engine, id, event, (None, expires_at), absence)),
+                    Claim::Taken(state) => Err(state),
+                })
+            });
+            match claiming.await.map_err(|err| broken(&err))?? {
+                Ok(task) => task,
+                Err(state) => return Ok(Taken::Duplicate(First { shared: shared.clone(), workflow, state })),
+            }
+        }
+    };
+    Ok(Taken::New(Begun { shared: shared.clone(), id, workflow, _caller: caller, task }))
+}
+
+/// Runs an execution in a task of its own, for a caller. `row` has yet to be inserted.
+fn start(
+    shared: &Arc<Shared>,
+    id: i64,
+    event: Event,
+    (unrecorded, expires_at): (Option<NewExecution>, Option<DateTime<Utc>>),
+    caller: Absence,
+) -> JoinHandle<Result<Ended, RecordError>> {
+    let registration = shared.running.register(id, unrecorded.is_none());
     let execution = Execution {
         id,
         workflow: event.workflow,
         context: event.context,
-        expires_at: row.expires_at,
-        unrecorded: Some(row),
+        expires_at,
+        unrecorded,
         start: Start::Fresh,
-        caller: Some(caller.absence()),
+        caller: Some(caller),
         hold: event.hold,
     };
-    let registration = shared.running.register(id, false);
     let engine = shared.clone();
-    let task =
-        shared.tasks.spawn(async move { processor::run(&engine, execution, None, registration).await });
-    let ended = task.await.map_err(|err| RecordError::Refused(format!("the run broke off: {err}")))??;
-    if ended.status == STARTED {
-        return Ok((id, follow(shared, id, &workflow).await));
-    }
-    Ok((id, ended))
+    shared.tasks.spawn(async move { processor::run(&engine, execution, None, registration).await })
 }
 
-/// Follows an execution that goes on without this run, for a caller who waits as long as callers do: by
-/// NocoBase, or when a time has come.
-async fn follow(shared: &Shared, id: i64, workflow: &Workflow) -> Ended {
-    loop {
-        tokio::select! {
-            () = shared.callers_let_go() => return Ended { is_left: true, ..Ended::default() },
-            () = tokio::time::sleep(FOLLOW_INTERVAL) => {}
+impl Begun {
+    /// The end of the execution; it has been recorded when this returns.
+    pub async fn ended(self) -> Result<(i64, Ended), RecordError> {
+        let ended = self.task.await.map_err(|err| broken(&err))??;
+        if ended.status == STARTED {
+            return Ok((self.id, follow(&self.shared, self.id, &self.workflow).await));
         }
-        // What cannot be found out now is asked again.
-        if let Ok(Some(ended)) = shared.limited(end_of(shared, id, workflow)).await {
-            return ended;
-        }
+        Ok((self.id, ended))
     }
 }
 
-/// How an execution has ended that ran elsewhere; nothing while it goes on.
-async fn end_of(shared: &Shared, id: i64, workflow: &Workflow) -> Result<Option<Ended>, DbErr> {
-    // The whole row, with its context, is read only once.
-    if shared.store.ended_among(&[id]).await?.is_empty() {
-        return Ok(None);
+impl First {
+    pub fn id(&self) -> i64 {
+        self.state.id
     }
-    let rows = shared.store.find_executions(&[id]).await?;
-    // One that is gone has been removed by its workflow's options, or by hand: nothing is known of it.
-    let Some(row) = rows.first() else { return Ok(Some(Ended::default())) };
-    let Some(status) = row.status.filter(|status| *status != STARTED) else { return Ok(None) };
-    let jobs = shared.store.newest_jobs(id).await?;
-    let answers = |node_id: Option<i64>| {
-        let node = node_id.and_then(|id| workflow.graph.find_id(id));
-        node.is_some_and(|node| workflow.graph.node(node).answers)
-    };
-    let reply = jobs.iter().rev().find(|job| answers(job.row.node_id));
-    let text = reply.and_then(|job| job.row.result.as_ref());
-    let reply = text.and_then(|text| json::parse(text.0.as_bytes()).ok());
-    Ok(Some(Ended { status, reply, ..Ended::default() }))
+
+    /// Its end, also where that is long ago; none where too many wait for theirs already.
+    pub async fn ended(&self) -> Option<Ended> {
+        let _place = self.shared.duplicates.try_acquire().ok()?;
+        Some(follow(&self.shared, self.state.id, &self.workflow).await)
+    }
+}
+
+fn broken(err: &tokio::task::JoinError) -> RecordError {
+    RecordError::Refused(format!("the run broke off: {err}"))
 }
 
 /// See [`super::Engine::enqueue`].
-pub async fn enqueue(shared: &Arc<Shared>, event: Event) -> Result<i64, RecordError> {
+pub async fn enqueue(shared: &Arc<Shared>, event: Event) -> Result<Enqueued, RecordError> {
     let row = new_row(shared, &event).await?;
     let engine = shared.clone();
     let task = shared.tasks.spawn(async move { record_and_start(&engine, row, event).await });
@@ -106,7 +150,7 @@ async fn record_and_start(
     shared: &Arc<Shared>,
     mut row: NewExecution,
     event: Event,
-) -> Result<i64, RecordError> {
+) -> Result<Enqueued, RecordError> {
     let id = row.id;
     let worker = match shared.has_backlog.load(Ordering::Acquire) {
         true => None,
@@ -119,12 +163,8 @@ async fn record_and_start(
     }
     let expires_at = row.expires_at;
     let record = Record { execution_id: id, create: Some(row), lease, ..Record::default() };
-    if let Err(err) = shared.recorder.write_event(record).await {
-        // The database may have taken it, with only its answer lost.
-        if matches!(err, RecordError::Unavailable(_)) {
-            shared.strand(vec![id]);
-        }
-        return Err(err);
+    if let Claim::Taken(first) = record_first(shared, event.delivery.as_ref(), record).await? {
+        return Ok(Enqueued { id: first.id, is_duplicate: true });
     }
     match worker {
         Some(worker) => {
@@ -145,7 +185,25 @@ async fn record_and_start(
             shared.backlog_grew.notify_one();
         }
     }
-    Ok(id)
+    Ok(Enqueued { id, is_duplicate: false })
+}
+
+/// Writes the first row of an execution, unless an earlier delivery has one.
+async fn record_first(
+    shared: &Shared,
+    delivery: Option<&Delivery>,
+    record: Record,
+) -> Result<Claim, RecordError> {
+    let id = record.execution_id;
+    let recorded = match delivery {
+        Some(delivery) => claim(shared, delivery, record).await,
+        None => shared.recorder.write_event(record).await.map(|_| Claim::New),
+    };
+    // The database may have taken it, with only its answer lost.
+    if matches!(recorded, Err(RecordError::Unavailable(_))) {
+        shared.strand(vec![id]);
+    }
+    recorded
 }
 
 /// A context as it is recorded. A long one is written where nobody has to wait for it.
@@ -166,7 +224,10 @@ async fn new_row(shared: &Shared, event: &Event) -> Result<NewExecution, RecordE
         id,
         workflow_id: workflow.id,
         key: workflow.key.clone(),
-        event_key: event.event_key.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+        event_key: match &event.delivery {
+            Some(delivery) => delivery.event_key.clone(),
+            None => uuid::Uuid::new_v4().to_string(),
+        },
         context: written(&event.context).await?,
         status: Some(STARTED),
         reason: None,

@@ -1,12 +1,15 @@
 //! Runs workflows: takes events, gives them to workers or runs them for a caller that waits, and picks up
 //! what another instance has left. It knows neither HTTP nor the trigger's configuration.
 
+mod claim;
 mod dispatcher;
 mod execution;
+mod follow;
 mod processor;
 mod run;
 mod schedule;
 mod shared;
+mod turns;
 mod watch;
 
 use std::sync::Arc;
@@ -16,7 +19,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-pub use self::dispatcher::Event;
+pub use self::claim::Delivery;
+pub use self::dispatcher::{Begun, Enqueued, Event, First, Taken};
 pub use self::execution::Hold;
 pub use self::run::Ended;
 pub use self::run::workflow::Workflow;
@@ -92,15 +96,15 @@ impl Engine {
         self.shared.pulse.age()
     }
 
-    /// Runs an event for a caller who waits. The run is a task of its own: it goes on when the caller is
-    /// gone. It has been recorded when this returns.
-    pub async fn run(&self, event: Event) -> Result<(i64, Ended), RecordError> {
-        dispatcher::run(&self.shared, event).await
+    /// Runs an event for a caller who waits, unless it was delivered before. The run is a task of its own: it goes on
+    /// when the caller is gone. An event that may be delivered again has a row before it is run.
+    pub async fn take(&self, event: Event) -> Result<Taken, RecordError> {
+        dispatcher::take(&self.shared, event).await
     }
 
-    /// Records an event for later and returns the execution's id; a worker that is free starts at once. A task
-    /// of its own as well: what has been recorded is run, whether or not the caller is still there.
-    pub async fn enqueue(&self, event: Event) -> Result<i64, RecordError> {
+    /// Records an event for later, unless it was delivered before; a worker that is free starts at once. A task of its
+    /// own as well: what has been recorded is run, whether or not the caller is still there.
+    pub async fn enqueue(&self, event: Event) -> Result<Enqueued, RecordError> {
         dispatcher::enqueue(&self.shared, event).await
     }
 

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::schedule::running::Running;
 use super::schedule::workers::Workers;
+use super::turns::Turns;
 use super::watch::pulse::Pulse;
 use crate::expr::Object;
 use crate::ids::Ids;
@@ -62,6 +63,10 @@ pub struct Shared {
     pub workers: Workers,
     /// One permit per execution that may wait for work without a worker.
     pub waiting_places: Arc<Semaphore>,
+    /// Deliveries of one event that come at the same time.
+    pub turns: Turns,
+    /// One permit per caller who waits for the execution of an earlier delivery.
+    pub duplicates: Semaphore,
     /// When executions are due that wait for a time, in milliseconds since 1970.
     pub wakes: Mutex<BTreeSet<i64>>,
     /// Whether sidehook's plugin is enabled in NocoBase.
@@ -104,6 +109,8 @@ impl Shared {
             workers: Workers::new(settings.workers),
             settings,
             waiting_places: Arc::new(Semaphore::new(WAITING_PLACES)),
+            turns: Turns::default(),
+            duplicates: Semaphore::new(WAITING_PLACES),
             wakes: Mutex::default(),
             has_plugin: AtomicBool::new(false),
             has_backlog: AtomicBool::new(true),

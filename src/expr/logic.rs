@@ -7,6 +7,33 @@ use super::compare::{loosely_equal, order, same_value_zero};
 use super::convert::to_text;
 use super::{Date, Thrown, Value};
 
+/// The comparisons, by NocoBase's names.
+const CALCULATORS: [&str; 18] = [
+    "equal",
+    "==",
+    "notEqual",
+    "!=",
+    "gt",
+    ">",
+    "gte",
+    ">=",
+    "lt",
+    "<",
+    "lte",
+    "<=",
+    "includes",
+    "notIncludes",
+    "startsWith",
+    "notStartsWith",
+    "endsWith",
+    "notEndsWith",
+];
+
+/// Whether there is such a comparison.
+pub fn is_calculator(name: &str) -> bool {
+    CALCULATORS.contains(&name)
+}
+
 /// The truth of a condition tree. A missing tree, a comparison without calculator or operands and an empty
 /// `and` are true; throws for an unknown calculator, an unknown group type and operands without methods.
 pub fn evaluate(calculation: &Value) -> Result<bool, Thrown> {

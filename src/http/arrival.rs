@@ -13,9 +13,10 @@ use crate::field;
 use crate::webhook::admission::Stop;
 use crate::webhook::document::{Documents, Wanted};
 use crate::webhook::head::{Facts, Head};
-use crate::webhook::intake::{Delivery, Intake};
+use crate::webhook::intake::{Delivery, Intake, Read};
 use crate::webhook::memory::Share;
 use crate::webhook::refusal::Refusal;
+use crate::webhook::reply::Reply;
 
 /// How long the JSONPaths of a trigger may search one request.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,12 +36,17 @@ pub struct Arrival {
 }
 
 /// What was made of a request.
-pub struct Made {
-    pub context: Value,
-    /// The context once more, where the configured answer reads it: columns that a template reads through an array
-    /// stay on it, and the run must not find them.
-    pub for_reply: Value,
-    pub share: Share,
+pub enum Made {
+    Event {
+        context: Value,
+        /// The context once more, where the configured answer reads it: columns that a template reads through an array
+        /// stay on it, and the run must not find them.
+        for_reply: Value,
+        delivery_id: Option<String>,
+        share: Share,
+    },
+    /// It is answered and leaves no execution.
+    Answer(Reply),
 }
 
 impl Arrival {
@@ -84,22 +90,32 @@ impl Arrival {
             let outcome;
             (self, bytes, share, outcome) = if is_heavy { aside(readers, reading).await? } else { reading() };
             match outcome {
-                Ok((context, for_reply)) => return Ok(Made { context, for_reply, share }),
+                Ok((Read::Event { context, delivery_id }, for_reply)) => {
+                    return Ok(Made::Event { context, for_reply, delivery_id, share });
+                }
+                Ok((Read::Answer { reply, thrown }, _)) => {
+                    let (key, reason) = (&self.hook.workflow.key, thrown);
+                    tracing::debug!(workflow.key = key, reason, "a request does not meet the filter");
+                    return Ok(Made::Answer(reply));
+                }
                 Err(stop) => from = self.go_on(app, stop).await?,
             }
         }
         Err(too_many_files())
     }
 
-    fn make(&self, from: usize, bytes: &[u8], share: &Share) -> Result<(Value, Value), Stop> {
+    fn make(&self, from: usize, bytes: &[u8], share: &Share) -> Result<(Read, Value), Stop> {
         let admitted = self.intake().admit_body(from, bytes)?;
         let started = Instant::now();
         let is_late = || started.elapsed() > SEARCH_TIMEOUT;
         let delivery = Delivery { admitted, bytes, params: self.params.clone(), share, is_late: &is_late };
-        let context = self.intake().read(delivery)?;
+        let read = self.intake().read(delivery)?;
         let is_read_twice = !self.hook.workflow.is_sync && self.hook.trigger.response.has_placeholders();
-        let for_reply = if is_read_twice { context.detached() } else { Value::Undefined };
-        Ok((context, for_reply))
+        let for_reply = match &read {
+            Read::Event { context, .. } if is_read_twice => context.detached(),
+            _ => Value::Undefined,
+        };
+        Ok((read, for_reply))
     }
 
     /// Fetches what the checks need, and says from where on they are to be asked again.

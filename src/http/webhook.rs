@@ -3,21 +3,24 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::thread::available_parallelism;
+use std::time::Instant;
 
 use entity::status::execution::{RESOLVED, STARTED};
 use futures_util::StreamExt;
 use poem::web::{Data, Path};
 use poem::{Body, Request, Response, handler};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::arrival::{Arrival, Made};
 use super::reply::{refused, replied};
 use crate::app::{App, Called, Hook};
 use crate::config::Config;
-use crate::engine::Event;
+use crate::engine::{Delivery, Ended, Event, Taken};
 use crate::expr::{Scope, Value};
 use crate::store::recorder::RecordError;
 use crate::webhook::body::qs;
+use crate::webhook::delivery::event_key;
 use crate::webhook::intake::Intake;
 use crate::webhook::memory::{Memory, Share};
 use crate::webhook::refusal::Refusal;
@@ -119,9 +122,17 @@ async fn handle(
     let arrival = Arrival::new(app, called, request).admit(app).await?;
     let share = limits.memory.share();
     let bytes = receive(arrival.intake(), body, &share).await?;
-    let Made { context, for_reply, share } = arrival.read(app, &limits.readers, bytes, share).await?;
+    let (context, for_reply, delivery_id, share) = match arrival
+        .read(app, &limits.readers, bytes, share)
+        .await?
+    {
+        Made::Event { context, for_reply, delivery_id, share } => (context, for_reply, delivery_id, share),
+        Made::Answer(reply) => return Ok(reply),
+    };
     let workflow = hook.workflow.clone();
-    let event = Event { workflow, context, event_key: None, hold: Some(Box::new(share)) };
+    let ttl = hook.trigger.idempotency.as_ref().and_then(|idempotency| idempotency.ttl);
+    let delivery = delivery_id.map(|id| Delivery { event_key: event_key(&workflow.key, &id), ttl });
+    let event = Event { workflow, context, delivery, hold: Some(Box::new(share)) };
     match hook.workflow.is_sync {
         true => run(app, event).await,
         false => enqueue(app, &hook, event, for_reply).await,
@@ -154,11 +165,30 @@ async fn receive(intake: Intake<'_>, body: Body, share: &Share) -> Result<Vec<u8
 
 /// Runs the workflow and answers what it says.
 async fn run(app: &Arc<App>, event: Event) -> Result<Reply, Refusal> {
-    let Ok(ended) = tokio::time::timeout(app.config.engine.sync_timeout, app.engine.run(event)).await else {
-        return Ok(Reply::timeout());
-    };
-    let (id, ended) = ended.map_err(|err| refusal(app, &err))?;
-    tracing::debug!(execution.id = id, execution.status = ended.status, "execution has run");
+    let begun = Instant::now();
+    let left = || app.config.engine.sync_timeout.saturating_sub(begun.elapsed());
+    let Ok(taken) = timeout(left(), app.engine.take(event)).await else { return Ok(Reply::timeout()) };
+    match taken.map_err(|err| refusal(app, &err))? {
+        Taken::New(running) => {
+            let Ok(ended) = timeout(left(), running.ended()).await else { return Ok(Reply::timeout()) };
+            let (id, ended) = ended.map_err(|err| refusal(app, &err))?;
+            tracing::debug!(execution.id = id, execution.status = ended.status, "execution has run");
+            answer(ended)
+        }
+        Taken::Duplicate(first) => {
+            tracing::debug!(execution.id = first.id(), "a delivery is a duplicate");
+            let ended = timeout(left(), first.ended()).await.ok().flatten();
+            let answer = match ended.filter(|ended| ended.is_left || ended.status != STARTED) {
+                Some(ended) => answer(ended),
+                None => Err(Refusal::under_way()),
+            };
+            Ok(answer.unwrap_or_else(Reply::from).of_duplicate(first.id()))
+        }
+    }
+}
+
+/// What a caller is told of an execution.
+fn answer(ended: Ended) -> Result<Reply, Refusal> {
     match ended.reply {
         Some(reply) => Reply::of_response_job(&reply),
         None if ended.is_left => Err(Refusal::stopping()),
@@ -175,8 +205,12 @@ async fn enqueue(app: &Arc<App>, hook: &Hook, event: Event, context: Value) -> R
         ..Scope::of_context(context)
     };
     let reply = Reply::of_config(&hook.trigger.response, &scope)?;
-    let id = app.engine.enqueue(event).await.map_err(|err| refusal(app, &err))?;
-    tracing::debug!(execution.id = id, "execution is recorded");
+    let recorded = app.engine.enqueue(event).await.map_err(|err| refusal(app, &err))?;
+    if recorded.is_duplicate {
+        tracing::debug!(execution.id = recorded.id, "a delivery is a duplicate");
+        return Ok(reply.of_duplicate(recorded.id));
+    }
+    tracing::debug!(execution.id = recorded.id, "execution is recorded");
     Ok(reply)
 }
 

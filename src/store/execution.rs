@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use entity::status::execution::STARTED;
-use entity::{Table, execution};
+use entity::{Table, Timestamp, execution};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, QueryResult};
 
 use super::Store;
 use super::insert::{Column, Get};
@@ -35,6 +35,16 @@ pub struct ExecutionUpdate {
     /// The final status.
     pub status: Option<i32>,
     pub reason: Option<String>,
+}
+
+/// Where an execution stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    pub id: i64,
+    pub workflow_id: Option<i64>,
+    /// `None` while queueing.
+    pub status: Option<i32>,
+    pub created_at: Option<DateTime<Utc>>,
 }
 
 /// The columns of a row that is inserted. All are marked as dispatched: NocoBase takes over any that are not.
@@ -141,6 +151,50 @@ impl Store {
             .order_by(self.column("id"), sea_orm::Order::Asc);
         let rows = self.db.query_all(&select).await?;
         rows.iter().map(|row| execution::Model::from_query_result(row, "")).collect()
+    }
+
+    /// Gives another key to an execution that has ended: the old one with its id, by which it can still be found.
+    pub(super) async fn free_event_key<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        execution_id: i64,
+        event_key: &str,
+    ) -> Result<(), DbErr> {
+        let mut update = Query::update();
+        update
+            .table(self.table(Table::Executions))
+            .value(self.column("eventKey"), format!("{event_key}#{execution_id}"))
+            .and_where(Expr::col(self.column("id")).eq(execution_id))
+            .and_where(Expr::col(self.column("eventKey")).eq(event_key))
+            .and_where(Expr::col(self.column("status")).ne(STARTED));
+        db.execute(&update).await.map(drop)
+    }
+
+    /// The execution of an event.
+    pub async fn find_by_event_key(&self, event_key: &str) -> Result<Option<State>, DbErr> {
+        Ok(self.states(Expr::col(self.column("eventKey")).eq(event_key)).await?.pop())
+    }
+
+    /// Where executions stand; those that are gone are missing.
+    pub async fn find_states(&self, ids: &[i64]) -> Result<Vec<State>, DbErr> {
+        self.states(Expr::col(self.column("id")).is_in(ids.iter().copied())).await
+    }
+
+    async fn states(&self, which: Expr) -> Result<Vec<State>, DbErr> {
+        let mut select = Query::select();
+        self.select(&mut select, &["id", "workflowId", "status", "createdAt"]);
+        select.from(self.table(Table::Executions)).and_where(which);
+        let rows = self.db.query_all(&select).await?;
+        let state = |row: &QueryResult| {
+            let created_at: Option<Timestamp> = row.try_get_by_index(3)?;
+            Ok(State {
+                id: row.try_get_by_index(0)?,
+                workflow_id: row.try_get_by_index(1)?,
+                status: row.try_get_by_index(2)?,
+                created_at: created_at.map(|time| self.codec.read_time(time)),
+            })
+        };
+        rows.iter().map(state).collect()
     }
 
     /// Marks executions as started that have been locked before and found queueing.

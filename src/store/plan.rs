@@ -73,6 +73,9 @@ impl Store {
     ) -> Result<Vec<Written>, DbErr> {
         let plans = self.plan(tx, records, owner).await?;
         let mut open: Vec<&Plan> = plans.iter().filter(|plan| plan.state != State::HandedOn).collect();
+        for freed in open.iter().filter_map(|plan| plan.record.frees.as_ref()) {
+            self.free_event_key(tx, freed.execution_id, &freed.event_key).await?;
+        }
         self.insert_executions(tx, &open.iter().filter_map(|plan| plan.created()).collect::<Vec<_>>())
             .await?;
         for plan in open.iter().filter(|plan| plan.state == State::Started) {
@@ -104,7 +107,9 @@ impl Store {
         owner: Owner,
     ) -> Result<Vec<Plan<'a>>, DbErr> {
         let known = records.iter().filter(|record| record.create.is_none());
-        let mut ids: Vec<i64> = known.map(|record| record.execution_id).collect();
+        let freed = records.iter().filter_map(|record| record.frees.as_ref());
+        let freed = freed.map(|freed| freed.execution_id);
+        let mut ids: Vec<i64> = known.map(|record| record.execution_id).chain(freed).collect();
         ids.sort_unstable();
         let statuses: HashMap<i64, Option<i32>> = self.lock_executions(tx, &ids).await?.into_iter().collect();
         let handed_on = self.handed_on(tx, records, owner).await?;

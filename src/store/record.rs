@@ -15,6 +15,8 @@ pub struct Record {
     pub execution_id: i64,
     /// The execution's row, when this is the first that is written of it.
     pub create: Option<NewExecution>,
+    /// The event key that an earlier execution gives up for this one.
+    pub frees: Option<FreedKey>,
     /// Changes of a row that exists; they count only while its status is still 0.
     pub update: Option<ExecutionUpdate>,
     /// Removes the jobs recorded so far before writing the new ones: the execution starts over.
@@ -32,6 +34,13 @@ pub struct Record {
     pub handovers: Vec<handover::Model>,
     /// Removes the execution with its jobs (`deleteExecutionOnStatus`).
     pub deletes: bool,
+}
+
+/// An event key that an execution gives up, if it still has it and has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FreedKey {
+    pub execution_id: i64,
+    pub event_key: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, IsolationLevel};
 use tokio::sync::{mpsc, oneshot};
 
-pub use super::record::{LeaseChange, Record, RecordError, Written};
+pub use super::record::{FreedKey, LeaseChange, Record, RecordError, Written};
 
 use super::Store;
 use super::instance::Owner;

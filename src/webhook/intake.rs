@@ -9,6 +9,7 @@ use super::head::{Facts, Head};
 use super::json_path::Search;
 use super::memory::Share;
 use super::refusal::Refusal;
+use super::reply::Reply;
 use super::trigger::Trigger;
 use crate::expr::{Value, json};
 
@@ -28,6 +29,23 @@ pub struct Intake<'a> {
 /// Says that a request has passed all checks.
 #[derive(Debug)]
 pub struct Admitted(());
+
+/// What a request comes to that was admitted.
+#[derive(Debug)]
+pub enum Read {
+    /// An event, with the context of its execution.
+    Event {
+        context: Value,
+        /// By what its deliveries are known.
+        delivery_id: Option<String>,
+    },
+    /// It is answered and leaves no execution.
+    Answer {
+        reply: Reply,
+        /// For the log: what its filter has thrown.
+        thrown: Option<String>,
+    },
+}
 
 /// A body that has arrived, and what reading it may take.
 pub struct Delivery<'a> {
@@ -78,22 +96,46 @@ impl Intake<'_> {
 
     /// Makes the context of an execution from a request that was admitted. The checks see the body as it came over the
     /// wire, which is what senders sign.
-    pub fn read(&self, delivery: Delivery<'_>) -> Result<Value, Refusal> {
-        let Delivery { admitted: Admitted(()), bytes, params, share, is_late } = delivery;
+    pub fn read(&self, delivery: Delivery<'_>) -> Result<Read, Refusal> {
+        let Delivery { admitted: Admitted(()), bytes: received, params, share, is_late } = delivery;
         let codings = coding::codings(&self.head.joined_header("content-encoding").unwrap_or_default())?;
-        let bytes = coding::unpack(&codings, bytes, &Bounds { limit: self.limit(), share, is_late })?;
+        let bytes = coding::unpack(&codings, received, &Bounds { limit: self.limit(), share, is_late })?;
         let (content_type, options) = (self.head.header("content-type"), &self.trigger.body);
         let body = body::parse(content_type, &bytes, options, share)?;
         let raw =
             if options.is_kept_raw { body::raw(content_type, &bytes, share)? } else { Value::Undefined };
         drop(bytes);
+        let idempotency = self.trigger.idempotency.as_ref();
+        let id = idempotency.map(|idempotency| idempotency.id_of(self.head, received, &body));
         let incoming = Incoming { head: self.head, body, raw, params };
         let context = context::build(self.trigger, incoming, &Search::new(is_late)).map_err(|_| {
             Refusal::bad_request("A JSONPath of this webhook finds too much in this request.")
         })?;
         // Of a body from which items are picked the rest is gone now.
         share.shrink_to(json::weight(&context));
-        Ok(context)
+        if let Some(answer) = self.filtered(&context, share)? {
+            return Ok(answer);
+        }
+        Ok(Read::Event { context, delivery_id: id.transpose()?.flatten() })
+    }
+
+    /// The answer to what does not meet the filter.
+    fn filtered(&self, context: &Value, share: &Share) -> Result<Option<Read>, Refusal> {
+        let (Some(filter), env) = (&self.trigger.filter, &self.facts.env) else { return Ok(None) };
+        // It is looked at in a copy.
+        let weight = json::weight(context);
+        share.grow(weight).map_err(Refusal::out_of_memory)?;
+        let met = filter.is_met(context, env);
+        let answer = match met {
+            Ok(true) => None,
+            met => {
+                let (reply, thrown) =
+                    (filter.answer(context, env)?, met.err().map(|thrown| thrown.to_string()));
+                Some(Read::Answer { reply, thrown })
+            }
+        };
+        share.give_back(weight);
+        Ok(answer)
     }
 }
 
@@ -154,7 +196,15 @@ mod tests {
         let admitted = intake.admit_body(0, &bytes).map_err(refusal)?;
         let params = Value::Object(std::sync::Arc::default());
         let share = Memory::new(256 << 20).share();
-        intake.read(Delivery { admitted, bytes: &bytes, params, share: &share, is_late: &|| false })
+        let delivery = Delivery { admitted, bytes: &bytes, params, share: &share, is_late: &|| false };
+        Ok(match intake.read(delivery)? {
+            Read::Event { context, .. } => context,
+            Read::Answer { reply, .. } => answered(&Value::Number(reply.status.into())),
+        })
+    }
+
+    fn answered(status: &Value) -> Value {
+        Value::object([("answered", status.clone())])
     }
 
     /// As far as the case says something of it.
@@ -182,7 +232,9 @@ mod tests {
                 match outcome(&case) {
                     // As texts, because the order of keys counts.
                     Ok(found) => {
-                        assert_eq!(json::stringify(&found), json::stringify(&context), "{name}");
+                        let status = case.member("answered");
+                        let expected = if status.is_undefined() { context } else { answered(&status) };
+                        assert_eq!(json::stringify(&found), json::stringify(&expected), "{name}");
                     }
                     Err(found) => assert!(refused(&found, &refusal), "{name}: {found:?}"),
                 }
@@ -202,7 +254,8 @@ mod tests {
         let params = Value::Undefined;
         let (admitted, bytes) = (Admitted(()), body.as_bytes());
         let read = intake.read(Delivery { admitted, bytes, params, share: &share, is_late: &|| false });
-        assert_eq!(read.map(|context| context.member("body").member("id").as_number()), Ok(Some(1.0)));
+        let Ok(Read::Event { context, .. }) = read else { panic!("it is no event: {read:?}") };
+        assert_eq!(context.member("body").member("id").as_number(), Some(1.0));
         assert!((1..1000).contains(&memory.used()), "{}", memory.used());
     }
 

@@ -4,7 +4,9 @@
 pub mod admission;
 pub mod body;
 pub mod context;
+pub mod delivery;
 pub mod document;
+pub mod filter;
 pub mod head;
 pub mod intake;
 pub mod json_path;

@@ -65,6 +65,12 @@ impl Refusal {
         Self::new(408, "The request did not arrive in time.")
     }
 
+    /// 409, for another delivery of an event that is still run for an earlier one.
+    pub fn under_way() -> Self {
+        let refusal = Self::new(409, "An earlier delivery of this event is still under way.");
+        Self { headers: vec![("Retry-After", RETRY_AFTER_SECONDS.to_string())], ..refusal }
+    }
+
     /// 413, for a body of more than `limit` bytes.
     pub fn too_large(limit: usize) -> Self {
         Self::new(413, format!("The body is larger than {limit} bytes."))

@@ -4,15 +4,25 @@
 use std::borrow::Cow;
 
 use super::refusal::Refusal;
-use super::trigger::Response;
 use crate::expr::convert::text_to_number;
 use crate::expr::{Scope, Template, Value, json};
 use crate::field;
 
 const JSON: &str = "application/json; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
+/// The header that names the execution of an earlier delivery.
+const DUPLICATE: &str = "x-sidehook-duplicate";
 /// Statuses whose answers have no body (RFC 9110, section 15).
 const EMPTY: [u16; 3] = [204, 205, 304];
+
+/// A configured answer: `{statusCode, headers: [{name, value}], body}`, each with placeholders.
+#[derive(Clone, Debug, Default)]
+pub struct Response {
+    status_code: Template,
+    headers: Template,
+    body: Template,
+}
+
 /// An answer, before it becomes HTTP.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
@@ -31,6 +41,22 @@ pub struct ReplyBody {
     /// The value of the `content-type` header, as valid as those of [`Reply::headers`].
     pub content_type: Cow<'static, str>,
     pub bytes: Vec<u8>,
+}
+
+impl Response {
+    /// Reads a configuration, whatever it is.
+    pub fn parse(config: &Value) -> Self {
+        Self {
+            status_code: Template::parse(&config.member("statusCode")),
+            headers: Template::parse(&config.member("headers")),
+            body: Template::parse(&config.member("body")),
+        }
+    }
+
+    /// Whether the answer depends on the execution's context.
+    pub fn has_placeholders(&self) -> bool {
+        [&self.status_code, &self.headers, &self.body].iter().any(|template| template.has_placeholders())
+    }
 }
 
 impl Reply {
@@ -80,6 +106,12 @@ impl Reply {
             ("headers", render(&response.headers)?),
             ("body", if configured { render(&response.body)? } else { Value::from("ok") }),
         ]))
+    }
+
+    /// The same for a delivery whose event is, or was, run for an earlier one.
+    pub fn of_duplicate(mut self, execution_id: i64) -> Self {
+        self.headers.push((DUPLICATE.to_owned(), execution_id.to_string()));
+        self
     }
 
     fn empty(status: u16) -> Self {

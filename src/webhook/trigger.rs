@@ -5,10 +5,13 @@
 
 use super::admission::{self, Admission, Fault};
 use super::body;
+use super::delivery::Idempotency;
+use super::filter::Filter;
 use super::json_path::JsonPath;
 use super::path::{self, Pattern};
+use super::reply::Response;
 use crate::expr::path::Path;
-use crate::expr::{Array, Object, Template, Value};
+use crate::expr::{Array, Object, Value};
 
 /// The trigger of one version of a workflow.
 #[derive(Debug)]
@@ -23,6 +26,10 @@ pub struct Trigger {
     pub path: Option<Result<Pattern, path::Fault>>,
     /// `sidehook.parse` and `sidehook.rawBody`: how bodies are read.
     pub body: body::Options,
+    /// `sidehook.filter`: which requests are worth an execution.
+    pub filter: Option<Filter>,
+    /// `sidehook.idempotency`: by what several deliveries of one event are known.
+    pub idempotency: Option<Idempotency>,
     /// `sidehook.context` is `"full"`.
     full_context: bool,
     /// What is wrong with `sidehook`, but for its checks.
@@ -30,7 +37,7 @@ pub struct Trigger {
 }
 
 /// The members of `sidehook` beside those of [`admission::CHECKS`].
-const EXTENSIONS: [&str; 4] = ["context", "parse", "path", "rawBody"];
+const EXTENSIONS: [&str; 6] = ["context", "filter", "idempotency", "parse", "path", "rawBody"];
 
 /// The parts of a request that go into the context.
 #[derive(Clone, Debug, Default)]
@@ -67,21 +74,6 @@ pub enum Place {
     JsonPath(JsonPath),
 }
 
-/// The configured answer: `{statusCode, headers: [{name, value}], body}`, each with placeholders.
-#[derive(Clone, Debug)]
-pub struct Response {
-    pub status_code: Template,
-    pub headers: Template,
-    pub body: Template,
-}
-
-impl Response {
-    /// Whether the answer depends on the execution's context.
-    pub fn has_placeholders(&self) -> bool {
-        [&self.status_code, &self.headers, &self.body].iter().any(|template| template.has_placeholders())
-    }
-}
-
 impl Trigger {
     /// Reads `workflows.config`, whatever it is.
     pub fn parse(config: &Value) -> Self {
@@ -97,10 +89,9 @@ impl Trigger {
             faults
                 .push(Fault::unusable("`sidehook.context` of its trigger is not \"full\": nobody is let in"));
         }
-        let body = body::Options::parse(&sidehook, is_picked_from).unwrap_or_else(|fault| {
-            faults.push(fault);
-            body::Options::default()
-        });
+        let body = used(body::Options::parse(&sidehook, is_picked_from), &mut faults);
+        let filter = used(Filter::parse(&sidehook.member("filter")), &mut faults);
+        let idempotency = used(Idempotency::parse(&sidehook), &mut faults);
         if let Some(Err(fault)) = &path {
             faults
                 .push(Fault::unusable(format!("its custom path cannot be used: {fault}: nobody is let in")));
@@ -108,13 +99,11 @@ impl Trigger {
         Self {
             admission: Admission::parse(config),
             request,
-            response: Response {
-                status_code: Template::parse(&response.member("statusCode")),
-                headers: Template::parse(&response.member("headers")),
-                body: Template::parse(&response.member("body")),
-            },
+            response: Response::parse(&response),
             path,
             body,
+            filter,
+            idempotency,
             full_context: is_full,
             faults,
         }
@@ -167,6 +156,14 @@ impl Place {
             None => Place::Path(Path::parse(key)),
         }
     }
+}
+
+/// A part of the configuration, or its default beside a fault with which nobody is let in.
+fn used<T: Default>(part: Result<T, Fault>, faults: &mut Vec<Fault>) -> T {
+    part.unwrap_or_else(|fault| {
+        faults.push(fault);
+        T::default()
+    })
 }
 
 /// What nobody has implemented yet may be meant to keep somebody out.

@@ -4,6 +4,7 @@ mod answers;
 mod asking;
 mod compressed;
 mod context;
+mod duplicates;
 mod multipart;
 mod paths;
 mod refusals;

@@ -1,0 +1,66 @@
+//! Sees to it that of several deliveries of one event only the first is run. What tells is the unique column `eventKey`
+//! of NocoBase's executions; here is what becomes of a delivery that finds its key taken.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use entity::status::execution::STARTED;
+
+use super::shared::Shared;
+use crate::store::execution::State;
+use crate::store::fault::describe;
+use crate::store::recorder::{FreedKey, Record, RecordError};
+
+/// How often a claim is tried: another instance may be faster, and its execution be over and gone before it is looked
+/// at.
+const ATTEMPTS: usize = 5;
+
+/// By what the deliveries of one event are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// `executions.eventKey` of the event.
+    pub event_key: String,
+    /// After so long a delivery with the same key is another event; without it never, as long as the execution is kept.
+    pub ttl: Option<Duration>,
+}
+
+/// What became of a delivery.
+pub enum Claim {
+    /// It is the first: its execution is recorded.
+    New,
+    /// Another one was.
+    Taken(State),
+}
+
+/// Records the first row of an execution, unless an earlier delivery of the same event has been taken on.
+///
+/// One that has failed gives its key up, because its sender was told so and tries again; so does one that has ended and
+/// is older than the delivery's ttl. That happens in the transaction that records the new execution.
+pub async fn claim(shared: &Shared, delivery: &Delivery, mut record: Record) -> Result<Claim, RecordError> {
+    let _turn = shared.turns.enter(&delivery.event_key).await;
+    for _ in 0..ATTEMPTS {
+        let found = shared.limited(shared.store.find_by_event_key(&delivery.event_key)).await;
+        let found = found.map_err(|err| RecordError::Unavailable(describe(&err)))?;
+        record.frees = match found {
+            Some(found) if gives_way(shared, delivery, &found) => {
+                Some(FreedKey { execution_id: found.id, event_key: delivery.event_key.clone() })
+            }
+            Some(found) => return Ok(Claim::Taken(found)),
+            None => None,
+        };
+        match shared.recorder.write_event(record.clone()).await {
+            Ok(_) => return Ok(Claim::New),
+            // Another instance was faster.
+            Err(RecordError::Duplicate) => {}
+            Err(err) => return Err(err),
+        }
+    }
+    Err(RecordError::Unavailable("other deliveries of the same event come and go".to_owned()))
+}
+
+fn gives_way(shared: &Shared, delivery: &Delivery, found: &State) -> bool {
+    let Some(status) = found.status.filter(|status| *status != STARTED) else { return false };
+    let ttl = delivery.ttl.and_then(|ttl| TimeDelta::from_std(ttl).ok());
+    let is_old = || ttl.is_some_and(|ttl| found.created_at.is_some_and(|at| shared.ids.now() - at >= ttl));
+    status < STARTED || is_old()
+}
