@@ -4,10 +4,13 @@ mod check;
 mod demo;
 mod descriptors;
 mod env_file;
+mod executions;
 mod healthcheck;
 mod migrate;
+mod moment;
 mod nodes;
 mod output;
+mod prune;
 pub mod serve;
 mod signals;
 mod told;
@@ -36,6 +39,8 @@ Examples:
   sidehook demo                                  try it without NocoBase
   sidehook serve --env-file /app/nocobase/.env   serve beside NocoBase
   sidehook check --env-file /app/nocobase/.env   say what serving that NocoBase would need
+  sidehook executions --env-file .env            list what has run
+  sidehook prune --until 30d --env-file .env     say what could be removed of it
   sidehook nodes                                 list the node types that sidehook runs"
 )]
 struct Cli {
@@ -58,6 +63,10 @@ enum Command {
     Migrate(migrate::Migrate),
     /// List the node types that sidehook runs, with examples
     Nodes(nodes::Nodes),
+    /// List executions, with their jobs and results
+    Executions(executions::Executions),
+    /// Remove old executions
+    Prune(prune::Prune),
 }
 
 const SERVE_HELP: &str = "\
@@ -101,6 +110,8 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Demo(demo) => Box::pin(demo.run()).await,
         Command::Migrate(migrate) => Box::pin(migrate.run()).await,
         Command::Nodes(nodes) => nodes.run(),
+        Command::Executions(executions) => Box::pin(executions.run()).await,
+        Command::Prune(prune) => Box::pin(prune.run()).await,
     };
     outcome.and_then(|()| output::flush())
 }

@@ -9,6 +9,7 @@ pub mod event;
 pub mod execution;
 pub mod fault;
 pub mod handover;
+pub mod history;
 mod insert;
 pub mod inspect;
 pub mod instance;

@@ -1,0 +1,255 @@
+//! Executions of the past, for those who look at them and those who remove them. NocoBase's screen shows the same rows.
+
+use chrono::{DateTime, Utc};
+use entity::status::execution::STARTED;
+use entity::{JsonText, Table, Timestamp, job};
+use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, Query, SelectStatement};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, JoinType, Order, QueryResult};
+
+use super::Store;
+
+/// At most so many executions are removed in one transaction.
+const REMOVED_AT_ONCE: u64 = 500;
+
+/// Which executions are asked for; everything that is given has to hold.
+#[derive(Clone, Debug, Default)]
+pub struct ExecutionFilter {
+    pub key: Option<String>,
+    /// `executions.status`; an inner none is one that waits for its turn.
+    pub statuses: Option<Vec<Option<i32>>>,
+    pub created_from: Option<DateTime<Utc>>,
+    pub created_before: Option<DateTime<Utc>>,
+    pub id: Option<i64>,
+}
+
+/// An execution in a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Past {
+    pub id: i64,
+    pub workflow_id: Option<i64>,
+    pub key: Option<String>,
+    /// The workflow's.
+    pub title: Option<String>,
+    pub status: Option<i32>,
+    pub reason: Option<String>,
+    pub created_at: Option<DateTime<Utc>>,
+    pub updated_at: Option<DateTime<Utc>>,
+    pub started_at: Option<DateTime<Utc>>,
+}
+
+/// What may be removed of a workflow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removable {
+    pub workflow_id: i64,
+    pub key: String,
+    pub title: String,
+    pub executions: i64,
+    /// The types of its nodes.
+    pub node_types: Vec<String>,
+}
+
+impl Store {
+    /// The newest executions, newest first, at most `limit`.
+    pub async fn past_executions(&self, filter: &ExecutionFilter, limit: u64) -> Result<Vec<Past>, DbErr> {
+        let (e, w) = (Alias::new("e"), Alias::new("w"));
+        let mut select = Query::select();
+        for field in ["id", "workflowId", "key", "status", "reason", "createdAt", "updatedAt", "startedAt"] {
+            let name = Alias::new(entity::snake_case(field));
+            select.expr_as(Expr::col((e.clone(), self.column(field))), name);
+        }
+        select.expr_as(Expr::col((w.clone(), self.column("title"))), Alias::new("title"));
+        let same_workflow =
+            Expr::col((w.clone(), self.column("id"))).equals((e.clone(), self.column("workflowId")));
+        select
+            .from_as(self.table(Table::Executions), e.clone())
+            .join_as(JoinType::LeftJoin, self.table(Table::Workflows), w, same_workflow)
+            .cond_where(self.holds(filter, &e))
+            .order_by((e, self.column("id")), Order::Desc)
+            .limit(limit);
+        let rows = self.db.query_all(&select).await?;
+        rows.iter().map(|row| self.past(row)).collect()
+    }
+
+    fn past(&self, row: &QueryResult) -> Result<Past, DbErr> {
+        let time = |name: &str| -> Result<Option<DateTime<Utc>>, DbErr> {
+            let stored: Option<Timestamp> = row.try_get("", name)?;
+            Ok(stored.map(|stored| self.codec.read_time(stored)))
+        };
+        Ok(Past {
+            id: row.try_get("", "id")?,
+            workflow_id: row.try_get("", "workflow_id")?,
+            key: row.try_get("", "key")?,
+            title: row.try_get("", "title")?,
+            status: row.try_get("", "status")?,
+            reason: row.try_get("", "reason")?,
+            created_at: time("created_at")?,
+            updated_at: time("updated_at")?,
+            started_at: time("started_at")?,
+        })
+    }
+
+    /// All jobs of an execution, oldest first, each with the title of its node, at most `limit`.
+    pub async fn past_jobs(
+        &self,
+        execution_id: i64,
+        limit: u64,
+    ) -> Result<Vec<(job::Model, Option<String>)>, DbErr> {
+        let mut select = Query::select();
+        self.select(&mut select, &["id", "executionId", "nodeId", "nodeKey", "upstreamId", "status"]);
+        self.select_json(&mut select, &["meta", "result"]);
+        select
+            .from(self.table(Table::Jobs))
+            .and_where(Expr::col(self.column("executionId")).eq(execution_id))
+            .order_by(self.column("id"), Order::Asc)
+            .limit(limit);
+        let rows = self.db.query_all(&select).await?;
+        let jobs: Result<Vec<job::Model>, DbErr> =
+            rows.iter().map(|row| job::Model::from_query_result(row, "")).collect();
+        let jobs = jobs?;
+        let mut nodes: Vec<i64> = jobs.iter().filter_map(|job| job.node_id).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        let titles = self.node_titles(&nodes).await?;
+        let title = |job: &job::Model| titles.iter().find(|(id, _)| Some(*id) == job.node_id)?.1.clone();
+        Ok(jobs.into_iter().map(|job| (job.clone(), title(&job))).collect())
+    }
+
+    async fn node_titles(&self, nodes: &[i64]) -> Result<Vec<(i64, Option<String>)>, DbErr> {
+        let mut titles = Vec::new();
+        for nodes in nodes.chunks(self.codec.bind_limit()) {
+            let mut select = Query::select();
+            select
+                .columns(self.columns(["id", "title"]))
+                .from(self.table(Table::FlowNodes))
+                .and_where(Expr::col(self.column("id")).is_in(nodes.iter().copied()));
+            for row in self.db.query_all(&select).await? {
+                titles.push((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+            }
+        }
+        Ok(titles)
+    }
+
+    /// How many executions of each webhook workflow may be removed: those that are over, as NocoBase has it
+    /// (`plugin-workflow/src/server/actions/executions.ts`).
+    pub async fn removable(&self, filter: &ExecutionFilter) -> Result<Vec<Removable>, DbErr> {
+        let (e, w) = (Alias::new("e"), Alias::new("w"));
+        let mut select = Query::select();
+        let of = |table: &Alias, field: &str| (table.clone(), self.column(field));
+        select
+            .column(of(&w, "id"))
+            .column(of(&w, "key"))
+            .column(of(&w, "title"))
+            .expr(Expr::col(of(&e, "id")).count())
+            .from_as(self.table(Table::Executions), e.clone())
+            .join_as(
+                JoinType::InnerJoin,
+                self.table(Table::Workflows),
+                w.clone(),
+                Expr::col(of(&w, "id")).equals(of(&e, "workflowId")),
+            )
+            .and_where(Expr::col(of(&w, "type")).eq("webhook"))
+            .and_where(Expr::col(of(&e, "status")).ne(STARTED))
+            .cond_where(self.holds(filter, &e))
+            .group_by_columns([of(&w, "id"), of(&w, "key"), of(&w, "title")])
+            .order_by(of(&w, "id"), Order::Asc);
+        let mut removable = Vec::new();
+        for row in self.db.query_all(&select).await? {
+            let (workflow_id, title): (i64, Option<String>) =
+                (row.try_get_by_index(0)?, row.try_get_by_index(2)?);
+            removable.push(Removable {
+                workflow_id,
+                key: row.try_get_by_index(1)?,
+                title: title.unwrap_or_default(),
+                executions: row.try_get_by_index(3)?,
+                node_types: self.node_types(workflow_id).await?,
+            });
+        }
+        Ok(removable)
+    }
+
+    async fn node_types(&self, workflow_id: i64) -> Result<Vec<String>, DbErr> {
+        let mut select = Query::select();
+        select
+            .distinct()
+            .column(self.column("type"))
+            .from(self.table(Table::FlowNodes))
+            .and_where(Expr::col(self.column("workflowId")).eq(workflow_id));
+        let rows = self.db.query_all(&select).await?;
+        let types: Result<Vec<Option<String>>, DbErr> =
+            rows.iter().map(|row| row.try_get_by_index(0)).collect();
+        Ok(types?.into_iter().flatten().collect())
+    }
+
+    /// Removes some of a workflow's oldest executions that are over, with their jobs, as NocoBase does it. Returns how
+    /// many; zero when none are left.
+    pub async fn remove_executions(
+        &self,
+        workflow_id: i64,
+        filter: &ExecutionFilter,
+    ) -> Result<usize, DbErr> {
+        let e = Alias::new("e");
+        let mut select = Query::select();
+        select
+            .column((e.clone(), self.column("id")))
+            .from_as(self.table(Table::Executions), e.clone())
+            .and_where(Expr::col((e.clone(), self.column("workflowId"))).eq(workflow_id))
+            .and_where(Expr::col((e.clone(), self.column("status"))).ne(STARTED))
+            .cond_where(self.holds(filter, &e))
+            .order_by((e, self.column("id")), Order::Asc)
+            .limit(REMOVED_AT_ONCE);
+        let tx = self.begin().await?;
+        let ids = ids(&tx, &select).await?;
+        // One that was started anew in the meantime is no longer over: its row says so while it is locked.
+        let over = self.lock_executions(&tx, &ids).await?;
+        let over: Vec<i64> = over
+            .into_iter()
+            .filter(|(_, status)| status.is_some_and(|status| status != STARTED))
+            .map(|(id, _)| id)
+            .collect();
+        self.delete_jobs_of(&tx, &over).await?;
+        self.delete_executions(&tx, &over).await?;
+        tx.commit().await?;
+        Ok(over.len())
+    }
+
+    fn holds(&self, filter: &ExecutionFilter, table: &Alias) -> Cond {
+        let is = |field: &str| Expr::col((table.clone(), self.column(field)));
+        let mut all = Cond::all();
+        if let Some(key) = &filter.key {
+            all = all.add(is("key").eq(key));
+        }
+        if let Some(id) = filter.id {
+            all = all.add(is("id").eq(id));
+        }
+        if let Some(statuses) = &filter.statuses {
+            let one = |status: &Option<i32>| match status {
+                Some(status) => is("status").eq(*status),
+                None => is("status").is_null(),
+            };
+            all = all.add(statuses.iter().fold(Cond::any(), |any, status| any.add(one(status))));
+        }
+        if let Some(time) = filter.created_from {
+            all = all.add(is("createdAt").gte(self.codec.time(time)));
+        }
+        if let Some(time) = filter.created_before {
+            all = all.add(is("createdAt").lt(self.codec.time(time)));
+        }
+        all
+    }
+
+    /// The context and the output of an execution, as JSON.
+    pub async fn context_and_output(
+        &self,
+        id: i64,
+    ) -> Result<Option<(Option<JsonText>, Option<JsonText>)>, DbErr> {
+        let mut select = Query::select();
+        self.select_json(&mut select, &["context", "output"]);
+        select.from(self.table(Table::Executions)).and_where(Expr::col(self.column("id")).eq(id));
+        let row = self.db.query_one(&select).await?;
+        row.map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).transpose()
+    }
+}
+
+async fn ids<C: ConnectionTrait>(db: &C, select: &SelectStatement) -> Result<Vec<i64>, DbErr> {
+    db.query_all(select).await?.iter().map(|row| row.try_get_by_index(0)).collect()
+}
