@@ -150,7 +150,8 @@ mod tests {
         for _ in 0..10 {
             queue.write_all(&line).expect("it takes everything");
         }
-        let (waiting, left_out) = (queue.state().lines.len(), queue.state().left_out);
+        let waiting = queue.state().lines.len();
+        let left_out = queue.state().left_out;
         assert!(waiting <= 4, "{waiting} MB wait");
         assert!(left_out >= 5, "{left_out} lines were left out");
         for _ in 0..4 {
