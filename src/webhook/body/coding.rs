@@ -118,7 +118,9 @@ impl Coding {
         let unpacked = match self {
             Self::Gzip => gunzip(input, &mut out),
             Self::Deflate => inflate(input, &mut out),
-            Self::Brotli if bytes[0] & 0x7f == LARGE_BROTLI => Err(Fault::Broken),
+            Self::Brotli if bytes.first().is_some_and(|first| first & 0x7f == LARGE_BROTLI) => {
+                Err(Fault::Broken)
+            }
             Self::Brotli => out.take_all(&mut Decompressor::new(input, PIECE)),
             Self::Zstd => unzstd(input, &mut out),
         };
@@ -357,6 +359,14 @@ mod tests {
         let share = memory.share();
         assert_eq!(status(&[Coding::Gzip; 2], &outer, 16 << 20, &share), Ok(16 << 20));
         assert!(memory.used() < (16 << 20) + 1000, "the first layer is given back: {}", memory.used());
+    }
+
+    #[test]
+    fn a_layer_with_nothing_in_it_is_broken_or_empty() {
+        let share = Memory::new(256 << 20).share();
+        for (coding, expected) in ALL.into_iter().zip([Err(400), Err(400), Err(400), Ok(0)]) {
+            assert_eq!(status(&[coding, Coding::Gzip], &gzip(b""), 1 << 20, &share), expected, "{coding:?}");
+        }
     }
 
     #[test]
