@@ -1,5 +1,6 @@
 //! sidehook: a webhook sidecar for NocoBase. `ARCHITECTURE.md` is the map of these modules.
 
+pub mod address;
 pub mod app;
 pub mod cli;
 pub mod clock;

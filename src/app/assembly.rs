@@ -15,6 +15,7 @@ use crate::outbound::{self, Client, NocoBase};
 use crate::script::{Limits, Pool};
 use crate::store::Store;
 use crate::store::connection::{self, OpenError};
+use crate::store::environment::SecretKey;
 use crate::store::instance::Registration;
 
 /// How long the database may stay away when sidehook starts.
@@ -59,6 +60,12 @@ async fn connect_up_to(config: &Config, max_connections: u32) -> Result<Store, O
     let database = &config.database;
     let pool = connection::open(&database.address, max_connections).await?;
     Ok(Store::new(pool, database.names(), database.time_zone))
+}
+
+/// The key of NocoBase's secrets.
+pub fn secret_key(config: &Config) -> SecretKey {
+    let hex = config.secret_key.hex.as_ref().map(|key| key.reveal().to_owned());
+    SecretKey { hex, files: config.secret_key.files.clone() }
 }
 
 /// What nodes use besides their execution.

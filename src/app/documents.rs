@@ -138,3 +138,42 @@ async fn fetch(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbound::{Policy, Settings};
+
+    fn documents() -> Documents {
+        let settings = Settings { policy: Policy::default(), response_limit: 1, time_limit: TIMEOUT };
+        Documents::new(Client::new(&settings, Vec::new()).expect("a client"), TaskTracker::new())
+    }
+
+    fn url(number: usize) -> Url {
+        Url::parse(&format!("https://keys.example/{number}")).expect("a URL")
+    }
+
+    #[test]
+    fn memory_is_bounded_and_files_that_are_waited_for_stay() {
+        let documents = documents();
+        let held: Vec<_> = (0..10).map(|number| documents.file(&url(number)).expect("a place")).collect();
+        assert!((10..2 * MAX_FILES).all(|number| documents.file(&url(number)).is_some()));
+        let files = documents.files.lock().expect("a lock");
+        assert_eq!(files.len(), MAX_FILES);
+        assert!((0..10).all(|number| files.contains_key(&url(number))));
+        drop((files, held));
+        let all: Vec<_> =
+            (1000..1000 + MAX_FILES).filter_map(|number| documents.file(&url(number))).collect();
+        assert_eq!((all.len(), documents.file(&url(0)).is_none()), (MAX_FILES, true));
+    }
+
+    #[test]
+    fn a_copy_is_good_for_its_age() {
+        let fetched = Instant::now() - Duration::from_secs(61);
+        let state = State { copy: Some((Bytes::from_static(b"x"), fetched)), failed: Some(Instant::now()) };
+        let age =
+            |max_age| state.document(Duration::from_secs(max_age)).map(|document| document.age.as_secs());
+        assert_eq!((age(60), age(600)), (None, Some(61)));
+        assert!(State::default().document(Duration::MAX).is_none());
+    }
+}

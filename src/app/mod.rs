@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use assembly::{UNOPENED, connect, open_store};
+pub use assembly::{UNOPENED, connect, open_store, secret_key};
 pub use documents::Documents;
 pub use hooks::{Called, Hook, Hooks};
 pub use readiness::Unready;
@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::engine::{Background, Engine, Settings};
 use crate::script::Pool;
 use crate::store::Store;
-use crate::store::environment::{SecretKey, variables};
+use crate::store::environment::variables;
 use crate::store::fault::describe;
 use crate::store::recorder::Recorder;
 use crate::supervision::Failure;
@@ -262,11 +262,7 @@ impl App {
     ) {
         let rows = complaints.hear("environment variables", self.store.environment_rows().await);
         let Some(rows) = rows.filter(|rows| rows != known) else { return };
-        let key = SecretKey {
-            hex: self.config.secret_key.hex.as_ref().map(|key| key.reveal().to_owned()),
-            files: self.config.secret_key.files.clone(),
-        };
-        self.engine.set_environment(variables(&rows, &key));
+        self.engine.set_environment(variables(&rows, &secret_key(&self.config)));
         self.collections.set_environment(self.engine.environment());
         *known = rows;
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::access::Access;
 use super::reader::{Faults, Reader, Sources};
 use crate::measure::duration;
 
@@ -24,6 +25,8 @@ pub struct Http {
     /// `SIDEHOOK_MAX_CONNECTIONS`: so many connections are served at a time; as many as file descriptors allow, up to
     /// 10,000, where it is not set.
     pub max_connections: Option<usize>,
+    /// Who may call.
+    pub access: Access,
     /// `SIDEHOOK_HEADER_TIMEOUT`: how long the head of a request may take to arrive (nginx's
     /// `client_header_timeout`).
     pub header_timeout: Duration,
@@ -58,6 +61,7 @@ impl Http {
             body_limit: reader.size("REQUEST_BODY_LIMIT", 10 << 20),
             memory: reader.size("SIDEHOOK_MEMORY", DEFAULT_MEMORY),
             max_connections: reader.number("SIDEHOOK_MAX_CONNECTIONS", 1..=1_000_000),
+            access: Access::read(reader),
             header_timeout: reader.duration("SIDEHOOK_HEADER_TIMEOUT", Duration::from_secs(60)),
             body_timeout: reader.duration("SIDEHOOK_BODY_TIMEOUT", Duration::from_secs(60)),
             request_timeout: reader.duration("SIDEHOOK_REQUEST_TIMEOUT", Duration::from_secs(300)),

@@ -2,6 +2,7 @@
 //! under their own names, so that one env file serves both; sidehook's own start with `SIDEHOOK_`. All
 //! faults are reported together.
 
+mod access;
 mod database;
 mod database_url;
 mod engine;
@@ -16,6 +17,7 @@ mod secret_key;
 mod tls;
 mod zone;
 
+pub use access::{Access, ProxyHeader};
 pub use database::Database;
 pub use database_url::sqlite_url;
 pub use engine::Engine;

@@ -4,14 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
-use poem::Request;
 use tokio::sync::Semaphore;
 
 use crate::app::{App, Called, Hook};
 use crate::expr::Value;
-use crate::field;
 use crate::webhook::admission::Stop;
-use crate::webhook::document::{Documents, Wanted};
+use crate::webhook::document::Wanted;
 use crate::webhook::head::{Facts, Head};
 use crate::webhook::intake::{Delivery, Intake, Read};
 use crate::webhook::memory::Share;
@@ -28,8 +26,8 @@ const MAX_FILES: usize = 4;
 
 /// A request whose webhook is known.
 pub struct Arrival {
-    hook: Arc<Hook>,
-    head: Head,
+    pub hook: Arc<Hook>,
+    head: Arc<Head>,
     facts: Facts,
     params: Value,
     body_limit: usize,
@@ -50,9 +48,9 @@ pub enum Made {
 }
 
 impl Arrival {
-    pub fn new(app: &App, Called { hook, params }: Called, request: &Request) -> Self {
-        let (head, facts) = (head(request), facts(app, request));
-        Self { hook, head, facts, params, body_limit: app.config.http.body_limit }
+    /// `body_limit` is the server's, in bytes.
+    pub fn new(Called { hook, params }: Called, head: Arc<Head>, facts: Facts, body_limit: usize) -> Self {
+        Self { hook, head, facts, params, body_limit }
     }
 
     pub fn intake(&self) -> Intake<'_> {
@@ -155,25 +153,4 @@ async fn aside<T: Send + 'static>(
         done
     });
     working.await.map_err(|_| unreadable())
-}
-
-/// Names in lower case; values as Latin-1, which is what RFC 9110 leaves of bytes beyond ASCII.
-fn head(request: &Request) -> Head {
-    let header = |(name, value): (&poem::http::HeaderName, &poem::http::HeaderValue)| {
-        (name.as_str().to_owned(), field::latin1(value.as_bytes()))
-    };
-    Head {
-        method: request.method().as_str().to_owned(),
-        headers: request.headers().iter().map(header).collect(),
-        query: request.uri().query().unwrap_or_default().to_owned(),
-    }
-}
-
-fn facts(app: &App, request: &Request) -> Facts {
-    Facts {
-        now: app.engine.ids().now().timestamp_millis() as f64,
-        peer: request.remote_addr().as_socket_addr().map(|address| address.ip()),
-        env: app.engine.environment(),
-        documents: Documents::default(),
-    }
 }

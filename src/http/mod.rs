@@ -1,13 +1,16 @@
 //! Serving HTTP. Nothing outside this folder knows poem's types.
 
+mod addresses;
 mod arrival;
 mod body;
 mod connection;
 mod health;
+mod peer;
 mod reply;
 mod routes;
 mod server;
 mod shared;
+mod strangers;
 mod stream;
 mod webhook;
 

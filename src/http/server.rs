@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
+use super::addresses::{Addresses, Seat};
 use super::shared::Shared;
 use super::{connection, routes};
 use crate::app::App;
@@ -38,6 +39,7 @@ impl Server {
         max_connections: usize,
         control: &Control,
     ) -> Result<Self> {
+        let addresses = Addresses::new(&settings.access, max_connections);
         let shared = Arc::new(Shared::new(settings, routes::closed()));
         let slots = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
         let server = Self { shared, slots, main: Handle::current() };
@@ -46,7 +48,7 @@ impl Server {
         let listener = listener.into_std()?;
         let accepting = async move {
             match TcpListener::from_std(listener) {
-                Ok(listener) => accept_all(&listener, &shared, &slots, &main).await,
+                Ok(listener) => accept_all(&listener, &shared, (&slots, &addresses), &main).await,
                 Err(err) => tracing::error!(reason = %err, "nothing can be accepted"),
             }
         };
@@ -85,7 +87,12 @@ impl Drop for Server {
     }
 }
 
-async fn accept_all(listener: &TcpListener, shared: &Arc<Shared>, slots: &Arc<Semaphore>, main: &Handle) {
+async fn accept_all(
+    listener: &TcpListener,
+    shared: &Arc<Shared>,
+    (slots, addresses): (&Arc<Semaphore>, &Arc<Addresses>),
+    main: &Handle,
+) {
     let mut was_full = false;
     loop {
         if slots.available_permits() == 0 && !was_full {
@@ -96,8 +103,12 @@ async fn accept_all(listener: &TcpListener, shared: &Arc<Shared>, slots: &Arc<Se
         }
         let Ok(slot) = slots.clone().acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((socket, _)) => {
-                let place = place(socket, shared.clone(), slot, main.clone());
+            Ok((socket, from)) => {
+                let Some(seat) = addresses.seat(from.ip()) else {
+                    tracing::debug!(client.address = %from.ip(), "an address has too many connections");
+                    continue;
+                };
+                let place = place(socket, shared.clone(), (slot, seat), main.clone());
                 shared.connections.spawn(shared.killed.clone().run_until_cancelled_owned(place));
             }
             // The other side has gone already.
@@ -112,7 +123,7 @@ async fn accept_all(listener: &TcpListener, shared: &Arc<Shared>, slots: &Arc<Se
 }
 
 /// Serves a connection here, on the control thread, or has it served by the main threads.
-async fn place(socket: TcpStream, shared: Arc<Shared>, slot: OwnedSemaphorePermit, main: Handle) {
+async fn place(socket: TcpStream, shared: Arc<Shared>, held: (OwnedSemaphorePermit, Seat), main: Handle) {
     const HEALTH: &[u8] = b"GET /health/";
     let mut start = [0; HEALTH.len()];
     let peeking = timeout(shared.settings.header_timeout, socket.peek(&mut start));
@@ -127,7 +138,7 @@ async fn place(socket: TcpStream, shared: Arc<Shared>, slot: OwnedSemaphorePermi
         if let Ok(socket) = TcpStream::from_std(socket) {
             connection::serve(socket, shared, None).await;
         }
-        drop(slot);
+        drop(held);
     };
     tracker.spawn_on(killed.run_until_cancelled_owned(serving), &main);
 }

@@ -1,6 +1,7 @@
 //! The way of a webhook: find the workflow, let the request in, build the context, run or record, answer.
 
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Instant;
@@ -13,14 +14,20 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::arrival::{Arrival, Made};
-use super::reply::{refused, replied};
+use super::peer;
+use super::reply::replied;
+use super::strangers::Strangers;
 use crate::app::{App, Called, Hook};
-use crate::config::Config;
+use crate::config::{Access, Config, ProxyHeader};
 use crate::engine::{Delivery, Ended, Event, Taken};
 use crate::expr::{Scope, Value};
+use crate::field;
 use crate::store::recorder::RecordError;
 use crate::webhook::body::qs;
+use crate::webhook::cors::Cors;
 use crate::webhook::delivery::event_key;
+use crate::webhook::document::Documents;
+use crate::webhook::head::{Facts, Head};
 use crate::webhook::intake::Intake;
 use crate::webhook::memory::{Memory, Share};
 use crate::webhook::refusal::Refusal;
@@ -32,12 +39,37 @@ pub struct Limits {
     /// Large bodies are read on threads of their own, one for each core at a time: on those that serve, a few of
     /// them would keep everybody waiting.
     readers: Arc<Semaphore>,
+    strangers: Strangers,
+    /// For webhooks that say nothing of it.
+    cors: Cors,
+    access: Access,
+    started: Instant,
 }
 
 impl Limits {
     pub fn new(config: &Config) -> Arc<Self> {
         let readers = available_parallelism().map_or(1, usize::from);
-        Arc::new(Self { memory: Memory::new(config.http.memory), readers: Arc::new(Semaphore::new(readers)) })
+        let access = config.http.access.clone();
+        Arc::new(Self {
+            memory: Memory::new(config.http.memory),
+            readers: Arc::new(Semaphore::new(readers)),
+            strangers: Strangers::new(access.failure_limit),
+            cors: Cors::of_whitelist(access.cors_whitelist.as_deref()),
+            access,
+            started: Instant::now(),
+        })
+    }
+
+    /// What is known of a request beside itself.
+    fn facts(&self, app: &App, request: &Request, head: &Head) -> Facts {
+        let socket = request.remote_addr().as_socket_addr().map(|address| address.ip());
+        Facts {
+            now: app.engine.ids().now().timestamp_millis() as f64,
+            since_start: self.started.elapsed(),
+            peer: socket.and_then(|socket| peer(socket, &self.access, head)),
+            env: app.engine.environment(),
+            documents: Documents::default(),
+        }
     }
 }
 
@@ -50,10 +82,10 @@ pub async fn by_action(
     request: &Request,
     body: Body,
 ) -> Response {
-    if action != "webhook:trigger" {
-        return refused(Refusal::not_found());
-    }
-    trigger(app, limits, app.hooks.find(&key).await, (request, body)).await
+    let finding = async {
+        if action == "webhook:trigger" { app.hooks.find(&key).await } else { Err(Refusal::not_found()) }
+    };
+    trigger(app, limits, finding, (request, body)).await
 }
 
 /// `{api}webhook:trigger?filterByTk=<key>`, NocoBase's other way of writing the same.
@@ -66,12 +98,13 @@ pub async fn by_filter(
     body: Body,
 ) -> Response {
     let key = qs::parse_query(request.uri().query().unwrap_or_default()).member("filterByTk");
-    match key.as_str() {
-        Some(key) if action == "webhook:trigger" => {
-            trigger(app, limits, app.hooks.find(key).await, (request, body)).await
+    let finding = async {
+        match key.as_str() {
+            Some(key) if action == "webhook:trigger" => app.hooks.find(key).await,
+            _ => Err(Refusal::nothing_here()),
         }
-        _ => refused(Refusal::nothing_here()),
-    }
+    };
+    trigger(app, limits, finding, (request, body)).await
 }
 
 /// `{api}webhooks/<key>`.
@@ -83,7 +116,7 @@ pub async fn by_key(
     request: &Request,
     body: Body,
 ) -> Response {
-    trigger(app, limits, app.hooks.find(&key).await, (request, body)).await
+    trigger(app, limits, app.hooks.find(&key), (request, body)).await
 }
 
 /// A custom path: `sidehook.path` of a trigger.
@@ -94,32 +127,53 @@ pub async fn by_path(
     request: &Request,
     body: Body,
 ) -> Response {
-    trigger(app, limits, app.hooks.find_by_path(request.uri().path()).await, (request, body)).await
+    trigger(app, limits, app.hooks.find_by_path(request.uri().path()), (request, body)).await
 }
 
 async fn trigger(
     app: &Arc<App>,
     limits: &Limits,
-    called: Result<Called, Refusal>,
-    request: (&Request, Body),
+    finding: impl Future<Output = Result<Called, Refusal>>,
+    (request, body): (&Request, Body),
 ) -> Response {
-    let called = match called {
-        Ok(called) => called,
-        Err(refusal) => return refused(refusal),
+    let head = Arc::new(head(request));
+    let facts = limits.facts(app, request, &head);
+    let (peer, now) = (facts.peer, facts.since_start);
+    let found = match limits.strangers.admit(peer, now) {
+        Ok(()) => finding.await,
+        Err(refusal) => Err(refusal),
     };
-    let hook = called.hook.clone();
-    let outcome = handle(app, limits, called, request).await;
-    outcome.inspect_err(|refusal| tell_operator(&hook.workflow.key, refusal)).map_or_else(refused, replied)
+    let hook = found.as_ref().ok().map(|called| called.hook.clone());
+    let cors = hook.as_ref().and_then(|hook| hook.trigger.cors.as_ref()).unwrap_or(&limits.cors);
+    let outcome = match found {
+        Ok(called) => {
+            let arrival = Arrival::new(called, head.clone(), facts, app.config.http.body_limit);
+            Box::pin(handle(app, limits, arrival, (cors, body))).await
+        }
+        Err(refusal) => Err(refusal),
+    };
+    let mut reply = outcome.unwrap_or_else(|refusal| {
+        limits.strangers.note(&refusal, peer, now);
+        tell_operator(hook.as_deref(), &refusal);
+        refusal.into()
+    });
+    cors.mark(&head, &mut reply.headers);
+    replied(reply)
 }
 
 async fn handle(
     app: &Arc<App>,
     limits: &Limits,
-    called: Called,
-    (request, body): (&Request, Body),
+    arrival: Arrival,
+    (cors, body): (&Cors, Body),
 ) -> Result<Reply, Refusal> {
-    let hook = called.hook.clone();
-    let arrival = Arrival::new(app, called, request).admit(app).await?;
+    let hook = arrival.hook.clone();
+    if hook.trigger.unusable().is_none()
+        && let Some(headers) = cors.preflight(arrival.intake().head)
+    {
+        return Ok(Reply { status: 204, headers, body: None });
+    }
+    let arrival = arrival.admit(app).await?;
     let share = limits.memory.share();
     let bytes = receive(arrival.intake(), body, &share).await?;
     let (context, for_reply, delivery_id, share) = match arrival
@@ -140,16 +194,42 @@ async fn handle(
 }
 
 /// Nobody but the log learns what has to be mended.
-fn tell_operator(key: &str, refusal: &Refusal) {
-    if let Some(reason) = &refusal.reason {
+fn tell_operator(hook: Option<&Hook>, refusal: &Refusal) {
+    if let (Some(hook), Some(reason)) = (hook, &refusal.reason) {
+        let key = &hook.workflow.key;
         tracing::warn!(workflow.key = key, reason, "the webhook lets nobody in; run `sidehook check`");
     }
+}
+
+/// Names in lower case; values as Latin-1, which is what RFC 9110 leaves of bytes beyond ASCII.
+fn head(request: &Request) -> Head {
+    let header = |(name, value): (&poem::http::HeaderName, &poem::http::HeaderValue)| {
+        (name.as_str().to_owned(), field::latin1(value.as_bytes()))
+    };
+    Head {
+        method: request.method().as_str().to_owned(),
+        headers: request.headers().iter().map(header).collect(),
+        query: request.uri().query().unwrap_or_default().to_owned(),
+    }
+}
+
+/// Who has called by a connection from `socket`.
+fn peer(socket: IpAddr, access: &Access, head: &Head) -> Option<IpAddr> {
+    let name = match access.proxy_header {
+        ProxyHeader::XForwardedFor => "x-forwarded-for",
+        ProxyHeader::Forwarded => "forwarded",
+    };
+    let values: Vec<&str> = head.values(name).collect();
+    peer::peer(socket, &access.trusted_proxies, access.proxy_header, &values)
 }
 
 /// Reads a body up to its limit. What has arrived is counted, not what was announced: who sends slowly must not keep
 /// memory from others.
 async fn receive(intake: Intake<'_>, body: Body, share: &Share) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
+    if !intake.has_body() {
+        return Ok(bytes);
+    }
     let mut chunks = body.into_bytes_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|err| match err.kind() {

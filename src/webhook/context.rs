@@ -1,5 +1,8 @@
 //! The `$context` of an execution: what the trigger picks of a request, or the request as a whole.
 
+use url::form_urlencoded;
+
+use super::admission::Credential;
 use super::body::qs;
 use super::head::Head;
 use super::json_path::{Exceeded, Search};
@@ -36,9 +39,8 @@ pub fn build(trigger: &Trigger, incoming: Incoming<'_>, search: &Search<'_>) -> 
     let Incoming { head, body, raw, params } = incoming;
     let whole = trigger.has_full_context();
     let query = qs::parse_query(&head.query);
-    let mut headers = if whole { visible_headers(head) } else { Object::new() };
-    let visible = if whole { without_withheld(&query) } else { Value::Undefined };
-    let mut queries = visible.as_object().cloned().unwrap_or_default();
+    let mut headers = if whole { visible_headers(trigger, head) } else { Object::new() };
+    let mut queries = if whole { visible_query(trigger, head, &query) } else { Object::new() };
     let mut picked = None;
     if let Some(request) = &trigger.request {
         pick_headers(&mut headers, &request.headers, head);
@@ -58,14 +60,32 @@ pub fn build(trigger: &Trigger, incoming: Incoming<'_>, search: &Search<'_>) -> 
     Ok(Value::Object(context.into()))
 }
 
-fn visible_headers(head: &Head) -> Object {
+/// All headers but those that let senders in.
+fn visible_headers(trigger: &Trigger, head: &Head) -> Object {
+    let own: Vec<Credential<'_>> = trigger.admission.credentials().collect();
     let mut all = Object::new();
     for (name, _) in head.headers.iter().filter(|(name, _)| !is_withheld(name)) {
-        if all.get(name).is_none() {
+        if all.get(name).is_none() && !own.contains(&Credential::Header(name)) {
             insert_found(&mut all, name, header(head, name));
         }
     }
     all
+}
+
+/// All of a query but what lets senders in.
+fn visible_query(trigger: &Trigger, head: &Head, query: &Value) -> Object {
+    let own: Vec<&str> = trigger.admission.credentials().filter_map(Credential::query).collect();
+    let rest = (!own.is_empty()).then(|| qs::parse_query(&without_parameters(&head.query, &own)));
+    without_withheld(rest.as_ref().unwrap_or(query)).as_object().cloned().unwrap_or_default()
+}
+
+/// A query string without the parameters of some names, however these are encoded.
+fn without_parameters(query: &str, names: &[&str]) -> String {
+    let is_other = |pair: &&str| {
+        let named = form_urlencoded::parse(pair.as_bytes()).next();
+        !named.is_some_and(|(name, _)| names.contains(&&*name))
+    };
+    query.split('&').filter(is_other).collect::<Vec<_>>().join("&")
 }
 
 fn pick_headers(picked: &mut Object, items: &[HeaderItem], head: &Head) {
@@ -226,6 +246,21 @@ mod tests {
                 r#""body":{},"params":{}}"#
             )
         );
+    }
+
+    #[test]
+    fn what_lets_senders_in_is_never_part_of_the_whole() {
+        let header = r#"{"sidehook":{"auth":{"header":"X-Entry","value":"s"}}}"#;
+        let headers = [("x-entry", "s"), ("x-a", "1")];
+        let expected = r#"{"headers":{"x-a":"1"},"query":{"x-entry":"t"},"params":{}}"#;
+        assert_eq!(context(header, &headers, "x-entry=t", ""), expected);
+        let query = r#"{"sidehook":{"auth":{"query":"en[try]","value":"s"}}}"#;
+        let expected = r#"{"headers":{"x-entry":"s"},"query":{"b":"2","en":{"c":"3"}},"params":{}}"#;
+        let sent = "en[try]=s&b=2&en%5Btry%5D=s&en[c]=3";
+        assert_eq!(context(query, &headers[..1], sent, ""), expected);
+        let picked =
+            r#"{"request":{"query":[{"key":"entry"}]},"sidehook":{"auth":{"query":"entry","value":"s"}}}"#;
+        assert_eq!(context(picked, &[], "entry=s", ""), r#"{"headers":{},"query":{"entry":"s"},"body":{}}"#);
     }
 
     #[test]

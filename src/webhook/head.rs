@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::document::Documents;
 use crate::expr::Object;
@@ -23,7 +24,9 @@ pub struct Head {
 pub struct Facts {
     /// Milliseconds since 1970-01-01T00:00:00Z.
     pub now: f64,
-    /// Who has opened the connection; a proxy where there is one.
+    /// How long the server has run; it never goes back, as `now` may.
+    pub since_start: Duration,
+    /// Who has called: the other side of the connection, or whom a trusted proxy names; none where that is not known.
     pub peer: Option<IpAddr>,
     /// `$env`
     pub env: Arc<Object>,
@@ -37,9 +40,13 @@ impl Head {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// All values of a header, `name` in lower case.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     /// All values of a header as one (RFC 9110, section 5.2), `name` in lower case.
     pub fn joined_header(&self, name: &str) -> Option<String> {
-        let values = self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
-        values.map(str::to_owned).reduce(|joined, value| joined + ", " + &value)
+        self.values(name).map(str::to_owned).reduce(|joined, value| joined + ", " + &value)
     }
 }

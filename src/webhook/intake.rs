@@ -66,7 +66,8 @@ impl Intake<'_> {
             return Err(Refusal::misconfigured().because(&fault.text).into());
         }
         self.trigger.admission.admit(Stage::Head, from, self.head, None, self.facts)?;
-        let length = self.head.header("content-length").and_then(|length| length.parse::<usize>().ok());
+        let length = self.head.header("content-length").filter(|_| self.has_body());
+        let length = length.and_then(|length| length.parse::<usize>().ok());
         Ok(self.check_length(length.unwrap_or_default())?)
     }
 
@@ -74,6 +75,11 @@ impl Intake<'_> {
     pub fn admit_body(&self, from: usize, bytes: &[u8]) -> Result<Admitted, Stop> {
         self.trigger.admission.admit(Stage::Body, from, self.head, Some(bytes), self.facts)?;
         Ok(Admitted(()))
+    }
+
+    /// Whether there is a body to be read. What comes with a GET or a HEAD means nothing (RFC 9110, section 9.3.1).
+    pub fn has_body(&self) -> bool {
+        !matches!(self.head.method.as_str(), "GET" | "HEAD")
     }
 
     /// Refuses a body of so many bytes when that is too long.
@@ -98,6 +104,7 @@ impl Intake<'_> {
     /// wire, which is what senders sign.
     pub fn read(&self, delivery: Delivery<'_>) -> Result<Read, Refusal> {
         let Delivery { admitted: Admitted(()), bytes: received, params, share, is_late } = delivery;
+        let received = if self.has_body() { received } else { &[] };
         let codings = coding::codings(&self.head.joined_header("content-encoding").unwrap_or_default())?;
         let bytes = coding::unpack(&codings, received, &Bounds { limit: self.limit(), share, is_late })?;
         let (content_type, options) = (self.head.header("content-type"), &self.trigger.body);
@@ -189,10 +196,18 @@ mod tests {
         let request = case.member("request");
         let (trigger, head) = (Trigger::parse(&case.member("trigger")), head_of(&request));
         let body_limit = case.member("bodyLimit").as_number().map_or(1 << 20, |limit| limit as usize);
-        let intake = Intake { trigger: &trigger, head: &head, facts: &Facts::default(), body_limit };
+        let facts = Facts {
+            now: case.member("now").as_number().unwrap_or_default(),
+            peer: case.member("peer").as_str().and_then(|peer| peer.parse().ok()),
+            env: case.member("env").as_object().cloned().unwrap_or_default().into(),
+            ..Facts::default()
+        };
+        let intake = Intake { trigger: &trigger, head: &head, facts: &facts, body_limit };
         intake.admit_head(0).map_err(refusal)?;
         let bytes = bytes_of(&request.member("body"));
-        intake.check_length(bytes.len())?;
+        if intake.has_body() {
+            intake.check_length(bytes.len())?;
+        }
         let admitted = intake.admit_body(0, &bytes).map_err(refusal)?;
         let params = Value::Object(std::sync::Arc::default());
         let share = Memory::new(256 << 20).share();

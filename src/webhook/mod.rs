@@ -4,6 +4,7 @@
 pub mod admission;
 pub mod body;
 pub mod context;
+pub mod cors;
 pub mod delivery;
 pub mod document;
 pub mod filter;
@@ -12,6 +13,7 @@ pub mod intake;
 pub mod json_path;
 pub mod memory;
 pub mod path;
+pub mod quota;
 pub mod refusal;
 pub mod reply;
 pub mod secret;

@@ -1,5 +1,7 @@
 //! What a sender is told whose request is turned away, in the form in which NocoBase tells errors.
 
+use std::time::Duration;
+
 use super::memory::Shortage;
 use crate::expr::{Value, json};
 
@@ -43,6 +45,22 @@ impl Refusal {
         Self { headers: vec![("WWW-Authenticate", challenge)], ..refusal }
     }
 
+    /// 401, with the challenge of another scheme than basic authentication.
+    pub fn challenged(challenge: impl Into<String>) -> Self {
+        Self { headers: vec![("WWW-Authenticate", challenge.into())], ..Self::unauthorized() }
+    }
+
+    /// 401, for a bearer token that is missing, or was given and is wrong (RFC 6750, section 3).
+    pub fn invalid_token(was_given: bool) -> Self {
+        let error = if was_given { r#", error="invalid_token""# } else { "" };
+        Self::challenged(format!(r#"Bearer realm="webhook"{error}"#))
+    }
+
+    /// 403, for an address that may not call.
+    pub fn forbidden_address() -> Self {
+        Self::new(403, "This webhook is not open to your address.")
+    }
+
     /// 404, for a key that no enabled webhook workflow has.
     pub fn not_found() -> Self {
         Self::new(404, "No enabled webhook workflow has this key.")
@@ -79,6 +97,20 @@ impl Refusal {
     /// 415, for a body that cannot be read for the form in which it comes.
     pub fn unsupported_type(message: impl Into<String>) -> Self {
         Self::new(415, message)
+    }
+
+    /// 429, for a sender who has to wait for so long. The headers beside `Retry-After` are those of
+    /// draft-ietf-httpapi-ratelimit-headers-10; they tell a quota of so many requests per time, where that is for those
+    /// to know who are let in.
+    pub fn too_many_requests(wait: Duration, quota: Option<(u32, Duration)>) -> Self {
+        let seconds = |time: Duration| time.as_millis().div_ceil(1000).max(1);
+        let wait = seconds(wait);
+        let mut headers = vec![("Retry-After", wait.to_string())];
+        if let Some((requests, per)) = quota {
+            headers.push(("RateLimit-Policy", format!(r#""webhook";q={requests};w={}"#, seconds(per))));
+            headers.push(("RateLimit", format!(r#""webhook";r=0;t={wait}"#)));
+        }
+        Self { headers, ..Self::new(429, "Too many requests; try again later.") }
     }
 
     /// 500, for what is wrong with the workflow or with this server.

@@ -5,6 +5,7 @@
 
 use super::admission::{self, Admission, Fault};
 use super::body;
+use super::cors::Cors;
 use super::delivery::Idempotency;
 use super::filter::Filter;
 use super::json_path::JsonPath;
@@ -26,6 +27,8 @@ pub struct Trigger {
     pub path: Option<Result<Pattern, path::Fault>>,
     /// `sidehook.parse` and `sidehook.rawBody`: how bodies are read.
     pub body: body::Options,
+    /// `sidehook.cors`, where it says something of its own.
+    pub cors: Option<Cors>,
     /// `sidehook.filter`: which requests are worth an execution.
     pub filter: Option<Filter>,
     /// `sidehook.idempotency`: by what several deliveries of one event are known.
@@ -37,7 +40,7 @@ pub struct Trigger {
 }
 
 /// The members of `sidehook` beside those of [`admission::CHECKS`].
-const EXTENSIONS: [&str; 6] = ["context", "filter", "idempotency", "parse", "path", "rawBody"];
+const EXTENSIONS: [&str; 7] = ["context", "cors", "filter", "idempotency", "parse", "path", "rawBody"];
 
 /// The parts of a request that go into the context.
 #[derive(Clone, Debug, Default)]
@@ -92,6 +95,7 @@ impl Trigger {
         let body = used(body::Options::parse(&sidehook, is_picked_from), &mut faults);
         let filter = used(Filter::parse(&sidehook.member("filter")), &mut faults);
         let idempotency = used(Idempotency::parse(&sidehook), &mut faults);
+        let cors = used(Cors::parse(&sidehook.member("cors")), &mut faults);
         if let Some(Err(fault)) = &path {
             faults
                 .push(Fault::unusable(format!("its custom path cannot be used: {fault}: nobody is let in")));
@@ -102,6 +106,7 @@ impl Trigger {
             response: Response::parse(&response),
             path,
             body,
+            cors,
             filter,
             idempotency,
             full_context: is_full,
@@ -278,9 +283,10 @@ mod tests {
                 "`sidehook.signature` of its trigger is not known to this version: nobody is let in",
             ),
             (
-                r#"{"auth":null}"#,
-                "`sidehook.auth` of its trigger is not known to this version: nobody is let in",
+                r#"{"Auth":null}"#,
+                "`sidehook.Auth` of its trigger is not known to this version: nobody is let in",
             ),
+            (r#"{"cors":{}}"#, "`sidehook.cors.origins` of its trigger is missing: nobody is let in"),
             (r#"{"context":true}"#, "`sidehook.context` of its trigger is not \"full\": nobody is let in"),
             (r#"{"context":"part"}"#, "`sidehook.context` of its trigger is not \"full\": nobody is let in"),
             (r#"{"path":5}"#, "its custom path cannot be used: it is not a text: nobody is let in"),

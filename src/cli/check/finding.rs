@@ -1,15 +1,19 @@
 //! What is wrong, or may be, with a webhook workflow.
 
+use std::collections::BTreeSet;
+
 use entity::flow_node;
 
 use super::{listener, missed};
 use crate::app::Hook;
+use crate::expr::Object;
 use crate::node::loop_::Loop;
 use crate::node::script::ScriptNode;
 use crate::node::{self, NodeType};
 use crate::store::catalog::Definition;
 use crate::store::event::RecordEvent;
 use crate::webhook::json_path::JsonPath;
+use crate::webhook::secret::Secret;
 use crate::webhook::trigger::{Item, Place, Trigger};
 
 /// One thing about a workflow.
@@ -40,12 +44,15 @@ pub struct Setting<'a> {
     pub limits_loops: bool,
     /// NocoBase's workflows that start when records change; none where NocoBase does the writing.
     pub events: &'a [RecordEvent],
+    /// `$env`
+    pub environment: &'a Object,
 }
 
 /// Everything that is found, but for its custom path, which depends on other workflows.
 pub fn all(definition: &Definition, hook: &Hook, setting: Setting<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     about_trigger(&hook.trigger, &mut findings);
+    about_secrets(&hook.trigger, setting.environment, &mut findings);
     let graph = &hook.workflow.graph;
     if graph.head().is_none() && !graph.is_empty() {
         warn(&mut findings, "none of its nodes is the first one, so every execution fails");
@@ -74,6 +81,18 @@ fn about_trigger(trigger: &Trigger, findings: &mut Vec<Finding>) {
             warn(findings, format!("`{path}` of its {part} {text}"));
         }
     }
+}
+
+/// Secrets that are not there. Nothing of one that is there is told.
+fn about_secrets(trigger: &Trigger, environment: &Object, findings: &mut Vec<Finding>) {
+    let missing = trigger.admission.secrets().filter(|secret| secret.bytes(environment).is_none());
+    let names: BTreeSet<&str> = missing.filter_map(Secret::variable).collect();
+    findings.extend(names.into_iter().map(|name| {
+        let text = format!(
+            "the environment variable {name}, which holds a secret of its trigger, is missing or empty: nobody is let in"
+        );
+        Finding { level: Level::Error, text }
+    }));
 }
 
 /// The key of an item that looks like a JSONPath and is none. A plain name may start with `$` too.
@@ -155,6 +174,7 @@ mod tests {
     use entity::{JsonText, Timestamp, workflow};
 
     use super::*;
+    use crate::expr::Value;
 
     fn row(id: i64, type_name: &str, config: &str) -> flow_node::Model {
         flow_node::Model {
@@ -190,7 +210,15 @@ mod tests {
             Level::Warning => finding.text,
             Level::Note => format!("note: {}", finding.text),
         };
-        let setting = Setting { hands_over: false, expects_modules: true, limits_loops: false, events: &[] };
+        let environment = [("SET", "s"), ("EMPTY", "")].into_iter();
+        let environment: Object = environment.map(|(name, text)| (name, Value::from(text))).collect();
+        let setting = Setting {
+            hands_over: false,
+            expects_modules: true,
+            limits_loops: false,
+            events: &[],
+            environment: &environment,
+        };
         all(&definition, &Hook::build(&definition), setting).into_iter().map(text).collect()
     }
 
@@ -207,17 +235,37 @@ mod tests {
     fn faults_of_the_trigger_are_named() {
         let trigger = r#"{"basicAuthentication":true,"request":{"query":[{"key":"$[?x"}],
             "body":[{"key":"$.a["},{"key":"$."},{"key":"$"},{"key":"$..a"},{"key":"$..a..b"}]},
-            "sidehook":{"signature":{},"context":"all"}}"#;
+            "sidehook":{"signatures":{},"context":"all","methods":["GET","post"],"ipAllowlist":["10.0.0"],
+                "rateLimit":{"requests":0},"auth":{"bearer":""},"bodyLimit":"much","cors":{"origins":[]}}}"#;
         let expected = [
-            "error: `sidehook.signature` of its trigger is not known to this version: nobody is let in",
+            "error: `sidehook.signatures` of its trigger is not known to this version: nobody is let in",
             "error: `sidehook.context` of its trigger is not \"full\": nobody is let in",
+            "error: `sidehook.cors.origins` of its trigger has to be a text or a list of texts, none of them empty: nobody is let in",
+            "error: `sidehook.methods` of its trigger has to be a list of some of GET, POST, PUT, PATCH, DELETE: nobody is let in",
+            "error: `sidehook.ipAllowlist` of its trigger has to be a list of addresses, ranges such as 10.0.0.0/8, and of the names github, gitlab, paddle, pagerduty, stripe, svix, telegram: nobody is let in",
+            "error: `sidehook.rateLimit.requests` of its trigger has to be a whole number from 1 to 100000: nobody is let in",
             "error: basic authentication is on, but without a user name and a password: nobody is let in",
+            "error: `sidehook.auth.bearer` of its trigger has to be a text that is not empty, or {{$env.NAME}} and nothing else, or a list of such texts: nobody is let in",
+            "error: `sidehook.bodyLimit` of its trigger has to be a size such as 100kb or 1mb, or a number of bytes: nobody is let in",
             "`$[?x` of its query is not a valid JSONPath and finds nothing",
             "`$.a[` of its body is not a valid JSONPath and finds nothing",
             "`$.` of its body is not a valid JSONPath and finds nothing",
             "`$..a..b` of its body looks into everything below more than once: large requests may be refused (400)",
         ];
         assert_eq!(found(trigger, false, Vec::new()), expected);
+    }
+
+    #[test]
+    fn secrets_that_are_not_there_are_named() {
+        let auth = |value: &str| format!(r#"{{"sidehook":{{"auth":{{"bearer":{value}}}}}}}"#);
+        assert_eq!(found(&auth(r#"["{{$env.SET}}","plain"]"#), false, Vec::new()), [""; 0]);
+        let missing = |name: &str| {
+            format!(
+                "error: the environment variable {name}, which holds a secret of its trigger, is missing or empty: nobody is let in"
+            )
+        };
+        let several = auth(r#"["{{$env.NONE}}","{{$env.EMPTY}}","{{$env.NONE}}"]"#);
+        assert_eq!(found(&several, false, Vec::new()), [missing("EMPTY"), missing("NONE")]);
     }
 
     #[test]

@@ -14,14 +14,17 @@ use self::report::Report;
 use super::Settings;
 use crate::app::{self, Hook, UNOPENED};
 use crate::config::Config;
+use crate::expr::{Object, Value};
 use crate::store::Store;
 use crate::store::catalog::{Catalog, Definition};
 use crate::store::connection::{Address, TlsMode};
+use crate::store::environment::variables;
 use crate::store::inspect::Gap;
 use crate::store::instance::MAX_INSTANCES;
 use crate::store::rights::{Permission, Right};
 use crate::webhook::admission::Key;
 use crate::webhook::path;
+use crate::webhook::trigger::Trigger;
 
 /// Looks at the database and its webhook workflows and says what is wrong with them. Changes nothing.
 #[derive(Args)]
@@ -193,11 +196,15 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
     });
     let hands_over = config.nocobase.api.is_some() || store.is_own_plugin_enabled().await?;
     let events = if config.nocobase.writes_data { Vec::new() } else { store.record_events().await? };
+    let rows = store.environment_rows().await?;
+    let environment = variables(&rows, &app::secret_key(config)).into_iter();
+    let environment: Object = environment.map(|(name, text)| (name, Value::from(text))).collect();
     let setting = Setting {
         hands_over,
         expects_modules: config.javascript.expects_modules,
         limits_loops: config.engine.loop_limit.is_some(),
         events: &events,
+        environment: &environment,
     };
     for listed in workflows {
         let refused = unserved.iter().find(|one| one.key == listed.hook.workflow.key);
@@ -205,6 +212,18 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
         describe(listed, refused.map(|one| &one.reason), findings, config, report);
     }
     Ok(())
+}
+
+/// How senders prove who they are.
+fn authentication(trigger: &Trigger) -> String {
+    const WAYS: [(Key, &str); 2] =
+        [(Key::Trigger("basicAuthentication"), "basic"), (Key::Extension("auth"), "token")];
+    let asked = WAYS.iter().filter(|(key, _)| trigger.admission.asks_for(*key)).map(|(_, name)| *name);
+    let mut asked: Vec<&str> = asked.collect();
+    if trigger.faults().next().is_some() && !asked.is_empty() {
+        asked.push("but unusable");
+    }
+    if asked.is_empty() { "none".to_owned() } else { asked.join(", ") }
 }
 
 fn describe(
@@ -222,13 +241,7 @@ fn describe(
         report.detail("", &format!("POST {path}"));
     }
     report.detail("mode", if workflow.is_sync { "synchronous" } else { "asynchronous" });
-    let asks = trigger.admission.asks_for(Key::Trigger("basicAuthentication"));
-    let authentication = match (asks, trigger.admission.faults.is_empty()) {
-        (false, _) => "none",
-        (true, true) => "basic",
-        (true, false) => "basic, but unusable",
-    };
-    report.detail("authentication", authentication);
+    report.detail("authentication", &authentication(trigger));
     // What is wrong with the path itself is among the findings.
     let refused = refused.filter(|reason| !matches!(reason, path::Reason::Unusable(_)));
     let path = refused.map(|reason| Finding { level: Level::Error, text: reason.to_string() });

@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
 use super::check::{Admit, Check, Fault, Key, Parsed, Stage};
 use crate::expr::Value;
@@ -29,6 +29,14 @@ struct Credentials {
     password: [u8; 32],
 }
 
+/// The credentials that let in, in the encodings in which clients send them: UTF-8, which they are asked for, and ISO
+/// 8859-1, which older ones use without asking (RFC 7617, appendix B.3).
+#[derive(Debug)]
+struct Basic {
+    utf8: Credentials,
+    latin1: Credentials,
+}
+
 /// `{username, password}`; off where it is absent or falsy. What cannot be compared lets nobody in.
 fn parse(config: &Value) -> Parsed {
     if !config.is_truthy() {
@@ -37,7 +45,11 @@ fn parse(config: &Value) -> Parsed {
     let (username, password) = (config.member("username"), config.member("password"));
     match (username.as_str(), password.as_str()) {
         (Some(username), Some(password)) => {
-            Ok(Some(Box::new(Credentials::new(username.as_bytes(), password.as_bytes()))))
+            let utf8 = Credentials::new(username.as_bytes(), password.as_bytes());
+            // Credentials with other characters have one encoding only.
+            let latin1 = field::bytes(username).zip(field::bytes(password));
+            let latin1 = latin1.map_or_else(|| utf8.clone(), |(name, word)| Credentials::new(&name, &word));
+            Ok(Some(Box::new(Basic { utf8, latin1 })))
         }
         _ => Err(Fault::refusing(
             Refusal::unauthorized(),
@@ -46,15 +58,17 @@ fn parse(config: &Value) -> Parsed {
     }
 }
 
-impl Admit for Credentials {
+impl Admit for Basic {
     fn admit(&self, head: &Head, _: Option<&[u8]>, _: &Facts) -> Result<(), Refusal> {
         let given = head.header("authorization").and_then(Credentials::of_header);
-        if given.is_some_and(|given| given.equals(self)) { Ok(()) } else { Err(Refusal::unauthorized()) }
+        let is_right =
+            given.is_some_and(|given| (given.equals(&self.utf8) | given.equals(&self.latin1)).into());
+        if is_right { Ok(()) } else { Err(Refusal::unauthorized()) }
     }
 }
 
 impl Credentials {
-    /// A user name and a password as bytes, in UTF-8 by RFC 7617.
+    /// A user name and a password as bytes.
     fn new(username: &[u8], password: &[u8]) -> Self {
         Self { username: Sha256::digest(username).into(), password: Sha256::digest(password).into() }
     }
@@ -73,10 +87,10 @@ impl Credentials {
     }
 
     /// Compares both parts, also when the first already differs.
-    fn equals(&self, other: &Self) -> bool {
+    fn equals(&self, other: &Self) -> Choice {
         let username = self.username.ct_eq(&other.username);
         let password = self.password.ct_eq(&other.password);
-        (username & password).into()
+        username & password
     }
 }
 
@@ -132,6 +146,21 @@ mod tests {
     }
 
     #[test]
+    fn credentials_may_come_in_iso_8859_1() {
+        let encoded = |bytes: &[u8]| format!("Basic {}", BASE64.encode(bytes));
+        assert_eq!(status(ALICE, Some(&encoded(b"\xe5lice:a:b"))), 200);
+        assert_eq!(status(ALICE, Some(&encoded(b"\xe4lice:a:b"))), 401);
+        let greek = r#"{"username":"λ","password":"ü"}"#;
+        assert_eq!(status(greek, Some(&basic("λ:ü"))), 200);
+        for mixed in [b"\xce\xbb:\xfc".as_slice(), b"?:\xfc", b":\xfc"] {
+            assert_eq!(status(greek, Some(&encoded(mixed))), 401, "{mixed:?}");
+        }
+        // Both parts are in one encoding.
+        let both = r#"{"username":"å","password":"ü"}"#;
+        assert_eq!(status(both, Some(&encoded(b"\xc3\xa5:\xfc"))), 401);
+    }
+
+    #[test]
     fn no_authentication_lets_everyone_in() {
         for off in ["false", "null", "0", "\"\""] {
             assert_eq!(status(off, None), 200, "{off}");
@@ -152,9 +181,10 @@ mod tests {
     #[test]
     fn credentials_are_equal_in_both_parts_and_are_not_printed() {
         let credentials = Credentials::new(b"alice", b"secret");
-        assert!(credentials.equals(&Credentials::new(b"alice", b"secret")));
+        assert!(bool::from(credentials.equals(&Credentials::new(b"alice", b"secret"))));
         for (username, password) in [("alice", "Secret"), ("bob", "secret"), ("", ""), ("alicesecret", "")] {
-            assert!(!credentials.equals(&Credentials::new(username.as_bytes(), password.as_bytes())));
+            let other = Credentials::new(username.as_bytes(), password.as_bytes());
+            assert!(!bool::from(credentials.equals(&other)));
         }
         assert_eq!(format!("{credentials:?}"), "Credentials(..)");
     }

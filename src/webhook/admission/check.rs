@@ -76,8 +76,18 @@ pub trait Admit: Debug + Send + Sync {
 pub enum Credential<'a> {
     /// A header, its name in lower case.
     Header(&'a str),
-    /// A parameter of the query, by its name as it is sent.
+    /// A parameter of the query, by its name once decoded.
     Query(&'a str),
+}
+
+impl<'a> Credential<'a> {
+    /// The name of a parameter of the query.
+    pub fn query(self) -> Option<&'a str> {
+        match self {
+            Credential::Header(_) => None,
+            Credential::Query(name) => Some(name),
+        }
+    }
 }
 
 /// What is wrong with a part of a trigger's configuration.

@@ -3,13 +3,20 @@
 //! A check that is added is a file and a row here. Its key is then known to the trigger and in its place in the
 //! order of refusals, and what is wrong with its configuration becomes a finding of `check`.
 
+mod allowlist;
 mod basic;
+mod bearer;
+mod body_limit;
 mod check;
+mod jwt;
 mod members;
 mod method;
+mod rate;
+mod token;
 
 pub use self::check::{Admit, Check, Credential, Fault, Key, Stage};
 pub use self::members::{Members, unusable};
+pub use self::token::is_one_of;
 use super::document::Wanted;
 use super::head::{Facts, Head};
 use super::refusal::Refusal;
@@ -18,7 +25,8 @@ use crate::expr::Value;
 
 /// All checks, in the order in which requests are refused. Unknown webhooks (404) are refused before, bodies that
 /// are too long (413) between the two stages, and bodies that cannot be read (415, 400) after all of them.
-pub const CHECKS: [Check; 2] = [method::CHECK, basic::CHECK];
+pub const CHECKS: [Check; 6] =
+    [method::CHECK, allowlist::CHECK, rate::CHECK, basic::CHECK, token::CHECK, body_limit::CHECK];
 
 /// The members of `sidehook` that belong to checks.
 pub fn extensions() -> impl Iterator<Item = &'static str> {

@@ -22,7 +22,12 @@ async fn server() -> (TestDatabase, TestServer) {
     let server = TestServer::start(&database).await;
     server.add(&answering("open", json!("ok"))).await;
     let locked = json!({"basicAuthentication": {"username": "a", "password": "b"}});
-    server.add(&workflow("locked", true, &locked, &[])).await;
+    let closed = json!({"sidehook": {"ipAllowlist": ["192.0.2.1"]}});
+    let limited = json!({"sidehook": {"rateLimit": {"requests": 1, "per": "1d"}}});
+    for (key, trigger) in [("locked", locked), ("closed", closed), ("limited", limited)] {
+        server.add(&workflow(key, true, &trigger, &[])).await;
+    }
+    assert_eq!(server.post("limited", &json!({})).await.status(), 200, "the only one for a day");
     (database, server)
 }
 
@@ -41,7 +46,7 @@ async fn upload_slowly(url: &str, path: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_upload_gets_its_status() {
     let (_database, server) = server().await;
-    for (key, status) in [("nobody", "404"), ("locked", "401")] {
+    for (key, status) in [("nobody", "404"), ("closed", "403"), ("limited", "429"), ("locked", "401")] {
         let path = format!("/api/webhook:trigger/{key}");
         let answers = join_all((0..TRIES).map(|_| upload_slowly(&server.url, &path))).await;
         for answer in answers {
@@ -58,7 +63,7 @@ async fn a_large_upload_of_fetch_gets_its_status() {
     let script = "
         const [url, tries] = process.argv.slice(1);
         const statuses = {};
-        for (const [key, size] of [['open', 11e6], ['nobody', 5e6], ['locked', 5e6]]) {
+        for (const [key, size] of [['open', 11e6], ['nobody', 5e6], ['closed', 5e6], ['limited', 5e6], ['locked', 5e6]]) {
             for (let i = 0; i < Number(tries); i += 1) {
                 const body = JSON.stringify({ text: 'y'.repeat(size) });
                 const headers = { 'content-type': 'application/json' };
@@ -73,7 +78,8 @@ async fn a_large_upload_of_fetch_gets_its_status() {
     let output = node.stdin(Stdio::null()).output().await.expect("Node.js runs: the build needs it, too");
     let statuses: serde_json::Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
-    assert_eq!(statuses, json!({"open 413": TRIES, "nobody 404": TRIES, "locked 401": TRIES}));
+    let expected = json!({"open 413": TRIES, "nobody 404": TRIES, "closed 403": TRIES, "limited 429": TRIES, "locked 401": TRIES});
+    assert_eq!(statuses, expected);
     server.stop().await;
 }
 

@@ -5,6 +5,7 @@ mod framing;
 mod health;
 mod limits;
 mod log;
+mod many;
 mod readiness;
 mod stopping;
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// Each module of the library with those that it may use, beside itself. What is not listed uses nothing.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("address", &[]),
     (
         "app",
         &[
@@ -45,12 +46,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("clock", &[]),
     ("collection", &["expr", "store"]),
-    ("config", &["measure", "store"]),
+    ("config", &["address", "measure", "store"]),
     ("control", &[]),
     ("engine", &["clock", "expr", "ids", "node", "outbound", "script", "store", "supervision"]),
     ("expr", &[]),
     ("field", &["expr"]),
-    ("http", &["app", "config", "control", "engine", "expr", "field", "store", "webhook"]),
+    ("http", &["address", "app", "config", "control", "engine", "expr", "field", "store", "webhook"]),
     ("ids", &["clock", "expr"]),
     ("main", &["cli"]),
     ("measure", &[]),
@@ -60,7 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("supervision", &[]),
     ("telemetry", &["config"]),
-    ("webhook", &["expr", "field", "measure"]),
+    ("webhook", &["address", "expr", "field", "measure"]),
 ];
 
 /// Circles of files that are still to be opened, with all files of each. A line that names no circle any more has to

@@ -2,6 +2,7 @@
 
 mod answers;
 mod asking;
+mod checks;
 mod compressed;
 mod context;
 mod duplicates;

@@ -173,7 +173,7 @@ async fn what_a_version_does_not_know_lets_nobody_in_and_is_logged() {
     let rows = Rows { store: prepare(&database, &[]).await };
     let extensions = [
         ("signed", json!({"signature": {"scheme": "github"}})),
-        ("listed", json!({"ipAllowlist": null})),
+        ("listed", json!({"ipAllowlist": []})),
         ("partial", json!({"context": "part"})),
         ("pathless", json!({"path": "a//b"})),
     ];
