@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use crate::app::{App, Called, Hook};
 use crate::expr::Value;
 use crate::webhook::admission::Stop;
+use crate::webhook::challenge::Greeting;
 use crate::webhook::document::Wanted;
 use crate::webhook::head::{Facts, Head};
 use crate::webhook::intake::{Delivery, Intake, Read};
@@ -45,6 +46,13 @@ pub enum Made {
     },
     /// It is answered and leaves no execution.
     Answer(Reply),
+}
+
+/// What the body of a request is.
+enum Content {
+    Greeting(Greeting),
+    /// With the context once more, where it is read twice.
+    Read(Read, Value),
 }
 
 impl Arrival {
@@ -88,10 +96,11 @@ impl Arrival {
             let outcome;
             (self, bytes, share, outcome) = if is_heavy { aside(readers, reading).await? } else { reading() };
             match outcome {
-                Ok((Read::Event { context, delivery_id }, for_reply)) => {
+                Ok(Content::Greeting(greeting)) => return Ok(Made::Answer(greeting.into())),
+                Ok(Content::Read(Read::Event { context, delivery_id }, for_reply)) => {
                     return Ok(Made::Event { context, for_reply, delivery_id, share });
                 }
-                Ok((Read::Answer { reply, thrown }, _)) => {
+                Ok(Content::Read(Read::Answer { reply, thrown }, _)) => {
                     let (key, reason) = (&self.hook.workflow.key, thrown);
                     tracing::debug!(workflow.key = key, reason, "a request does not meet the filter");
                     return Ok(Made::Answer(reply));
@@ -102,18 +111,25 @@ impl Arrival {
         Err(too_many_files())
     }
 
-    fn make(&self, from: usize, bytes: &[u8], share: &Share) -> Result<(Read, Value), Stop> {
-        let admitted = self.intake().admit_body(from, bytes)?;
+    fn make(&self, from: usize, bytes: &[u8], share: &Share) -> Result<Content, Stop> {
+        let intake = self.intake();
+        if let Some(greeting) = intake.answer(bytes, None)? {
+            return Ok(Content::Greeting(greeting));
+        }
+        let admitted = intake.admit_body(from, bytes)?;
+        if let Some(greeting) = intake.answer(bytes, Some(&admitted))? {
+            return Ok(Content::Greeting(greeting));
+        }
         let started = Instant::now();
         let is_late = || started.elapsed() > SEARCH_TIMEOUT;
         let delivery = Delivery { admitted, bytes, params: self.params.clone(), share, is_late: &is_late };
-        let read = self.intake().read(delivery)?;
+        let read = intake.read(delivery)?;
         let is_read_twice = !self.hook.workflow.is_sync && self.hook.trigger.response.has_placeholders();
         let for_reply = match &read {
             Read::Event { context, .. } if is_read_twice => context.detached(),
             _ => Value::Undefined,
         };
-        Ok((read, for_reply))
+        Ok(Content::Read(read, for_reply))
     }
 
     /// Fetches what the checks need, and says from where on they are to be asked again.

@@ -173,6 +173,9 @@ async fn handle(
     {
         return Ok(Reply { status: 204, headers, body: None });
     }
+    if let Some(greeting) = arrival.intake().greet()? {
+        return Ok(greeting.into());
+    }
     let arrival = arrival.admit(app).await?;
     let share = limits.memory.share();
     let bytes = receive(arrival.intake(), body, &share).await?;
@@ -208,6 +211,7 @@ fn head(request: &Request) -> Head {
     };
     Head {
         method: request.method().as_str().to_owned(),
+        path: request.uri().path().to_owned(),
         headers: request.headers().iter().map(header).collect(),
         query: request.uri().query().unwrap_or_default().to_owned(),
     }

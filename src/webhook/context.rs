@@ -43,7 +43,8 @@ pub fn build(trigger: &Trigger, incoming: Incoming<'_>, search: &Search<'_>) -> 
     let mut queries = if whole { visible_query(trigger, head, &query) } else { Object::new() };
     let mut picked = None;
     if let Some(request) = &trigger.request {
-        pick_headers(&mut headers, &request.headers, head);
+        let secret: Vec<Credential<'_>> = trigger.admission.credentials().collect();
+        pick_headers(&mut headers, &request.headers, head, &secret);
         pick(&mut queries, &request.query, &query, search)?;
         pick(picked.get_or_insert_default(), &request.body, &body, search)?;
     }
@@ -88,8 +89,10 @@ fn without_parameters(query: &str, names: &[&str]) -> String {
     query.split('&').filter(is_other).collect::<Vec<_>>().join("&")
 }
 
-fn pick_headers(picked: &mut Object, items: &[HeaderItem], head: &Head) {
-    for item in items.iter().filter(|item| !is_credential(&item.header)) {
+/// What lets senders of this webhook in is not even picked.
+fn pick_headers(picked: &mut Object, items: &[HeaderItem], head: &Head, secret: &[Credential<'_>]) {
+    let is_secret = |header: &str| is_credential(header) || secret.contains(&Credential::Header(header));
+    for item in items.iter().filter(|item| !is_secret(&item.header)) {
         insert_found(picked, &item.name, header(head, &item.header));
     }
 }
@@ -130,12 +133,26 @@ mod tests {
 
     fn context(config: &str, headers: &[(&str, &str)], query: &str, body: &str) -> String {
         let headers: Vec<_> = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        let head = Head { method: "POST".to_owned(), headers, query: query.to_owned() };
+        let head = Head { headers, query: query.to_owned(), ..Head::default() };
         let body = if body.is_empty() { Value::Undefined } else { value(body) };
         // Parameters of a path that has none.
         let incoming = Incoming { head: &head, body, raw: Value::Undefined, params: value("{}") };
         let built = build(&Trigger::parse(&value(config)), incoming, &Search::new(&|| false));
         json::stringify_or_null(&built.expect("a context"))
+    }
+
+    #[test]
+    fn what_lets_a_sender_in_enters_no_context() {
+        let hmac = r#""sidehook":{"signature":{"scheme":"hmac","secret":"s","header":"X-Sum"}}"#;
+        let headers = [("x-sum", "5"), ("x-b", "1")];
+        let whole = context(&format!("{{{hmac}}}"), &headers, "", "1");
+        assert_eq!(whole, r#"{"headers":{"x-b":"1"},"query":{},"data":1,"params":{}}"#);
+        let picked = format!(r#"{{{hmac},"request":{{"headers":[{{"key":"X-Sum"}},{{"key":"X-B"}}]}}}}"#);
+        let expected = r#"{"headers":{"X-B":"1"},"query":{},"body":{}}"#;
+        assert_eq!(context(&picked, &headers, "", "1"), expected);
+        let token = r#"{"sidehook":{"signature":{"scheme":"token","secret":"s","query":"k"}}}"#;
+        let expected = r#"{"headers":{},"query":{"a":"1"},"data":1,"params":{}}"#;
+        assert_eq!(context(token, &[], "a=1&k=s", "1"), expected);
     }
 
     fn body_item(key: &str, body: &str) -> String {
@@ -293,7 +310,7 @@ mod tests {
             let item = || Value::array(vec![Value::object([("key", Value::from(key.as_str()))])]);
             let request = Value::object([("headers", item()), ("query", item()), ("body", item())]);
             let headers = vec![(name.clone(), query.clone()), (name, query.clone())];
-            let head = Head { method: String::new(), headers, query };
+            let head = Head { headers, query, ..Head::default() };
             for config in [Value::object([("request", request)]), Value::Null] {
                 let body = json::parse(json.as_bytes()).unwrap_or_default();
                 let incoming = Incoming { head: &head, body, raw: Value::Undefined, params: Value::Null };

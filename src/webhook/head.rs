@@ -12,6 +12,8 @@ use crate::expr::Object;
 pub struct Head {
     /// As it was sent; methods are case-sensitive.
     pub method: String,
+    /// The path of the URL, still encoded.
+    pub path: String,
     /// Names in lower case and values as text (ISO 8859-1), in the order of the request; a name may be
     /// repeated.
     pub headers: Vec<(String, String)>,

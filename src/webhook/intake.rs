@@ -4,6 +4,7 @@
 use super::admission::{Stage, Stop};
 use super::body;
 use super::body::coding::{self, Bounds};
+use super::challenge::Greeting;
 use super::context::{self, Incoming};
 use super::head::{Facts, Head};
 use super::json_path::Search;
@@ -15,6 +16,9 @@ use crate::expr::{Value, json};
 
 /// Bodies above this are not read on a thread that others wait for.
 const SMALL_BODY: usize = 64 << 10;
+
+/// The longest body that may be a challenge. Amazon's are the longest, with about two kilobytes.
+const LONGEST_CHALLENGE: usize = 16 << 10;
 
 /// A request for a webhook.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +75,34 @@ impl Intake<'_> {
         Ok(self.check_length(length.unwrap_or_default())?)
     }
 
+    /// Answers a challenge that comes without a body, for those who may call. It may have a method that the trigger does
+    /// not take.
+    pub fn greet(&self) -> Result<Option<Greeting>, Refusal> {
+        let Some(challenge) = self.trigger.challenge.as_ref().filter(|_| self.trigger.unusable().is_none())
+        else {
+            return Ok(None);
+        };
+        let greeting = challenge.by_head(self.head, self.facts);
+        if !matches!(greeting, Ok(None)) {
+            self.trigger.admission.admit_caller(self.head, self.facts)?;
+        }
+        greeting
+    }
+
+    /// Answers a challenge in a body: before anybody looks at its signature where the sender does not sign it, else
+    /// once [`Intake::admit_body`] has let it in.
+    pub fn answer(&self, bytes: &[u8], admitted: Option<&Admitted>) -> Result<Option<Greeting>, Stop> {
+        let challenge = self.trigger.challenge.as_ref().filter(|_| bytes.len() <= LONGEST_CHALLENGE);
+        let Some(challenge) = challenge else { return Ok(None) };
+        if admitted.is_none() {
+            return Ok(challenge.by_unsigned(self.head, bytes, self.facts)?);
+        }
+        let opened = self.trigger.admission.open(self.head, bytes, self.facts)?;
+        let answer = challenge.by_body(self.head, opened.as_deref().unwrap_or(bytes), self.facts);
+        // All checks have been asked by now.
+        Ok(answer.map_err(|wanted| Stop::Needs { wanted, from: usize::MAX })??)
+    }
+
     /// Decides by the whole request, once [`Intake::admit_head`] has let it in.
     pub fn admit_body(&self, from: usize, bytes: &[u8]) -> Result<Admitted, Stop> {
         self.trigger.admission.admit(Stage::Body, from, self.head, Some(bytes), self.facts)?;
@@ -105,6 +137,9 @@ impl Intake<'_> {
     pub fn read(&self, delivery: Delivery<'_>) -> Result<Read, Refusal> {
         let Delivery { admitted: Admitted(()), bytes: received, params, share, is_late } = delivery;
         let received = if self.has_body() { received } else { &[] };
+        let opened = self.trigger.admission.open(self.head, received, self.facts)?;
+        share.grow(opened.as_ref().map_or(0, Vec::len)).map_err(Refusal::out_of_memory)?;
+        let received = opened.as_deref().unwrap_or(received);
         let codings = coding::codings(&self.head.joined_header("content-encoding").unwrap_or_default())?;
         let bytes = coding::unpack(&codings, received, &Bounds { limit: self.limit(), share, is_late })?;
         let (content_type, options) = (self.head.header("content-type"), &self.trigger.body);
@@ -172,6 +207,7 @@ mod tests {
         };
         Head {
             method: request.member("method").as_str().unwrap_or("POST").to_owned(),
+            path: "/api/webhooks/key".to_owned(),
             headers: entries(request, "headers").into_iter().map(header).collect(),
             query: text(&request.member("query")),
         }

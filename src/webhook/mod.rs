@@ -3,6 +3,7 @@
 
 pub mod admission;
 pub mod body;
+pub mod challenge;
 pub mod context;
 pub mod cors;
 pub mod delivery;

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use super::challenge::Greeting;
 use super::refusal::Refusal;
 use crate::expr::convert::text_to_number;
 use crate::expr::{Scope, Template, Value, json};
@@ -125,6 +126,21 @@ impl From<Refusal> for Reply {
         let body = ReplyBody { content_type: JSON.into(), bytes: refusal.body().into_bytes() };
         let headers = refusal.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Self { status: refusal.status, headers, body: Some(body) }
+    }
+}
+
+/// What is repeated to a sender must not be taken for a page or a script, whoever is made to ask for it.
+impl From<Greeting> for Reply {
+    fn from(greeting: Greeting) -> Self {
+        let (content_type, text) = match greeting {
+            Greeting::Empty(status) => return Self::empty(status),
+            Greeting::Echo(text) => (TEXT, text),
+            Greeting::Json(text) => (JSON, text),
+        };
+        let headers = [("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let body = ReplyBody { content_type: content_type.into(), bytes: text.into_bytes() };
+        Self { status: 200, headers, body: Some(body) }
     }
 }
 

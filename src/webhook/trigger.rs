@@ -5,12 +5,14 @@
 
 use super::admission::{self, Admission, Fault};
 use super::body;
+use super::challenge::Challenge;
 use super::cors::Cors;
 use super::delivery::Idempotency;
 use super::filter::Filter;
 use super::json_path::JsonPath;
 use super::path::{self, Pattern};
 use super::reply::Response;
+use super::secret::Secret;
 use crate::expr::path::Path;
 use crate::expr::{Array, Object, Value};
 
@@ -23,6 +25,8 @@ pub struct Trigger {
     pub request: Option<Request>,
     /// `response`: the answer of an asynchronous workflow.
     pub response: Response,
+    /// `sidehook.challenge`: what is answered at once, before a workflow is run.
+    pub challenge: Option<Challenge>,
     /// `sidehook.path`: where the workflow is served beside its own URLs.
     pub path: Option<Result<Pattern, path::Fault>>,
     /// `sidehook.parse` and `sidehook.rawBody`: how bodies are read.
@@ -40,7 +44,8 @@ pub struct Trigger {
 }
 
 /// The members of `sidehook` beside those of [`admission::CHECKS`].
-const EXTENSIONS: [&str; 7] = ["context", "cors", "filter", "idempotency", "parse", "path", "rawBody"];
+const EXTENSIONS: [&str; 8] =
+    ["challenge", "context", "cors", "filter", "idempotency", "parse", "path", "rawBody"];
 
 /// The parts of a request that go into the context.
 #[derive(Clone, Debug, Default)]
@@ -100,8 +105,14 @@ impl Trigger {
             faults
                 .push(Fault::unusable(format!("its custom path cannot be used: {fault}: nobody is let in")));
         }
+        let challenge = Challenge::parse(&sidehook.member("challenge"), &sidehook.member("signature"));
+        let challenge = challenge.unwrap_or_else(|fault| {
+            faults.push(fault);
+            None
+        });
         Self {
             admission: Admission::parse(config),
+            challenge,
             request,
             response: Response::parse(&response),
             path,
@@ -117,6 +128,12 @@ impl Trigger {
     /// Everything that is wrong with the configuration.
     pub fn faults(&self) -> impl Iterator<Item = &Fault> {
         self.faults.iter().chain(&self.admission.faults)
+    }
+
+    /// The secrets that it goes by, so that it can be said which of them are missing.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let challenge = self.challenge.iter().flat_map(Challenge::secrets);
+        self.admission.secrets().chain(challenge)
     }
 
     /// Why nobody is let in, whatever is sent.
@@ -279,8 +296,8 @@ mod tests {
         }
         let cases = [
             (
-                r#"{"signature":{}}"#,
-                "`sidehook.signature` of its trigger is not known to this version: nobody is let in",
+                r#"{"seal":{}}"#,
+                "`sidehook.seal` of its trigger is not known to this version: nobody is let in",
             ),
             (
                 r#"{"Auth":null}"#,

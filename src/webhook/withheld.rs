@@ -139,6 +139,13 @@ mod tests {
     }
 
     #[test]
+    fn the_signatures_of_all_schemes_are_withheld() {
+        for header in crate::webhook::admission::signature::headers() {
+            assert!(is_withheld(header), "{header}");
+        }
+    }
+
+    #[test]
     fn members_of_a_query_are_withheld_on_all_levels() {
         let query = r#"{"a":{"token":"x","b":"1"},"list":[{"key":"x","c":"2"}],"signature":"x"}"#;
         let query = json::parse(query.as_bytes()).expect("JSON in a test");

@@ -48,6 +48,11 @@ pub trait Admit: Debug + Send + Sync {
     /// `body` is there in [`Stage::Body`] only.
     fn admit(&self, head: &Head, body: Option<&[u8]>, facts: &Facts) -> Result<(), Refusal>;
 
+    /// What a body comes to that was sent encrypted, asked for once the request is let in; none where it stays as it is.
+    fn open(&self, _head: &Head, _body: &[u8], _facts: &Facts) -> Result<Option<Vec<u8>>, Refusal> {
+        Ok(None)
+    }
+
     /// The files that it needs to decide about this request. It is asked again once they are among the facts, and may
     /// then want others, or newer copies; it decides when all of them are there. One that cannot be had refuses the
     /// request.

@@ -12,6 +12,7 @@ mod jwt;
 mod members;
 mod method;
 mod rate;
+pub mod signature;
 mod token;
 
 pub use self::check::{Admit, Check, Credential, Fault, Key, Stage};
@@ -25,8 +26,18 @@ use crate::expr::Value;
 
 /// All checks, in the order in which requests are refused. Unknown webhooks (404) are refused before, bodies that
 /// are too long (413) between the two stages, and bodies that cannot be read (415, 400) after all of them.
-pub const CHECKS: [Check; 6] =
-    [method::CHECK, allowlist::CHECK, rate::CHECK, basic::CHECK, token::CHECK, body_limit::CHECK];
+pub const CHECKS: [Check; 7] = [
+    method::CHECK,
+    allowlist::CHECK,
+    rate::CHECK,
+    basic::CHECK,
+    token::CHECK,
+    body_limit::CHECK,
+    signature::CHECK,
+];
+
+/// The checks that go by who calls and how often.
+const OF_CALLERS: [Key; 2] = [Key::Extension("ipAllowlist"), Key::Extension("rateLimit")];
 
 /// The members of `sidehook` that belong to checks.
 pub fn extensions() -> impl Iterator<Item = &'static str> {
@@ -114,6 +125,22 @@ impl Admission {
             check.admit(head, body, facts)?;
         }
         Ok(())
+    }
+
+    /// Asks those checks only that go by who calls and how often, not by what the caller knows.
+    pub fn admit_caller(&self, head: &Head, facts: &Facts) -> Result<(), Refusal> {
+        let mut steps = self.steps.iter().filter(|step| OF_CALLERS.contains(&step.key));
+        steps.try_for_each(|step| step.check.admit(head, None, facts))
+    }
+
+    /// What a body comes to that was sent encrypted; none where it stays as it is.
+    pub fn open(&self, head: &Head, body: &[u8], facts: &Facts) -> Result<Option<Vec<u8>>, Refusal> {
+        let mut opened = None;
+        for Step { check, .. } in &self.steps {
+            let sent = opened.as_deref().unwrap_or(body);
+            opened = check.open(head, sent, facts)?.or(opened);
+        }
+        Ok(opened)
     }
 
     /// The longest body that all checks let in, in bytes, where one sets a limit.

@@ -9,4 +9,5 @@ mod duplicates;
 mod multipart;
 mod paths;
 mod refusals;
+mod senders;
 mod trigger;
