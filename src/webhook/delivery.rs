@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::admission::{Fault, Members};
+use super::admission::{Fault, Members, signature};
 use super::body::qs;
 use super::head::Head;
 use super::refusal::Refusal;
@@ -32,21 +32,39 @@ enum Source {
     Body(Path),
     /// The body as it came is its own id.
     WholeBody,
+    /// Where the sender whose signatures are checked has it.
+    Scheme(signature::Delivery),
 }
 
-const FORM: &str = "has to be `header:<name>`, `query:<path>`, `body:<path>` or `body`";
+const FORM: &str = "has to be `header:<name>`, `query:<path>`, `body:<path>`, `body` or `signature`";
 
 impl Idempotency {
-    /// Reads `{from, ttl, required}`; off where it is absent, null or false.
+    /// Reads `{from, ttl, required}`, or `true` for the id that the scheme of `sidehook.signature` has; off where it is
+    /// absent, null or false. `from` is that id, too, where it is absent.
     pub fn parse(sidehook: &Value) -> Result<Option<Self>, Fault> {
+        const PLACE: &str = "sidehook.idempotency";
         let config = match sidehook.member("idempotency") {
             config if config.is_nullish() => return Ok(None),
             Value::Bool(false) => return Ok(None),
+            Value::Bool(true) => Value::object::<&str>([]),
             config => config,
         };
-        let members = Members::of("sidehook.idempotency", &config, &["from", "ttl", "required"])?;
-        let read = |from: &Value| Source::parse(from.as_str()?);
-        let from = members.needed("from", members.read("from", FORM, read))?;
+        let members = Members::of(PLACE, &config, &["from", "ttl", "required"])?;
+        let of_scheme = || signature::delivery(&sidehook.member("signature")).map(Source::Scheme);
+        let read = |from: &Value| match from.as_str()? {
+            "signature" => of_scheme(),
+            from => Source::parse(from),
+        };
+        let from = match members.value("from") {
+            None => of_scheme().ok_or_else(|| {
+                members.fault("from", "is missing, and there is no `sidehook.signature` whose sender has ids")
+            })?,
+            Some(from) if from.as_str() == Some("signature") => of_scheme().ok_or_else(|| {
+                members
+                    .fault("from", "is the id of a sender that has none, or whose signatures are not checked")
+            })?,
+            Some(_) => members.needed("from", members.read("from", FORM, read))?,
+        };
         let is_required = members.flag("required")?.unwrap_or(false);
         Ok(Some(Self { from, ttl: members.duration("ttl")?, is_required }))
     }
@@ -59,6 +77,7 @@ impl Idempotency {
             Source::Query(path) => text_of(&path.get(&qs::parse_query(&head.query))),
             Source::Body(path) => text_of(&path.get(body)),
             Source::WholeBody => (!bytes.is_empty()).then(|| hex::encode(Sha256::digest(bytes))),
+            Source::Scheme(delivery) => delivery.find(head, body),
         };
         match id.filter(|id| !id.trim().is_empty()) {
             None if self.is_required => Err(Refusal::bad_request("The delivery has no id.")),
@@ -161,14 +180,27 @@ mod tests {
     }
 
     #[test]
+    fn the_id_of_the_scheme_is_the_default() {
+        let github = r#"{"signature":{"scheme":"github","secret":"s"},"idempotency":@}"#;
+        let head =
+            Head { headers: vec![("x-github-delivery".to_owned(), "d".to_owned())], ..Head::default() };
+        for on in ["true", "{}", r#"{"from":"signature"}"#, r#"{"from":null,"ttl":5}"#] {
+            let id = usable(&github.replace('@', on)).id_of(&head, b"", &Value::Undefined);
+            assert_eq!(id, Ok(Some("d".to_owned())), "{on}");
+        }
+        for on in ["true", "{}", r#"{"from":"signature"}"#] {
+            let fault = parse(&format!(r#"{{"idempotency":{on}}}"#)).expect_err(on);
+            assert!(fault.contains("`sidehook.idempotency.from`"), "{fault}");
+        }
+    }
+
+    #[test]
     fn other_shapes_are_faults() {
         for off in ["{}", r#"{"idempotency":null}"#, r#"{"idempotency":false}"#] {
             assert!(parse(off).expect(off).is_none(), "{off}");
         }
         let unusable = [
             "5",
-            "true",
-            "{}",
             "\"header:x\"",
             "[]",
             r#"{"from":"x-id"}"#,
