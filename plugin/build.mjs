@@ -14,7 +14,6 @@ const VERSIONS = { react: '18.2.0', antd: '5.24.2', '@ant-design/icons': '5.6.1'
 /** What NocoBase gives to both of its clients. A second React or antd would break hooks and themes. */
 const GIVEN = [
   'react',
-  'react/jsx-runtime',
   'antd',
   'lodash',
   '@ant-design/icons',
@@ -53,7 +52,10 @@ async function buildClient(folder, moduleName, dependencies) {
     target: 'es2020',
     format: 'cjs',
     minify: true,
-    jsx: 'automatic',
+    jsx: 'transform',
+    jsxFactory: 'createElement',
+    jsxFragment: 'Fragment',
+    inject: ['src/forms/jsx.ts'],
     external: dependencies,
     banner: {
       js: `define(${JSON.stringify(moduleName)}, ${list}, function () {

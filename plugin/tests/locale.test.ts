@@ -1,20 +1,35 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { FAULTS } from '../src/server/shapes';
 
 const at = (path: string) => new URL(`../src/${path}`, import.meta.url);
 
 /** NocoBase's own namespace `client` has these. */
-const OF_NOCOBASE = ['Delete'];
+const OF_NOCOBASE = [
+  'Add',
+  'Add condition',
+  'Delete',
+  'Docs',
+  'Filter',
+  'None',
+  'Operator',
+  'contains',
+  'does not contain',
+  'ends with',
+  'not ends with',
+  'not starts with',
+  'starts with',
+];
 
 /** Every text that is translated somewhere, by the calls of `t` and `tExpr` and by the faults of configurations. */
 function usedKeys(): string[] {
   const forms = readdirSync(at('forms')).map((file) => readFileSync(at(`forms/${file}`), 'utf8'));
   const calls = [...forms.join('\n').matchAll(/\b(?:t|tExpr)\(\s*'((?:[^'\\]|\\.)*)'/g)];
-  const config = readFileSync(at('server/config.ts'), 'utf8');
-  const faults = [...config.matchAll(/(?:faults\[[^=]*\] =|config:)\s*'([^']*)'/g)];
-  return [...new Set([...calls, ...faults].map((match) => match[1]!))].filter(
-    (key) => !OF_NOCOBASE.includes(key),
-  );
+  const read = (file: string) => readFileSync(at(`server/${file}`), 'utf8');
+  const config = read('config.ts') + read('members.ts');
+  const faults = [...config.matchAll(/(?:faults\[[^=]*\] =|config:|which\()\s*'([^']*)'/g)];
+  const keys = [...[...calls, ...faults].map((match) => match[1]!), ...Object.values(FAULTS)];
+  return [...new Set(keys)].filter((key) => !OF_NOCOBASE.includes(key));
 }
 
 const languages = readdirSync(at('locale'));

@@ -108,6 +108,13 @@ export class Screen {
     await drawer.waitFor({ state: 'hidden' });
   }
 
+  /** Chooses one of the options of a select. */
+  async choose(select, label) {
+    await this.click(select);
+    const option = this.page.locator('.ant-select-dropdown:visible .ant-select-item-option');
+    await this.click(option.filter({ hasText: label }).first());
+  }
+
   /** Adds a node at the nth plus sign, from top to bottom and from left to right. */
   async addNode(type, index) {
     await this.click(this.page.locator('[aria-label^="add-button"]').nth(index));

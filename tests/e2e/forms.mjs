@@ -6,10 +6,39 @@ import { CLIENTS, inBrowser } from './browser.mjs';
 import { answerByCondition } from './form-service.mjs';
 import { signIn } from './nocobase.mjs';
 import { answerAtOnce } from './notifications.mjs';
+import { letInWhoSigns } from './security.mjs';
 import { createWorkflow, until } from './workflows.mjs';
 
 const { NB_URL, SH_URL, TARBALL } = process.env;
 const CARD = 'Workflow: Webhook (sidehook)';
+
+const EQUAL = { calculator: 'equal', operands: ['{{$context.body.id}}', 1] };
+
+/** Members of `sidehook`: some that their fields show, and some that are shown as JSON. */
+const SETTINGS = {
+  methods: ['POST', 'PUT'],
+  auth: { header: 'X-Key', value: ['{{$env.KEY}}', 'old'] },
+  signature: {
+    scheme: 'hmac',
+    secrets: ['a'],
+    header: 'X-Sign',
+    signed: ['text:v0', 'body'],
+    encoding: 'hex',
+  },
+  ipAllowlist: '10.0.0.0/8',
+  rateLimit: { requests: 5, per: 60, by: { header: 'X-Key' } },
+  bodyLimit: 1024,
+  cors: { origins: '*', maxAge: '10m' },
+  idempotency: { from: 'body:order.id', ttl: '1d', required: false },
+  challenge: { type: 'meta', token: ['t', 'u'] },
+  filter: {
+    engine: 'basic',
+    calculation: { group: { type: 'and', calculations: [{ group: { type: 'or', calculations: [EQUAL] } }] } },
+    reply: { statusCode: 204, headers: [], body: null },
+  },
+  parse: [],
+  rawBody: false,
+};
 
 let api = await signIn();
 if (process.argv[2] === 'handed-on') {
@@ -26,6 +55,7 @@ if (process.argv[2] === 'handed-on') {
       await keepConfigurations(screen, client);
       await answerByCondition(api, screen, client);
       await answerAtOnce(api, screen, client);
+      await letInWhoSigns(api, screen, client);
       assert.deepEqual(screen.faults, []);
       console.log(`${client}: passed`);
     }
@@ -70,7 +100,7 @@ async function keepConfigurations(screen, client) {
         body: [{ key: 'order.id', _var: 'id', alias: 'Order', more: 1 }],
       },
       response: { statusCode: 202, headers: [{ name: 'X-B', value: '{{$context.body.id}}' }], body: ['ok'] },
-      sidehook: { path: 'orders/:id', later: { a: [1] } },
+      sidehook: { path: 'orders/:id', later: { a: [1] }, ...SETTINGS },
       unknown: true,
     },
     node: { statusCode: 201, headers: [{ name: 'X-B', value: 1 }], body: { a: null }, unknown: [{}] },
@@ -85,7 +115,9 @@ async function keepConfigurations(screen, client) {
     });
     await screen.goto(`${CLIENTS[client].workflow}/workflows/${workflow.id}`);
     for (const type of ['Trigger', 'Response']) {
-      await screen.openCard(type);
+      const drawer = await screen.openCard(type);
+      // Shown or not, what nobody touches stays.
+      if (type === 'Trigger') await screen.click(drawer.getByText('Security and delivery'));
       await screen.submit();
     }
     const stored = {

@@ -2,10 +2,10 @@
 
 import { Alert, Form, Input, Radio, Space } from 'antd';
 import type { TriggerConfig } from '../server/config';
+import { SHAPES } from '../server/members';
 import { useT } from './locale';
+import { type Extensions, withMember } from './members';
 import type { Control } from './part';
-
-type Extensions = Record<string, unknown>;
 
 /** `sidehook.context`: whether the context holds the request as a whole. */
 export function ContextChoice({ value, onChange }: Control<Extensions | null>) {
@@ -48,7 +48,7 @@ export function ContextChoice({ value, onChange }: Control<Extensions | null>) {
 /** `sidehook.path` */
 export function CustomPath({ value, onChange }: Control<Extensions | null>) {
   const t = useT();
-  const others = Object.keys(value ?? {}).filter((name) => name !== 'path' && name !== 'context');
+  const others = Object.keys(value ?? {}).filter((name) => !Object.hasOwn(SHAPES, name));
   return (
     <Form.Item
       label={t('Path on sidehook')}
@@ -72,15 +72,4 @@ export function CustomPath({ value, onChange }: Control<Extensions | null>) {
       )}
     </Form.Item>
   );
-}
-
-/** Without any members there is no object either. */
-function withMember(
-  value: Extensions | null | undefined,
-  name: string,
-  member: unknown,
-): Extensions | undefined {
-  const { [name]: _, ...rest } = value ?? {};
-  const changed = member === undefined ? rest : { ...value, [name]: member };
-  return Object.keys(changed).length ? changed : undefined;
 }

@@ -32,7 +32,10 @@ export function Part({ name, member, check, children }: PartProps) {
     const faults = Object.entries(check(form.getFieldValue('config') ?? {}) ?? {});
     const own = member ? `${name}.${member}` : name;
     const fault = faults.find(([path]) => path === name || path === own || path.startsWith(`${own}.`));
-    if (fault) throw new Error(t(fault[1]));
+    if (!fault) return;
+    // Of a member that has members of its own it is told which one.
+    const below = member ? fault[0].slice(own.length + 1) : '';
+    throw new Error((below ? `${below}: ` : '') + t(fault[1]));
   };
   return (
     <Form.Item name={['config', name]} rules={[{ validator }]} validateTrigger="onBlur">

@@ -4,9 +4,13 @@ import { useState } from 'react';
 import { BrokenJson } from './json';
 
 /** The text to show for `value`, and what takes a changed text. */
-export function useText(value: unknown, onChange: ((value: unknown) => void) | undefined) {
+export function useText(
+  value: unknown,
+  onChange: ((value: unknown) => void) | undefined,
+  write: (value: unknown) => string = layOut,
+) {
   const [edited, setEdited] = useState<{ text: string; value: unknown }>();
-  const text = edited && edited.value === value ? edited.text : layOut(value);
+  const text = edited && edited.value === value ? edited.text : write(value);
   const change = (changed: string, read: (text: string) => unknown) => {
     const next = read(changed);
     setEdited({ text: changed, value: next });

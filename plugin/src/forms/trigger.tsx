@@ -12,6 +12,7 @@ import { ManualForm } from './manual';
 import { Part } from './part';
 import { Reply } from './reply';
 import { RequestItems } from './request';
+import { Security } from './security';
 import { contextOptions, type FieldNames, named } from './variables';
 
 export class WebhookTrigger extends Trigger {
@@ -76,6 +77,7 @@ function TriggerForm() {
       <Divider orientation="left" orientationMargin={0}>
         sidehook
       </Divider>
+      <Security />
       <Part name="sidehook" member="path" check={validateTrigger}>
         <CustomPath />
       </Part>

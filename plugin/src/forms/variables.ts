@@ -39,12 +39,13 @@ export function contextOptions(config: TriggerConfig | undefined, t: Translate):
     ...(request ? [group('body', t('Body'), rowsOf(request, 'body').map(option))] : []),
   ];
   const parameters = parametersOf(config).map((name) => ({ value: name, label: name }));
+  if (config?.sidehook?.rawBody === true) options.push(group('rawBody', t('Body as it was sent'), []));
   if (isWhole(config)) {
     options.push(group('data', t('Whole body'), []), group('params', t('Path parameters'), parameters));
     return options;
   }
   if (parameters.length) options.push(group('params', t('Path parameters'), parameters));
-  return options.filter(({ children }) => children);
+  return options.filter(({ value, children }) => children || value === 'rawBody');
 }
 
 /** The members of a response node's result. */

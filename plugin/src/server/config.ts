@@ -1,8 +1,9 @@
 // The configurations of the trigger and of the response node: what NocoBase may store. The forms check the same
 // and translate what is found, so the texts stand in src/locale too.
 
-import { isObject, HARMLESS } from './extensions';
+import { SHAPES } from './members';
 import type { Faults } from './nocobase';
+import { isObject } from './shapes';
 
 export { isObject };
 
@@ -50,10 +51,13 @@ export function validateResponse(config: unknown): Faults {
   return Object.keys(faults).length ? faults : null;
 }
 
-/** As far as they have fields in the form: what another version may know is stored, and lets nobody in until then. */
+/** A member that another version may know is stored, and lets nobody in until then. */
 function checkExtensions(sidehook: Record<string, unknown>, faults: Record<string, string>) {
-  if (!HARMLESS.context(sidehook.context)) faults['sidehook.context'] = 'Only "full" is known here.';
-  if (!HARMLESS.path(sidehook.path)) faults['sidehook.path'] = 'The path has to look like orders/:id.';
+  const tell = (path: string, fault: string) => (faults[path] ??= fault);
+  for (const [name, value] of Object.entries(sidehook)) {
+    if (value != null && Object.hasOwn(SHAPES, name))
+      SHAPES[name]!(value, `sidehook.${name}`, tell, sidehook);
+  }
 }
 
 function checkBasicAuthentication(value: unknown, faults: Record<string, string>) {

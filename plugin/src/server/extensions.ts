@@ -1,6 +1,8 @@
 // The members of `sidehook` in a trigger's configuration, as far as NocoBase answers by itself. Nearly all of them are
 // sidehook's alone, and here they let nobody in: who is kept out must not depend on who answers.
 
+import { isObject } from './shapes';
+
 /** The members that change nothing at who is let in, each with what can be used of it. */
 export const HARMLESS = {
   context: (value: unknown) => value == null || value === 'full',
@@ -30,8 +32,4 @@ function isPath(path: unknown): boolean {
       ? /^:[A-Za-z0-9_-]+$/.test(segment)
       : segment !== '' && segment !== '.' && segment !== '..' && !/[?#*]/.test(segment);
   return segments.every(isSegment) && new Set(parameters).size === parameters.length;
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,0 +1,87 @@
+// One member of `sidehook` in the form: its label, a sentence of help with a link into the documentation, and what
+// happens to values that its fields cannot show. Those are shown as JSON, so that nothing is lost or hidden.
+
+import { Form, Input, Typography } from 'antd';
+import { cloneElement, type ReactElement } from 'react';
+import { validateTrigger } from '../server/config';
+import type { Labelled } from './fields';
+import { BrokenJson, parseJson } from './json';
+import { useT } from './locale';
+import { type Extensions, withMember } from './members';
+import { type Control, Part } from './part';
+import { useText } from './text';
+
+const DOCUMENTATION = 'https://github.com/sidehook/sidehook/blob/main/docs/';
+
+export interface MemberProps<T> {
+  name: string;
+  label: string;
+  help: string;
+  /** Below `docs/`. */
+  page: string;
+  /** Whether the fields can show all of a value, so that changing one loses nothing. */
+  fits: (value: unknown) => boolean;
+  fields: (control: Control<T>) => ReactElement;
+}
+
+/** The fields of a member, or its JSON. */
+export function Member<T>(props: MemberProps<T>) {
+  return (
+    <Part name="sidehook" member={props.name} check={validateTrigger}>
+      <Fields {...props} />
+    </Part>
+  );
+}
+
+function Fields<T>(props: MemberProps<T> & Control<Extensions | null>) {
+  const t = useT();
+  const { name, value: extensions, onChange } = props;
+  const member = extensions?.[name];
+  const change = (changed: unknown) => onChange?.(withMember(extensions, name, changed));
+  const isShown = member == null || props.fits(member);
+  return (
+    <Form.Item
+      label={props.label}
+      className={`sidehook-${name}`}
+      style={{ marginBottom: 0 }}
+      extra={
+        <>
+          {props.help}{' '}
+          <Typography.Link href={DOCUMENTATION + props.page} target="_blank" rel="noreferrer">
+            {t('Docs')}
+          </Typography.Link>
+        </>
+      }
+    >
+      {cloneElement(
+        isShown ? (
+          props.fields({ ...(member == null ? {} : { value: member as T }), onChange: change })
+        ) : (
+          <AsJson value={member} onChange={change} />
+        ),
+        { 'aria-label': props.label },
+      )}
+    </Form.Item>
+  );
+}
+
+function AsJson({ value, onChange, ...named }: Control<unknown> & Labelled) {
+  const t = useT();
+  const [text, change] = useText(value, onChange, (json) =>
+    json instanceof BrokenJson ? json.text : JSON.stringify(json, null, 2),
+  );
+  return (
+    <>
+      <Typography.Text type="secondary">
+        {t('This was set otherwise than by the fields here, and is shown as JSON.')}
+      </Typography.Text>
+      <Input.TextArea
+        value={text}
+        autoSize={{ minRows: 2, maxRows: 12 }}
+        style={{ fontFamily: 'monospace' }}
+        {...named}
+        onChange={(event) => change(event.target.value, parseJson)}
+      />
+    </>
+  );
+}
