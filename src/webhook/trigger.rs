@@ -217,6 +217,9 @@ fn named_keys(list: &Value) -> impl Iterator<Item = (String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -330,6 +333,32 @@ mod tests {
         let request = trigger.request.expect("a request is configured");
         assert!(request.headers.is_empty() && request.query.is_empty());
         assert_eq!(request.body.iter().map(|item| &*item.name).collect::<Vec<_>>(), ["b"]);
+    }
+
+    /// NocoBase's plugin reads the same file: what lets nobody in is not stored.
+    #[test]
+    fn what_cannot_be_used_is_what_the_plugin_does_not_store() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/webhook/shapes.json");
+        let file = json::parse(&fs::read(file).expect("the file of shapes")).expect("JSON");
+        let items = |list: Value| list.as_array().map(|list| list.items().to_vec()).unwrap_or_default();
+        let shapes = items(file.member("shapes"));
+        assert!(shapes.len() > 100, "{} shapes", shapes.len());
+        for shape in shapes {
+            let trigger = Trigger::parse(&Value::object([("sidehook", shape.member("sidehook"))]));
+            // The place stands first; that of a path is not told.
+            let place = |fault: &Fault| fault.text.split('`').nth(1).unwrap_or("sidehook.path").to_owned();
+            let found: Vec<String> = trigger.faults().map(place).collect();
+            let expected = items(shape.member("faults"));
+            assert_eq!(found.len(), expected.len(), "{shape:?}: {found:?}");
+            for (found, expected) in found.iter().zip(&expected) {
+                // Perhaps at the whole of which the plugin knows the part.
+                let expected = expected.as_str().expect("a path");
+                let is_there = expected
+                    .strip_prefix(&**found)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+                assert!(is_there, "{shape:?}: {found}");
+            }
+        }
     }
 
     proptest! {
