@@ -10,23 +10,24 @@ import type { Control } from './part';
 import { Secrets } from './secrets';
 
 /** Where senders put what tells one delivery from another; others can be typed. */
-const PLACES = ['header:idempotency-key', 'header:x-request-id', 'body:id', 'query:id', 'body'];
+const PLACES = ['header:idempotency-key', 'header:x-request-id', 'body:id', 'query:id', 'body', 'signature'];
 
-export function Duplicates({ value, onChange, ...named }: Control<Extensions | false> & Labelled) {
+export function Duplicates({ value, onChange, ...named }: Control<Extensions | boolean> & Labelled) {
   const t = useT();
-  const set = (name: string) => (member: unknown) => onChange?.(withMember(value || {}, name, member));
+  const shown = value === true ? { from: 'signature' } : value || undefined;
+  const set = (name: string) => (member: unknown) => onChange?.(withMember(shown, name, member));
   return (
     <>
       <Switch
         {...named}
-        checked={Boolean(value)}
+        checked={Boolean(shown)}
         onChange={(on) => onChange?.(on ? { from: '' } : undefined)}
       />
-      {value && (
+      {shown && (
         <Nested>
           <Field label={t('Where the id of a delivery stands')}>
             <AutoComplete
-              value={typeof value.from === 'string' ? value.from : ''}
+              value={typeof shown.from === 'string' ? shown.from : ''}
               options={PLACES.map((one) => ({ value: one }))}
               placeholder="header:x-delivery-id"
               style={{ width: '100%' }}
@@ -34,10 +35,10 @@ export function Duplicates({ value, onChange, ...named }: Control<Extensions | f
             />
           </Field>
           <Field label={t('How long it is remembered')}>
-            <Line value={value.ttl} placeholder="24h" onChange={set('ttl')} />
+            <Line value={shown.ttl} placeholder="24h" onChange={set('ttl')} />
           </Field>
           <Field label={t('Refuse deliveries without an id')}>
-            <Switch checked={value.required === true} onChange={(on) => set('required')(on || undefined)} />
+            <Switch checked={shown.required === true} onChange={(on) => set('required')(on || undefined)} />
           </Field>
         </Nested>
       )}

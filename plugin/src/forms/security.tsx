@@ -161,7 +161,7 @@ function BeforeTheStart({ labels }: Labels) {
   const t = useT();
   return (
     <>
-      <Member<Extensions | false>
+      <Member<Extensions | boolean>
         name="idempotency"
         label={labels.idempotency}
         help={t('A delivery that comes again starts nothing, and gets the same answer.')}

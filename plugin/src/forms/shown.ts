@@ -93,7 +93,7 @@ function isShownBy(value: unknown, isShown: Record<string, (member: unknown) => 
 
 export function isDuplicates(value: unknown): boolean {
   return (
-    value === false ||
+    typeof value === 'boolean' ||
     isShownBy(value, { from: (member) => typeof member === 'string', ttl: isScalar, required: isFlag })
   );
 }

@@ -115,8 +115,14 @@ export const SHAPES: Record<string, Shape> = {
     if (origins.includes('*') && origins.length > 1) tell(`${path}.origins`, FAULTS.beside);
     if (origins.includes('*') && value.credentials === true) tell(`${path}.credentials`, FAULTS.beside);
   },
-  idempotency: (value, path, tell) =>
-    value === false || object({ from: place, ttl: duration, required: flag }, ['from'])(value, path, tell),
+  idempotency: (value, path, tell, sidehook) => {
+    if (value === false) return;
+    const config = value === true ? {} : value;
+    const from = isObject(config) ? config.from : undefined;
+    const isOfSender = from == null || from === 'signature';
+    object({ from: isOfSender ? anything : place, ttl: duration, required: flag })(config, path, tell);
+    if (isObject(config) && isOfSender && sidehook?.signature == null) tell(`${path}.from`, FAULTS.missing);
+  },
   challenge,
   filter: object(
     {

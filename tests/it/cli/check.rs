@@ -70,7 +70,7 @@ async fn workflows_are_listed_with_what_is_wrong_with_them() {
             "flawed",
             false,
             &json!({"basicAuthentication": true, "request": {"body": [{"key": "$.a["}]},
-                "sidehook": {"path": "/orders/:key/", "signature": {}}}),
+                "sidehook": {"path": "/orders/:key/", "signatures": {}}}),
             &[
                 node("mail", "mailer", json!({})),
                 node("dates", "script", json!({"content": "return require('dayjs')()"})),
@@ -121,7 +121,7 @@ flawed
   mode             asynchronous
   authentication   basic, but unusable
   ERROR            its custom path /orders/:key belongs to the older workflow with the key sound
-  ERROR            `sidehook.signature` of its trigger is not known to this version: nobody is let in
+  ERROR            `sidehook.signatures` of its trigger is not known to this version: nobody is let in
   ERROR            basic authentication is on, but without a user name and a password: nobody is let in
   WARNING          `$.a[` of its body is not a valid JSONPath and finds nothing
   WARNING          node "mail" is of the type "mailer", which sidehook does not run: it fails
