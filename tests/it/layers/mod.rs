@@ -38,6 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "engine",
             "expr",
             "http",
+            "measure",
             "node",
             "store",
             "telemetry",
