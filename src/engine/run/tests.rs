@@ -526,6 +526,7 @@ fn shown(workflow: &Arc<Workflow>, habits: Habits) -> (i32, Option<String>, Vec<
 }
 
 /// How many workflows each property is tried on; `SIDEHOOK_TEST_WORKFLOWS` sets another number.
+#[expect(clippy::disallowed_methods, reason = "how long a test runs is no setting of sidehook")]
 fn cases() -> u32 {
     let set = std::env::var("SIDEHOOK_TEST_WORKFLOWS").ok();
     set.map_or(400, |text| text.parse().expect("SIDEHOOK_TEST_WORKFLOWS is a number"))

@@ -392,6 +392,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a list of cases")]
     fn what_cannot_be_used_is_a_fault_that_says_what_to_do() {
         let cases = [
             ("5", "`sidehook.signature` of its trigger has to be an object with a `scheme`"),
