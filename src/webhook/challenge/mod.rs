@@ -24,7 +24,7 @@ const LONGEST_ECHO: usize = 4096;
 struct Kind {
     /// Its name in configurations.
     name: &'static str,
-    /// What it needs to know, see [`Source`].
+    /// The members of its configuration beside `type`.
     members: &'static [&'static str],
     parse: fn(&Members<'_>) -> Result<Box<dyn Greet>, Fault>,
 }
