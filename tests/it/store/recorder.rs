@@ -230,4 +230,6 @@ async fn a_database_that_comes_back_is_used_without_a_restart() {
     };
     let accepted = accepted.load(Ordering::SeqCst);
     assert!(rows >= accepted, "{accepted} events were acknowledged and {rows} are recorded");
+    let Some(sidehook) = Arc::into_inner(sidehook) else { panic!("the senders have ended") };
+    sidehook.stop_in_the_middle().await;
 }
