@@ -100,20 +100,22 @@ impl<T> Catalog<T> {
         state.refreshed_at = Some(Instant::now());
         let (now, versions) = self.store.enabled_webhook_versions().await?;
         let mut known = HashMap::with_capacity(versions.len());
-        let mut read = 0;
+        let (mut read, mut built) = (0, 0);
         for version in versions {
             let previous = state.known.remove(&version.id).filter(|known| known.version == version);
-            let seen_at = previous.as_ref().map_or_else(Instant::now, |known| known.seen_at);
-            if let Some(previous) = previous.filter(|known| known.settled) {
-                known.insert(version.id, previous);
-                continue;
-            }
-            if let Some(definition) = self.store.find_definition(version.id).await? {
-                read += 1;
-                known.insert(version.id, self.entry(version, definition, now, seen_at));
-            }
+            let next = match previous {
+                Some(previous) if previous.settled => previous,
+                previous => {
+                    let Some(definition) = self.store.find_definition(version.id).await? else { continue };
+                    read += 1;
+                    let (next, is_built) = self.known(version, definition, now, previous);
+                    built += usize::from(is_built);
+                    next
+                }
+            };
+            known.insert(next.version.id, next);
         }
-        let is_same = read == 0 && state.known.is_empty() && known.len() == self.entries.load().len();
+        let is_same = built == 0 && state.known.is_empty() && known.len() == self.entries.load().len();
         state.known = known;
         if !is_same {
             self.entries.store(Arc::new(by_key(&state.known)));
@@ -121,18 +123,23 @@ impl<T> Catalog<T> {
         Ok(read)
     }
 
-    fn entry(
+    /// What is known of a version once it has been read, and whether its entry was made for that. One that is read again
+    /// without a change keeps its entry, which may count what has come in.
+    fn known(
         &self,
         version: workflow::Model,
         definition: Definition,
         now: DateTime<Utc>,
-        seen_at: Instant,
-    ) -> Known<T> {
+        previous: Option<Known<T>>,
+    ) -> (Known<T>, bool) {
+        let seen_at = previous.as_ref().map_or_else(Instant::now, |known| known.seen_at);
         let updated_at = self.store.codec.read_time(version.updated_at);
         let settling = SETTLING.to_std().unwrap_or_default();
         let settled = now - updated_at > SETTLING || seen_at.elapsed() > settling;
-        let entry = Arc::new((self.build)(&definition));
-        Known { settled, seen_at, version, definition, entry }
+        let kept = previous.filter(|known| known.definition == definition);
+        let is_built = kept.is_none();
+        let entry = kept.map_or_else(|| Arc::new((self.build)(&definition)), |known| known.entry);
+        (Known { settled, seen_at, version, definition, entry }, is_built)
     }
 }
 
