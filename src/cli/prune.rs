@@ -86,6 +86,5 @@ fn is_own(workflow: &Removable) -> bool {
 }
 
 fn told(workflow: &Removable) -> String {
-    let title: String = workflow.title.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    format!("{title} ({})", workflow.key)
+    format!("{} ({})", output::printable(&workflow.title), workflow.key)
 }

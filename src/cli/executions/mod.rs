@@ -75,7 +75,7 @@ fn line(past: &Past, is_coloured: bool) -> String {
     let status = status::coloured(past.status, 12, is_coloured);
     let seconds = seconds(past).map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.3}"));
     let title = past.title.as_deref().or(past.key.as_deref()).unwrap_or("(deleted)");
-    let title: String = title.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let title = output::printable(title);
     let reason = past.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
     format!("{}  {:<17}  {status}  {seconds:>9}  {title}{reason}", time(past.created_at), past.id)
 }

@@ -60,7 +60,7 @@ impl Show {
 }
 
 fn facts(past: &Past) -> [String; 4] {
-    let title = past.title.as_deref().unwrap_or("(deleted)");
+    let title = output::printable(past.title.as_deref().unwrap_or("(deleted)"));
     let reason = past.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
     let length = seconds(past).map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.3} s"));
     [
@@ -96,7 +96,7 @@ fn tree(jobs: &[Titled], limit: usize) -> Vec<String> {
 }
 
 fn line((job, title): &Titled, depth: usize, limit: usize) -> String {
-    let name = title.as_deref().or(job.node_key.as_deref()).unwrap_or("(deleted)");
+    let name = output::printable(title.as_deref().or(job.node_key.as_deref()).unwrap_or("(deleted)"));
     let (status, result) = (status::name(job.status), value(job.result.as_ref(), limit));
     format!("{:indent$}{status:<9} {name}: {result}", "", indent = depth * 2)
 }
