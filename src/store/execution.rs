@@ -175,6 +175,20 @@ impl Store {
         Ok(self.states(Expr::col(self.column("eventKey")).eq(event_key)).await?.pop())
     }
 
+    /// The ids of the executions that have some of these event keys, with the keys.
+    pub(super) async fn find_holders(&self, event_keys: &[&str]) -> Result<Vec<(i64, String)>, DbErr> {
+        if event_keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut select = Query::select();
+        self.select(&mut select, &["id", "eventKey"]);
+        select
+            .from(self.table(Table::Executions))
+            .and_where(Expr::col(self.column("eventKey")).is_in(event_keys.iter().copied()));
+        let rows = self.db.query_all(&select).await?;
+        rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
+    }
+
     /// Where executions stand; those that are gone are missing.
     pub async fn find_states(&self, ids: &[i64]) -> Result<Vec<State>, DbErr> {
         self.states(Expr::col(self.column("id")).is_in(ids.iter().copied())).await

@@ -1,5 +1,6 @@
 //! The transactions of the recorder: what records become in the database, and what is tried again.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -96,16 +97,45 @@ impl Writer {
                 Ok(written) => {
                     part.into_iter().zip(written).for_each(|(one, written)| self.answer(one, Ok(written)))
                 }
-                Err(RecordError::Refused(_) | RecordError::Duplicate) if part.len() > 1 => {
-                    // One row of many is bad: halves find it without failing its neighbours.
-                    let mut first = part;
-                    let second = first.split_off(first.len() / 2);
-                    parts.push(second);
-                    parts.push(first);
+                Err(err @ (RecordError::Refused(_) | RecordError::Duplicate)) if part.len() > 1 => {
+                    let is_duplicate = matches!(err, RecordError::Duplicate);
+                    let taken = if is_duplicate { self.taken(&records).await } else { HashSet::new() };
+                    parts.extend(self.apart(part, &taken));
                 }
                 Err(err) => part.into_iter().for_each(|one| self.answer(one, Err(err.clone()))),
             }
         }
+    }
+
+    /// What is left to be written of a batch that was refused: all but the events that are known to be taken, or halves
+    /// that find the one bad row of many without failing its neighbours.
+    fn apart(&self, mut part: Vec<Waiting>, taken: &HashSet<i64>) -> Vec<Vec<Waiting>> {
+        if taken.is_empty() {
+            let second = part.split_off(part.len() / 2);
+            return vec![second, part];
+        }
+        // Two instances that get the same deliveries have many of these at once.
+        for duplicate in part.extract_if(.., |waiting| taken.contains(&waiting.record.execution_id)) {
+            self.answer(duplicate, Err(RecordError::Duplicate));
+        }
+        vec![part]
+    }
+
+    /// The ids of the executions among the records whose event another execution has; none where that cannot be found
+    /// out.
+    async fn taken(&self, records: &[&Record]) -> HashSet<i64> {
+        let created: HashMap<&str, &Record> =
+            records.iter().filter_map(|record| Some((event_key(record)?, *record))).collect();
+        let keys: Vec<&str> = created.keys().copied().collect();
+        let holders = self.store.find_holders(&keys).await.unwrap_or_default();
+        let is_other = |record: &Record, holder: i64| {
+            holder != record.execution_id
+                && record.frees.as_ref().is_none_or(|freed| freed.execution_id != holder)
+        };
+        let held = holders.iter().filter_map(|(holder, key)| Some((*holder, *created.get(&**key)?)));
+        held.filter(|(holder, record)| is_other(record, *holder))
+            .map(|(_, record)| record.execution_id)
+            .collect()
     }
 
     fn answer(&self, waiting: Waiting, result: Result<Written, RecordError>) {
