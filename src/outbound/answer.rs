@@ -19,6 +19,9 @@ pub struct Answer {
     pub data: Value,
 }
 
+/// How a stream of "large window brotli" begins, but for the first bit of its first byte.
+const LARGE_BROTLI: u8 = 0x11;
+
 /// Headers of which Node.js keeps the first one only.
 const SINGLE: [&str; 18] = [
     "age",
@@ -93,6 +96,10 @@ pub fn decode(encoding: Encoding, body: &[u8], limit: usize) -> Result<Vec<u8>, 
             read(flate2::read::DeflateDecoder::new(body), Vec::new(), limit)
         }
         Encoding::Gzip | Encoding::Deflate => read(flate2::read::ZlibDecoder::new(body), Vec::new(), limit),
+        // "Large window brotli", which may ask for 1 GB. Node.js refuses it too.
+        Encoding::Brotli if body.first().is_some_and(|first| first & 0x7f == LARGE_BROTLI) => {
+            Err(Undecoded::Corrupt)
+        }
         Encoding::Brotli => read(brotli_decompressor::Decompressor::new(body, 4096), Vec::new(), limit),
     }
 }
@@ -195,6 +202,9 @@ mod tests {
         assert_eq!(decode(Encoding::Deflate, &zlib, 800).expect("zlib"), text.as_bytes());
         assert_eq!(decode(Encoding::Deflate, &zlib[2..], 800).expect("bare"), text.as_bytes());
         assert_eq!(decode(Encoding::Gzip, b"no gzip at all", 800), Err(Undecoded::Corrupt));
+        // `abc` as Node.js packs it with a window of 30 bits.
+        let large = [0x11, 0x1e, 0x04, 0x00, 0x02, b'a', b'b', b'c', 0x03];
+        assert_eq!(decode(Encoding::Brotli, &large, 800), Err(Undecoded::Corrupt));
         assert_eq!(
             decode(Encoding::Brotli, &[0x0b, 0x01, 0x80, b'a', b'b', b'c', 0x03], 9).expect("brotli"),
             b"abc"
