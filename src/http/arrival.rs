@@ -36,16 +36,21 @@ pub struct Arrival {
 
 /// What was made of a request.
 pub enum Made {
-    Event {
-        context: Value,
-        /// The context once more, where the configured answer reads it: columns that a template reads through an array
-        /// stay on it, and the run must not find them.
-        for_reply: Value,
-        delivery_id: Option<String>,
-        share: Share,
-    },
+    Event(Accepted),
     /// It is answered and leaves no execution.
     Answer(Reply),
+}
+
+/// An event that every check has let in.
+pub struct Accepted {
+    pub context: Value,
+    /// The context once more, where the configured answer reads it: columns that a template reads through an array
+    /// stay on it, and the run must not find them.
+    pub for_reply: Value,
+    pub delivery_id: Option<String>,
+    /// What its sender has to hear, in place of a successful answer.
+    pub acknowledgement: Option<Greeting>,
+    pub share: Share,
 }
 
 /// What the body of a request is.
@@ -97,8 +102,9 @@ impl Arrival {
             (self, bytes, share, outcome) = if is_heavy { aside(readers, reading).await? } else { reading() };
             match outcome {
                 Ok(Content::Greeting(greeting)) => return Ok(Made::Answer(greeting.into())),
-                Ok(Content::Read(Read::Event { context, delivery_id }, for_reply)) => {
-                    return Ok(Made::Event { context, for_reply, delivery_id, share });
+                Ok(Content::Read(Read::Event { context, delivery_id, acknowledgement }, for_reply)) => {
+                    let accepted = Accepted { context, for_reply, delivery_id, acknowledgement, share };
+                    return Ok(Made::Event(accepted));
                 }
                 Ok(Content::Read(Read::Answer { reply, thrown }, _)) => {
                     let (key, reason) = (&self.hook.workflow.key, thrown);

@@ -13,7 +13,7 @@ use poem::{Body, Request, Response, handler};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::arrival::{Arrival, Made};
+use super::arrival::{Accepted, Arrival, Made};
 use super::peer;
 use super::reply::replied;
 use super::strangers::Strangers;
@@ -179,21 +179,20 @@ async fn handle(
     let arrival = arrival.admit(app).await?;
     let share = limits.memory.share();
     let bytes = receive(arrival.intake(), body, &share).await?;
-    let (context, for_reply, delivery_id, share) = match arrival
-        .read(app, &limits.readers, bytes, share)
-        .await?
-    {
-        Made::Event { context, for_reply, delivery_id, share } => (context, for_reply, delivery_id, share),
+    let accepted = match arrival.read(app, &limits.readers, bytes, share).await? {
+        Made::Event(accepted) => accepted,
         Made::Answer(reply) => return Ok(reply),
     };
+    let Accepted { context, for_reply, delivery_id, acknowledgement, share } = accepted;
     let workflow = hook.workflow.clone();
     let ttl = hook.trigger.idempotency.as_ref().and_then(|idempotency| idempotency.ttl);
     let delivery = delivery_id.map(|id| Delivery { event_key: event_key(&workflow.key, &id), ttl });
     let event = Event { workflow, context, delivery, hold: Some(Box::new(share)) };
-    match hook.workflow.is_sync {
-        true => run(app, event).await,
-        false => enqueue(app, &hook, event, for_reply).await,
-    }
+    let reply = match hook.workflow.is_sync {
+        true => run(app, event).await?,
+        false => enqueue(app, &hook, event, for_reply).await?,
+    };
+    Ok(reply.acknowledging(acknowledgement))
 }
 
 /// Nobody but the log learns what has to be mended.

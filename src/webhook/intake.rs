@@ -42,6 +42,8 @@ pub enum Read {
         context: Value,
         /// By what its deliveries are known.
         delivery_id: Option<String>,
+        /// What its sender has to hear once it was taken, in place of a successful answer.
+        acknowledgement: Option<Greeting>,
     },
     /// It is answered and leaves no execution.
     Answer {
@@ -155,14 +157,17 @@ impl Intake<'_> {
         })?;
         // Of a body from which items are picked the rest is gone now.
         share.shrink_to(json::weight(&context));
-        if let Some(answer) = self.filtered(&context, share)? {
-            return Ok(answer);
+        let challenge = self.trigger.challenge.as_ref();
+        let acknowledgement = challenge.map(|challenge| challenge.acknowledgement(self.facts)).transpose()?;
+        let acknowledgement = acknowledgement.flatten();
+        match self.filtered(&context, share)? {
+            Some((reply, thrown)) => Ok(Read::Answer { reply: reply.acknowledging(acknowledgement), thrown }),
+            None => Ok(Read::Event { context, delivery_id: id.transpose()?.flatten(), acknowledgement }),
         }
-        Ok(Read::Event { context, delivery_id: id.transpose()?.flatten() })
     }
 
-    /// The answer to what does not meet the filter.
-    fn filtered(&self, context: &Value, share: &Share) -> Result<Option<Read>, Refusal> {
+    /// The answer to what does not meet the filter, with what the filter has thrown.
+    fn filtered(&self, context: &Value, share: &Share) -> Result<Option<(Reply, Option<String>)>, Refusal> {
         let (Some(filter), env) = (&self.trigger.filter, &self.facts.env) else { return Ok(None) };
         // It is looked at in a copy.
         let weight = json::weight(context);
@@ -171,9 +176,8 @@ impl Intake<'_> {
         let answer = match met {
             Ok(true) => None,
             met => {
-                let (reply, thrown) =
-                    (filter.answer(context, env)?, met.err().map(|thrown| thrown.to_string()));
-                Some(Read::Answer { reply, thrown })
+                let thrown = met.err().map(|thrown| thrown.to_string());
+                Some((filter.answer(context, env)?, thrown))
             }
         };
         share.give_back(weight);

@@ -115,6 +115,16 @@ impl Reply {
         self
     }
 
+    /// The same with what the sender has to hear of an event that was taken, where the answer is a successful one.
+    pub fn acknowledging(mut self, acknowledgement: Option<Greeting>) -> Self {
+        if let Some(greeting) = acknowledgement.filter(|_| (200..300).contains(&self.status)) {
+            let Self { status, headers, body } = Self::from(greeting);
+            self.headers.extend(headers);
+            return Self { status, body, ..self };
+        }
+        self
+    }
+
     fn empty(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: None }
     }

@@ -85,11 +85,17 @@ fn about_trigger(trigger: &Trigger, findings: &mut Vec<Finding>) {
 
 /// Secrets that are not there. Nothing of one that is there is told.
 fn about_secrets(trigger: &Trigger, environment: &Object, findings: &mut Vec<Finding>) {
-    let missing = trigger.admission.secrets().filter(|secret| secret.bytes(environment).is_none());
-    let names: BTreeSet<&str> = missing.filter_map(Secret::variable).collect();
-    findings.extend(names.into_iter().map(|name| {
+    let missing = |secrets: &mut dyn Iterator<Item = &'_ Secret>| -> BTreeSet<String> {
+        let missing = secrets.filter(|secret| secret.bytes(environment).is_none());
+        missing.filter_map(Secret::variable).map(str::to_owned).collect()
+    };
+    let of_checks = missing(&mut trigger.admission.secrets());
+    let all = missing(&mut trigger.secrets());
+    findings.extend(all.into_iter().map(|name| {
+        let outcome =
+            if of_checks.contains(&name) { "nobody is let in" } else { "its challenges are refused" };
         let text = format!(
-            "the environment variable {name}, which holds a secret of its trigger, is missing or empty: nobody is let in"
+            "the environment variable {name}, which holds a secret of its trigger, is missing or empty: {outcome}"
         );
         Finding { level: Level::Error, text }
     }));
@@ -266,6 +272,9 @@ mod tests {
         };
         let several = auth(r#"["{{$env.NONE}}","{{$env.EMPTY}}","{{$env.NONE}}"]"#);
         assert_eq!(found(&several, false, Vec::new()), [missing("EMPTY"), missing("NONE")]);
+        let challenge = r#"{"sidehook":{"challenge":{"type":"zoom","secret":"{{$env.NONE}}"}}}"#;
+        let refused = missing("NONE").replace("nobody is let in", "its challenges are refused");
+        assert_eq!(found(challenge, false, Vec::new()), [refused]);
     }
 
     #[test]

@@ -32,7 +32,8 @@ impl Greet for Wecom {
     }
 }
 
-/// `{"EventType":"check_url"}`, to which the answer is an encrypted `success`
+/// `{"EventType":"check_url"}`, to which the answer is an encrypted `success`, as to every event: one that is answered
+/// otherwise counts as lost and is sent again
 /// (<https://open.dingtalk.com/document/orgapp/configure-event-subcription>).
 #[derive(Debug)]
 struct Dingtalk(Envelope);
@@ -48,6 +49,10 @@ impl Greet for Dingtalk {
         let event = parse_object(&opened)?.member("EventType");
         let is_check = event.as_str() == Some("check_url");
         is_check.then(|| self.0.seal("success", facts).map(Greeting::Json))
+    }
+
+    fn acknowledgement(&self, facts: &Facts) -> Look {
+        Some(self.0.seal("success", facts).map(Greeting::Json))
     }
 
     fn secrets(&self) -> Vec<&Secret> {

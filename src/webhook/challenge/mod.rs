@@ -89,6 +89,11 @@ trait Greet: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// What its sender has to hear of every event that was taken, where no other answer counts.
+    fn acknowledgement(&self, _facts: &Facts) -> Look {
+        None
+    }
+
     /// The secrets that it goes by.
     fn secrets(&self) -> Vec<&Secret> {
         Vec::new()
@@ -149,6 +154,11 @@ impl Challenge {
         }
     }
 
+    /// What the sender has to hear of every event that was taken, in place of a successful answer.
+    pub fn acknowledgement(&self, facts: &Facts) -> Result<Option<Greeting>, Refusal> {
+        self.0.acknowledgement(facts).transpose()
+    }
+
     /// The secrets that it goes by, so that it can be said which of them are missing.
     pub fn secrets(&self) -> Vec<&Secret> {
         self.0.secrets()
@@ -194,6 +204,8 @@ mod tests {
 
     use super::*;
     use crate::webhook::admission::Stop;
+    use crate::webhook::admission::signature::Unit;
+    use crate::webhook::admission::signature::envelope::Envelope;
     use crate::webhook::intake::Intake;
     use crate::webhook::reply::Reply;
     use crate::webhook::trigger::Trigger;
@@ -376,6 +388,19 @@ mod tests {
         assert_eq!(challenge.by_head(&head, &facts_of(&vector)).map_err(|refusal| refusal.status), Err(401));
     }
 
+    /// What DingTalk would read in an answer.
+    fn opened_by_dingtalk(answer: &str, vector: &Value) -> Result<Vec<u8>, Refusal> {
+        let answer = value(answer);
+        let part = |name: &str| answer.member(name).as_str().expect("a text").to_owned();
+        let (signature, time, nonce) = (part("msg_signature"), part("timeStamp"), part("nonce"));
+        let query = format!("msg_signature={signature}&timestamp={time}&nonce={nonce}");
+        let config = vector.member("signature");
+        let known = Members::of("x", &config, &["scheme", "secret", "aesKey", "receiver"]).expect("members");
+        let envelope = Envelope::of_members(&known, Unit::Milliseconds).expect("an envelope");
+        let head = Head { method: "POST".to_owned(), query, ..Head::default() };
+        envelope.open_text(&head, &part("encrypt"), &facts_of(vector))
+    }
+
     #[test]
     fn dingtalk_hears_an_encrypted_success() {
         let vector = vector("dingtalk events");
@@ -387,24 +412,24 @@ mod tests {
         let head = Head { method: "POST".to_owned(), query, ..Head::default() };
         let greeting = challenge.by_unsigned(&head, body.as_bytes(), &facts).expect("an answer");
         let Some(Greeting::Json(answer)) = greeting else { panic!("{greeting:?}") };
-        let answer = value(&answer);
-        let part = |name: &str| answer.member(name).as_str().expect("a text").to_owned();
-        let query = format!(
-            "msg_signature={}&timestamp={}&nonce={}",
-            part("msg_signature"),
-            part("timeStamp"),
-            part("nonce")
-        );
-        let config = vector.member("signature");
-        let known = Members::of("x", &config, &["scheme", "secret", "aesKey", "receiver"]);
-        let unit = super::super::admission::signature::Unit::Milliseconds;
-        let envelope = super::super::admission::signature::envelope::Envelope::of_members(
-            &known.expect("members"),
-            unit,
-        );
-        let head = Head { query, ..head };
-        let opened = envelope.expect("an envelope").open_text(&head, &part("encrypt"), &facts);
-        assert_eq!(opened, Ok(b"success".to_vec()));
+        assert_eq!(opened_by_dingtalk(&answer, &vector), Ok(b"success".to_vec()));
+    }
+
+    #[test]
+    fn dingtalk_hears_an_encrypted_success_of_every_event_that_was_taken() {
+        let vector = vector("dingtalk events");
+        let signature = json::stringify(&vector.member("signature")).expect("JSON");
+        let sidehook = format!(r#"{{"signature":{signature},"challenge":"dingtalk-events"}}"#);
+        let trigger = Trigger::parse(&value(&format!(r#"{{"sidehook":{sidehook}}}"#)));
+        let challenge = trigger.challenge.expect("a challenge");
+        let sealed = || challenge.acknowledgement(&facts_of(&vector)).expect("it can be sealed");
+        let reply = Reply::of_status(true).of_duplicate(7).acknowledging(sealed());
+        assert_eq!(reply.status, 200);
+        assert!(reply.headers.iter().any(|(name, value)| name == "x-sidehook-duplicate" && value == "7"));
+        let answer = String::from_utf8(reply.body.expect("a body").bytes).expect("UTF-8");
+        assert_eq!(opened_by_dingtalk(&answer, &vector), Ok(b"success".to_vec()));
+        // What was not taken is sent again.
+        assert_eq!(Reply::timeout().acknowledging(sealed()), Reply::timeout());
     }
 
     #[test]
