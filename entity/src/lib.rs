@@ -15,6 +15,7 @@ pub mod job;
 mod json_text;
 pub mod lease;
 mod names;
+pub mod request;
 pub mod status;
 pub mod timer;
 mod timestamp;

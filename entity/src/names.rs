@@ -22,6 +22,7 @@ pub enum Table {
     Leases,
     Timers,
     Handovers,
+    Requests,
 }
 
 impl Table {
@@ -44,12 +45,13 @@ impl Table {
             Table::Leases => "leases",
             Table::Timers => "timers",
             Table::Handovers => "handovers",
+            Table::Requests => "requests",
         }
     }
 
     /// Whether sidehook created this table and may change it.
     pub fn is_own(self) -> bool {
-        matches!(self, Table::Instances | Table::Leases | Table::Timers | Table::Handovers)
+        matches!(self, Table::Instances | Table::Leases | Table::Timers | Table::Handovers | Table::Requests)
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) enum Kind {
     /// Text of at most this many characters.
     Varchar(u16),
     Text,
+    /// Text of any length and with any character, whatever the character set of the database is on MySQL.
+    LongText,
     /// JSON that PostgreSQL keeps as written.
     Json,
     /// JSON that PostgreSQL keeps parsed, its keys in an order of its own.
@@ -37,6 +39,7 @@ impl Kind {
             Kind::AutoId => ["bigserial", "bigint", "INTEGER"],
             Kind::Varchar(_) => ["varchar", "varchar", "VARCHAR"],
             Kind::Text => ["text", "text", "TEXT"],
+            Kind::LongText => ["text", "longtext CHARACTER SET utf8mb4", "TEXT"],
             Kind::Json => ["json", "json", "JSON"],
             Kind::JsonBinary => ["jsonb", "json", "JSON"],
             Kind::RowTime => ["timestamptz", "datetime", "DATETIME"],

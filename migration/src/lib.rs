@@ -15,6 +15,7 @@ mod m20261122_000002_nocobase_tables;
 mod m20261122_000003_own_tables;
 mod m20261122_000004_waiting;
 mod m20261122_000005_handovers;
+mod m20261127_000006_requests;
 mod migrator;
 mod nocobase;
 mod schema;

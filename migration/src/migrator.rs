@@ -12,7 +12,7 @@ use sea_orm_migration::{
 use crate::{
     applied::{Applied, Scope, table_name},
     m20261122_000001_stand_alone, m20261122_000002_nocobase_tables, m20261122_000003_own_tables,
-    m20261122_000004_waiting, m20261122_000005_handovers,
+    m20261122_000004_waiting, m20261122_000005_handovers, m20261127_000006_requests,
 };
 
 /// The migrations of one scope, for the names of one deployment.
@@ -50,6 +50,7 @@ impl MigratorTraitSelf for Migrator {
             Box::new(m20261122_000003_own_tables::Migration::new(names())),
             Box::new(m20261122_000004_waiting::Migration::new(names())),
             Box::new(m20261122_000005_handovers::Migration::new(names())),
+            Box::new(m20261127_000006_requests::Migration::new(names())),
         ];
         let nocobase: Vec<Box<dyn MigrationTrait>> = vec![
             Box::new(m20261122_000001_stand_alone::Migration),

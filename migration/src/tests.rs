@@ -49,6 +49,7 @@ async fn a_stand_alone_database_is_made_once() {
             "sidehook_instances",
             "sidehook_leases",
             "sidehook_migrations",
+            "sidehook_requests",
             "sidehook_timers",
             "workflowStats",
             "workflowVersionStats",
@@ -96,6 +97,7 @@ async fn own_tables_are_made_beside_those_of_nocobase() {
             "sidehook_instances",
             "sidehook_leases",
             "sidehook_migrations",
+            "sidehook_requests",
             "sidehook_timers",
             "workflows"
         ]
@@ -153,6 +155,7 @@ async fn prefix_and_snake_case_apply_to_tables_columns_and_indexes() {
             "sidehook_nb_instances",
             "sidehook_nb_leases",
             "sidehook_nb_migrations",
+            "sidehook_nb_requests",
             "sidehook_nb_timers",
         ]
     );

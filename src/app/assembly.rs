@@ -9,6 +9,7 @@ use sea_orm::{DbErr, RuntimeErr};
 use crate::clock::Clock;
 use crate::collection::{Collections, Storages};
 use crate::config::Config;
+use crate::engine::Settings;
 use crate::ids::Ids;
 use crate::node::{Services, request};
 use crate::outbound::{self, Client, NocoBase};
@@ -115,6 +116,18 @@ pub(super) fn services(
         requests: Client::new(&client, certificates).context("TLS")?,
         files: request::Files::new(folders, Storages::new(store.clone())),
     })
+}
+
+/// How the engine works.
+pub(super) fn settings(config: &Config) -> Settings {
+    Settings {
+        loop_limit: config.engine.loop_limit,
+        number_loop_limit: config.engine.number_loop_limit,
+        workers: config.engine.workers,
+        sync_timeout: config.engine.sync_timeout,
+        abandon_after: config.engine.abandon_after,
+        nocobase_runs_workflows: config.nocobase.runs_workflows,
+    }
 }
 
 pub(super) async fn ids(

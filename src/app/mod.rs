@@ -6,6 +6,7 @@ mod complaints;
 mod documents;
 mod hooks;
 mod readiness;
+mod tidying;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,12 +28,13 @@ use self::readiness::Readiness;
 use crate::clock::{Clock, SystemClock};
 use crate::collection::Collections;
 use crate::config::Config;
-use crate::engine::{Background, Engine, Settings};
+use crate::engine::{Background, Engine};
 use crate::script::Pool;
 use crate::store::Store;
 use crate::store::environment::variables;
 use crate::store::fault::describe;
 use crate::store::recorder::Recorder;
+use crate::store::request_log::RequestLog;
 use crate::supervision::Failure;
 
 /// How often the workflows and the environment variables are compared with the database.
@@ -50,6 +52,8 @@ pub struct App {
     pub collections: Arc<Collections>,
     /// Files that decide who is let in.
     pub documents: Documents,
+    /// The log of requests that have no execution.
+    pub requests: RequestLog,
     /// The runtime that nothing in a request can hold up.
     pub control: Handle,
     readiness: Readiness,
@@ -78,18 +82,13 @@ impl App {
         tasks.spawn(failure.clone().watch("recorder", written.clone(), async {
             writing.await;
         }));
+        let (requests, logging) = RequestLog::start(store.clone(), written.clone());
+        tasks.spawn(failure.clone().watch("request log", written.clone(), logging));
         let collections = Arc::new(Collections::new(store.clone(), &config.nocobase.public_path));
         let scripts = Arc::new(Pool::new(assembly::limits(&config)));
         let services = assembly::services(&config, &store, collections.clone(), scripts.clone())?;
         let documents = Documents::new(services.requests.clone(), tasks.clone());
-        let settings = Settings {
-            loop_limit: config.engine.loop_limit,
-            number_loop_limit: config.engine.number_loop_limit,
-            workers: config.engine.workers,
-            sync_timeout: config.engine.sync_timeout,
-            abandon_after: config.engine.abandon_after,
-            nocobase_runs_workflows: config.nocobase.runs_workflows,
-        };
+        let settings = assembly::settings(&config);
         let owner = registration.owner;
         let engine = Arc::new(Engine::new(store.clone(), recorder, ids, owner, services, settings));
         engine.beat().await?;
@@ -104,6 +103,7 @@ impl App {
             hooks,
             collections,
             documents,
+            requests,
             control: control.clone(),
             readiness: Readiness::default(),
             tasks,
@@ -126,6 +126,9 @@ impl App {
     /// Starts the background tasks.
     fn start_tasks(self: &Arc<Self>, known: Known) {
         self.spawn("followers", self.clone().follow_changes(known));
+        let tidying =
+            tidying::tidy(self.store.clone(), self.requests.clone(), self.config.request_log.clone());
+        self.spawn("tidying of the request log", tidying);
         self.doubt();
         self.spawn("readiness", self.clone().look_into_doubts());
         let heart = self.failure.clone().watch("heartbeat", self.stop.clone(), self.clone().keep_alive());

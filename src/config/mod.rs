@@ -11,6 +11,7 @@ mod javascript;
 mod log;
 mod nocobase;
 mod reader;
+mod request_log;
 mod requests;
 mod secret;
 mod secret_key;
@@ -26,6 +27,7 @@ pub use javascript::JavaScript;
 pub use log::{Log, LogFormat};
 pub use nocobase::NocoBase;
 pub use reader::{Faults, Sources};
+pub use request_log::RequestLog;
 pub use requests::Requests;
 pub use secret::Secret;
 pub use secret_key::SecretKey;
@@ -46,6 +48,8 @@ pub struct Config {
     pub nocobase: NocoBase,
     /// Request nodes.
     pub requests: Requests,
+    /// What is kept of requests.
+    pub request_log: RequestLog,
     pub log: Log,
     /// What is to be told although sidehook can serve, such as names of the environment that nobody reads.
     pub warnings: Vec<String>,
@@ -68,6 +72,7 @@ impl Config {
             secret_key: SecretKey::read(reader),
             nocobase: NocoBase::read(reader),
             requests: Requests::read(reader),
+            request_log: RequestLog::read(reader),
             log: Log::read(reader),
             warnings: Vec::new(),
         }

@@ -12,6 +12,7 @@ use super::execution::{Absence, Caller, Execution, Hold};
 use super::follow::follow;
 use super::processor;
 use super::run::Ended;
+use super::run::request::Request;
 use super::run::restore::Start;
 use super::run::workflow::Workflow;
 use super::shared::Shared;
@@ -27,6 +28,8 @@ pub struct Event {
     pub context: Value,
     /// Set when several deliveries of it are one event.
     pub delivery: Option<Delivery>,
+    /// What the request log is to say of the request that has brought it.
+    pub request: Option<Arc<Request>>,
     /// Kept until the run ends or leaves memory, and dropped then.
     pub hold: Option<Hold>,
 }
@@ -71,7 +74,8 @@ pub async fn take(shared: &Arc<Shared>, event: Event) -> Result<Taken, RecordErr
         None => start(shared, id, event, (Some(row), expires_at), caller.absence()),
         Some(delivery) => {
             let lease = LeaseChange::Take(Lease { workflow_id: workflow.id, ..Lease::default() });
-            let record = Record { execution_id: id, create: Some(row), lease, ..Record::default() };
+            let request = event.request.as_ref().and_then(|request| request.begin(id));
+            let record = Record { execution_id: id, create: Some(row), lease, request, ..Record::default() };
             let (engine, absence) = (shared.clone(), caller.absence());
             let claiming = shared.tasks.spawn(async move {
                 Ok::<_, RecordError>(match record_first(&engine, Some(&delivery), record).await? {
@@ -105,6 +109,7 @@ fn start(
         unrecorded,
         start: Start::Fresh,
         caller: Some(caller),
+        request: event.request,
         hold: event.hold,
     };
     let engine = shared.clone();
@@ -162,7 +167,8 @@ async fn record_and_start(
         (row.status, row.started_at, row.expires_at) = (None, None, None);
     }
     let expires_at = row.expires_at;
-    let record = Record { execution_id: id, create: Some(row), lease, ..Record::default() };
+    let request = event.request.as_ref().and_then(|request| request.begin(id));
+    let record = Record { execution_id: id, create: Some(row), lease, request, ..Record::default() };
     if let Claim::Taken(first) = record_first(shared, event.delivery.as_ref(), record).await? {
         return Ok(Enqueued { id: first.id, is_duplicate: true });
     }
@@ -176,6 +182,7 @@ async fn record_and_start(
                 unrecorded: None,
                 start: Start::Fresh,
                 caller: None,
+                request: None,
                 hold: event.hold,
             };
             processor::spawn(shared, execution, shared.running.register(id, true), Some(worker));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
+use super::run::request::Request;
 use super::run::restore::Start;
 use super::run::workflow::Workflow;
 use crate::expr::Value;
@@ -26,6 +27,8 @@ pub struct Execution {
     pub start: Start,
     /// Set when a caller waits for the end.
     pub caller: Option<Absence>,
+    /// The request that the caller has sent, where the request log is to say how it ends.
+    pub request: Option<Arc<Request>>,
     /// Dropped with the run.
     pub hold: Option<Hold>,
 }
@@ -51,6 +54,11 @@ impl Drop for Caller {
 }
 
 impl Absence {
+    /// Whether the caller is gone.
+    pub fn is_absent(&self) -> bool {
+        self.0.get().is_some()
+    }
+
     /// For how long the caller has been gone; nothing while he waits.
     pub fn duration(&self) -> Duration {
         self.0.get().map(Instant::elapsed).unwrap_or_default()

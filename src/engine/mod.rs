@@ -23,6 +23,7 @@ pub use self::claim::Delivery;
 pub use self::dispatcher::{Begun, Enqueued, Event, First, Taken};
 pub use self::execution::Hold;
 pub use self::run::Ended;
+pub use self::run::request::{Kept, Request, State as RequestState, is_failure};
 pub use self::run::workflow::Workflow;
 pub use self::shared::Settings;
 pub use self::watch::heartbeat::Open;

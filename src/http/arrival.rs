@@ -25,6 +25,9 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_ROUNDS: usize = 6;
 const MAX_FILES: usize = 4;
 
+/// Why a challenge leaves no execution.
+pub const CHALLENGE: &str = "It is a challenge.";
+
 /// A request whose webhook is known.
 pub struct Arrival {
     pub hook: Arc<Hook>,
@@ -37,8 +40,8 @@ pub struct Arrival {
 /// What was made of a request.
 pub enum Made {
     Event(Accepted),
-    /// It is answered and leaves no execution.
-    Answer(Reply),
+    /// It is answered and leaves no execution, for the reason given.
+    Answer(Reply, &'static str),
 }
 
 /// An event that every check has let in.
@@ -101,7 +104,7 @@ impl Arrival {
             let outcome;
             (self, bytes, share, outcome) = if is_heavy { aside(readers, reading).await? } else { reading() };
             match outcome {
-                Ok(Content::Greeting(greeting)) => return Ok(Made::Answer(greeting.into())),
+                Ok(Content::Greeting(greeting)) => return Ok(Made::Answer(greeting.into(), CHALLENGE)),
                 Ok(Content::Read(Read::Event { context, delivery_id, acknowledgement }, for_reply)) => {
                     let accepted = Accepted { context, for_reply, delivery_id, acknowledgement, share };
                     return Ok(Made::Event(accepted));
@@ -109,7 +112,7 @@ impl Arrival {
                 Ok(Content::Read(Read::Answer { reply, thrown }, _)) => {
                     let (key, reason) = (&self.hook.workflow.key, thrown);
                     tracing::debug!(workflow.key = key, reason, "a request does not meet the filter");
-                    return Ok(Made::Answer(reply));
+                    return Ok(Made::Answer(reply, "It does not meet the filter."));
                 }
                 Err(stop) => from = self.go_on(app, stop).await?,
             }

@@ -5,6 +5,7 @@ mod arrival;
 mod body;
 mod connection;
 mod health;
+mod noted;
 mod peer;
 mod reply;
 mod routes;

@@ -13,7 +13,8 @@ use poem::{Body, Request, Response, handler};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::arrival::{Accepted, Arrival, Made};
+use super::arrival::{Accepted, Arrival, CHALLENGE, Made};
+use super::noted::Noted;
 use super::peer;
 use super::reply::replied;
 use super::strangers::Strangers;
@@ -139,6 +140,7 @@ async fn trigger(
     let head = Arc::new(head(request));
     let facts = limits.facts(app, request, &head);
     let (peer, now) = (facts.peer, facts.since_start);
+    let mut noted = Noted::new(app, head.clone(), peer, limits.memory.share());
     let found = match limits.strangers.admit(peer, now) {
         Ok(()) => finding.await,
         Err(refusal) => Err(refusal),
@@ -147,16 +149,19 @@ async fn trigger(
     let cors = hook.as_ref().and_then(|hook| hook.trigger.cors.as_ref()).unwrap_or(&limits.cors);
     let outcome = match found {
         Ok(called) => {
+            noted.found(&called);
             let arrival = Arrival::new(called, head.clone(), facts, app.config.http.body_limit);
-            Box::pin(handle(app, limits, arrival, (cors, body))).await
+            Box::pin(handle(app, limits, arrival, (cors, body), &mut noted)).await
         }
         Err(refusal) => Err(refusal),
     };
     let mut reply = outcome.unwrap_or_else(|refusal| {
         limits.strangers.note(&refusal, peer, now);
+        noted.refused(&refusal);
         tell_operator(hook.as_deref(), &refusal);
         refusal.into()
     });
+    noted.answered(reply.status);
     cors.mark(&head, &mut reply.headers);
     replied(reply)
 }
@@ -166,31 +171,38 @@ async fn handle(
     limits: &Limits,
     arrival: Arrival,
     (cors, body): (&Cors, Body),
+    noted: &mut Noted<'_>,
 ) -> Result<Reply, Refusal> {
     let hook = arrival.hook.clone();
     if hook.trigger.unusable().is_none()
         && let Some(headers) = cors.preflight(arrival.intake().head)
     {
+        noted.because("It is a browser's question who may call.");
         return Ok(Reply { status: 204, headers, body: None });
     }
     if let Some(greeting) = arrival.intake().greet()? {
+        noted.because(CHALLENGE);
         return Ok(greeting.into());
     }
     let arrival = arrival.admit(app).await?;
     let share = limits.memory.share();
-    let bytes = receive(arrival.intake(), body, &share).await?;
+    let bytes = receive(arrival.intake(), body, &share, noted).await?;
     let accepted = match arrival.read(app, &limits.readers, bytes, share).await? {
         Made::Event(accepted) => accepted,
-        Made::Answer(reply) => return Ok(reply),
+        Made::Answer(reply, reason) => {
+            noted.because(reason);
+            return Ok(reply);
+        }
     };
     let Accepted { context, for_reply, delivery_id, acknowledgement, share } = accepted;
+    noted.delivered(delivery_id.as_deref());
     let workflow = hook.workflow.clone();
     let ttl = hook.trigger.idempotency.as_ref().and_then(|idempotency| idempotency.ttl);
     let delivery = delivery_id.map(|id| Delivery { event_key: event_key(&workflow.key, &id), ttl });
-    let event = Event { workflow, context, delivery, hold: Some(Box::new(share)) };
+    let event = Event { workflow, context, delivery, request: None, hold: Some(Box::new(share)) };
     let reply = match hook.workflow.is_sync {
-        true => run(app, event).await?,
-        false => enqueue(app, &hook, event, for_reply).await?,
+        true => run(app, event, noted).await?,
+        false => enqueue(app, &hook, event, for_reply, noted).await?,
     };
     Ok(reply.acknowledging(acknowledgement))
 }
@@ -228,7 +240,12 @@ fn peer(socket: IpAddr, access: &Access, head: &Head) -> Option<IpAddr> {
 
 /// Reads a body up to its limit. What has arrived is counted, not what was announced: who sends slowly must not keep
 /// memory from others.
-async fn receive(intake: Intake<'_>, body: Body, share: &Share) -> Result<Vec<u8>, Refusal> {
+async fn receive(
+    intake: Intake<'_>,
+    body: Body,
+    share: &Share,
+    noted: &mut Noted<'_>,
+) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
     if !intake.has_body() {
         return Ok(bytes);
@@ -241,25 +258,29 @@ async fn receive(intake: Intake<'_>, body: Body, share: &Share) -> Result<Vec<u8
         })?;
         intake.check_length(bytes.len() + chunk.len())?;
         share.grow(chunk.len()).map_err(Refusal::out_of_memory)?;
+        noted.receive(&chunk);
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
 }
 
 /// Runs the workflow and answers what it says.
-async fn run(app: &Arc<App>, event: Event) -> Result<Reply, Refusal> {
+async fn run(app: &Arc<App>, mut event: Event, noted: &mut Noted<'_>) -> Result<Reply, Refusal> {
     let begun = Instant::now();
+    event.request = noted.event(None, status_of);
     let left = || app.config.engine.sync_timeout.saturating_sub(begun.elapsed());
     let Ok(taken) = timeout(left(), app.engine.take(event)).await else { return Ok(Reply::timeout()) };
-    match taken.map_err(|err| refusal(app, &err))? {
+    match taken.map_err(|err| refusal(app, &err, noted))? {
         Taken::New(running) => {
             let Ok(ended) = timeout(left(), running.ended()).await else { return Ok(Reply::timeout()) };
-            let (id, ended) = ended.map_err(|err| refusal(app, &err))?;
+            let (id, ended) = ended.map_err(|err| refusal(app, &err, noted))?;
             tracing::debug!(execution.id = id, execution.status = ended.status, "execution has run");
+            noted.ended(id, &ended);
             answer(ended)
         }
         Taken::Duplicate(first) => {
             tracing::debug!(execution.id = first.id(), "a delivery is a duplicate");
+            noted.not_taken(Some(first.id()));
             let ended = timeout(left(), first.ended()).await.ok().flatten();
             let answer = match ended.filter(|ended| ended.is_left || ended.status != STARTED) {
                 Some(ended) => answer(ended),
@@ -280,16 +301,33 @@ fn answer(ended: Ended) -> Result<Reply, Refusal> {
     }
 }
 
+/// The status of that answer.
+fn status_of(ended: &Ended) -> u16 {
+    match &ended.reply {
+        Some(reply) => Reply::status_of_response_job(reply),
+        None => answer(Ended { reply: None, ..*ended })
+            .map_or_else(|refusal| refusal.status, |reply| reply.status),
+    }
+}
+
 /// Records the event, then answers what the trigger says, which reads `context`.
-async fn enqueue(app: &Arc<App>, hook: &Hook, event: Event, context: Value) -> Result<Reply, Refusal> {
+async fn enqueue(
+    app: &Arc<App>,
+    hook: &Hook,
+    mut event: Event,
+    context: Value,
+    noted: &mut Noted<'_>,
+) -> Result<Reply, Refusal> {
     let scope = Scope {
         env: app.engine.environment(),
         system: app.engine.ids().clone(),
         ..Scope::of_context(context)
     };
     let reply = Reply::of_config(&hook.trigger.response, &scope)?;
-    let recorded = app.engine.enqueue(event).await.map_err(|err| refusal(app, &err))?;
+    event.request = noted.event(Some(reply.status), status_of);
+    let recorded = app.engine.enqueue(event).await.map_err(|err| refusal(app, &err, noted))?;
     if recorded.is_duplicate {
+        noted.not_taken(Some(recorded.id));
         tracing::debug!(execution.id = recorded.id, "a delivery is a duplicate");
         return Ok(reply.of_duplicate(recorded.id));
     }
@@ -298,7 +336,8 @@ async fn enqueue(app: &Arc<App>, hook: &Hook, event: Event, context: Value) -> R
 }
 
 /// What a caller is told when its event could not be recorded. Nothing of it is in the database then.
-fn refusal(app: &App, err: &RecordError) -> Refusal {
+fn refusal(app: &App, err: &RecordError, noted: &mut Noted<'_>) -> Refusal {
+    noted.not_taken(None);
     if !matches!(err, RecordError::Full | RecordError::Duplicate) {
         app.doubt();
     }

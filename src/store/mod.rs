@@ -22,6 +22,8 @@ pub mod plugin;
 mod pool;
 mod record;
 pub mod recorder;
+pub mod request;
+pub mod request_log;
 pub mod rights;
 mod stats;
 pub mod storage;

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use entity::status::execution::STARTED;
 use entity::status::job::{ABORTED, PENDING};
-use entity::{handover, timer};
+use entity::{handover, request, timer};
 use sea_orm::{DatabaseTransaction, DbErr};
 
 use super::Store;
@@ -97,6 +97,21 @@ impl Store {
         }
         self.count(tx, &counts, now).await?;
         Ok(plans.iter().map(Plan::outcome).collect())
+    }
+
+    /// What the request log says of some records.
+    pub(super) async fn log_requests(
+        &self,
+        tx: &DatabaseTransaction,
+        records: &[&Record],
+    ) -> Result<(), DbErr> {
+        let rows: Vec<&request::Model> =
+            records.iter().filter_map(|record| record.request.as_deref()).collect();
+        self.insert_requests(tx, &rows).await?;
+        for answered in records.iter().filter_map(|record| record.answered.as_ref()) {
+            self.answer_request(tx, answered).await?;
+        }
+        Ok(())
     }
 
     /// Locks the executions that have rows, and finds out what is to be done with each record.

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use entity::{handover, timer};
+use entity::{handover, request, timer};
 use tokio::sync::oneshot;
 
 use super::execution::{ExecutionUpdate, NewExecution};
 use super::job::{JobUpdate, NewJob};
 use super::lease::Lease;
+use super::request::{self as requests, Answered};
 
 /// Everything that one step of an execution writes; it is committed as a whole.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,10 @@ pub struct Record {
     pub handovers: Vec<handover::Model>,
     /// Removes the execution with its jobs (`deleteExecutionOnStatus`).
     pub deletes: bool,
+    /// The request that has brought the event, for the request log. It is left out where the log cannot be written.
+    pub request: Option<Box<request::Model>>,
+    /// How the request has ended whose row an earlier record has written.
+    pub answered: Option<Answered>,
 }
 
 /// An event key that an execution gives up, if it still has it and has ended.
@@ -100,6 +105,8 @@ impl Record {
         let changed: usize =
             self.job_updates.iter().map(|row| 50 + length(&row.result) + length(&row.meta)).sum();
         let timers: usize = self.timers.iter().map(|row| 80 + length(&row.result)).sum();
-        execution + output + new + changed + timers
+        let request = self.request.as_ref().map_or(0, |row| requests::bytes(row));
+        let answered = self.answered.as_ref().map_or(0, Answered::bytes);
+        execution + output + new + changed + timers + request + answered
     }
 }

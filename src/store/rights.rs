@@ -31,7 +31,7 @@ const SPILLED: usize = 256 << 10;
 const DEFAULT_CACHE: &str = "PRAGMA cache_size = -2000";
 
 /// The tables with a column of each and the rights that are needed, as docs/deploy.md lists them.
-const NEEDED: [(Table, &str, &[Right]); 12] = [
+const NEEDED: [(Table, &str, &[Right]); 13] = [
     (Table::Workflows, "id", READING),
     (Table::FlowNodes, "id", READING),
     (Table::ApplicationPlugins, "name", READING),
@@ -44,6 +44,7 @@ const NEEDED: [(Table, &str, &[Right]); 12] = [
     (Table::Leases, "execution_id", ALL),
     (Table::Timers, "job_id", ALL),
     (Table::Handovers, "job_id", ALL),
+    (Table::Requests, "id", ALL),
 ];
 
 /// What a user lacks on a table.
@@ -83,9 +84,9 @@ impl fmt::Display for Right {
 }
 
 impl MissingRights {
-    /// Whether sidehook can serve all the same: without it `$env` is empty.
+    /// Whether sidehook can serve all the same: without it `$env` is empty, or there is no request log.
     pub fn is_optional(&self) -> bool {
-        self.table == Table::EnvironmentVariables
+        matches!(self.table, Table::EnvironmentVariables | Table::Requests)
     }
 
     /// The statement that gives them.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{DatabaseTransaction, DbErr, IsolationLevel, RuntimeErr};
+use sea_orm::{DatabaseTransaction, DbErr, IsolationLevel, RuntimeErr, TransactionTrait};
 use tokio::time::Instant;
 
 use super::Store;
@@ -72,6 +72,7 @@ impl Writer {
                 return Err(Failure::Fenced);
             }
             let written = self.store.write_records(&tx, &[record], self.owner, (self.now)()).await?;
+            self.log_within(&tx, record).await?;
             tx.commit().await?;
             Ok(written.first().copied().unwrap_or(Written::Committed))
         };
@@ -79,6 +80,21 @@ impl Writer {
             Failure::Database(err) if Fault::of(&err) == Fault::Race => RecordError::Refused(describe(&err)),
             failure => failure.into_error(),
         })
+    }
+
+    /// Logs a request so that the transaction can go on where that fails.
+    async fn log_within(&self, tx: &DatabaseTransaction, record: &Record) -> Result<(), DbErr> {
+        if record.request.is_none() && record.answered.is_none() {
+            return Ok(());
+        }
+        let savepoint = tx.begin().await?;
+        match self.store.log_requests(&savepoint, &[record]).await {
+            Ok(()) => savepoint.commit().await,
+            Err(err) => {
+                unlogged(&err);
+                savepoint.rollback().await
+            }
+        }
     }
 
     /// Writes records as one transaction, or those that the database refuses alone and the others together,
@@ -147,11 +163,19 @@ impl Writer {
     async fn write_with_retries(&self, records: &[&Record]) -> Result<Vec<Written>, RecordError> {
         let started = Instant::now();
         let mut delays = RETRY_DELAYS.into_iter();
+        let mut logs = true;
         loop {
-            let once = tokio::time::timeout(WRITE_TIMEOUT, self.write_once(records)).await;
+            let once = tokio::time::timeout(WRITE_TIMEOUT, self.write_once(records, logs)).await;
             let err = match once.unwrap_or_else(|_| Err(Failure::Database(unanswered()))) {
                 Ok(written) => return Ok(written),
                 Err(Failure::Fenced) => return Err(RecordError::Fenced),
+                // No event is lost for the log's sake.
+                Err(Failure::Log(err)) if !Fault::of(&err).is_passing() => {
+                    unlogged(&err);
+                    logs = false;
+                    continue;
+                }
+                Err(Failure::Log(err)) => err,
                 Err(Failure::Database(err)) if !Fault::of(&err).is_passing() => {
                     return self.refused(records, err).await;
                 }
@@ -190,16 +214,24 @@ impl Writer {
         }
     }
 
-    async fn write_once(&self, records: &[&Record]) -> Result<Vec<Written>, Failure> {
+    /// With the requests that belong to the records, where it `logs`.
+    async fn write_once(&self, records: &[&Record], logs: bool) -> Result<Vec<Written>, Failure> {
         let tx = self.store.begin().await?;
         if !self.store.fence(&tx, self.owner).await? {
             tx.rollback().await?;
             return Err(Failure::Fenced);
         }
         let written = self.store.write_records(&tx, records, self.owner, (self.now)()).await?;
+        if logs {
+            self.store.log_requests(&tx, records).await.map_err(Failure::Log)?;
+        }
         tx.commit().await?;
         Ok(written)
     }
+}
+
+fn unlogged(err: &DbErr) {
+    tracing::warn!(reason = describe(err), "executions are recorded without their requests");
 }
 
 fn event_key(record: &Record) -> Option<&str> {
@@ -214,6 +246,8 @@ fn unanswered() -> DbErr {
 enum Failure {
     Fenced,
     Database(DbErr),
+    /// The records could be written, and what the request log says of them could not.
+    Log(DbErr),
 }
 
 impl Failure {
@@ -221,10 +255,10 @@ impl Failure {
         match self {
             Failure::Fenced => RecordError::Fenced,
             // A right that is missing can be granted: nothing is wrong with the record.
-            Failure::Database(err) if Fault::of(&err).is_of_the_database() => {
+            Failure::Database(err) | Failure::Log(err) if Fault::of(&err).is_of_the_database() => {
                 RecordError::Unavailable(describe(&err))
             }
-            Failure::Database(err) => RecordError::Refused(describe(&err)),
+            Failure::Database(err) | Failure::Log(err) => RecordError::Refused(describe(&err)),
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod filter;
 pub mod head;
 pub mod intake;
 pub mod json_path;
+pub mod logged;
 pub mod memory;
 pub mod path;
 pub mod quota;

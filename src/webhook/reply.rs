@@ -81,6 +81,13 @@ impl Reply {
         Ok(Self { status, headers, body: ReplyBody::of(&body, content_type) })
     }
 
+    /// The status of that answer, also where it is refused.
+    pub fn status_of_response_job(result: &Value) -> u16 {
+        let status_code = result.member("statusCode");
+        let is_sendable = field::configured(&result.member("headers"), &status_code).is_ok();
+        status(&status_code).ok().filter(|_| is_sendable).unwrap_or(500)
+    }
+
     /// The answer when no response node was reached: 200 for an execution that has resolved, else 500.
     pub fn of_status(resolved: bool) -> Self {
         Self::empty(if resolved { 200 } else { 500 })

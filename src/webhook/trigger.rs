@@ -10,6 +10,7 @@ use super::cors::Cors;
 use super::delivery::Idempotency;
 use super::filter::Filter;
 use super::json_path::JsonPath;
+use super::logged::Level;
 use super::path::{self, Pattern};
 use super::reply::Response;
 use super::secret::Secret;
@@ -37,6 +38,8 @@ pub struct Trigger {
     pub filter: Option<Filter>,
     /// `sidehook.idempotency`: by what several deliveries of one event are known.
     pub idempotency: Option<Idempotency>,
+    /// `sidehook.log`: what is kept of its requests, where it says something of its own.
+    pub log: Option<Level>,
     /// `sidehook.context` is `"full"`.
     full_context: bool,
     /// What is wrong with `sidehook`, but for its checks.
@@ -44,8 +47,8 @@ pub struct Trigger {
 }
 
 /// The members of `sidehook` beside those of [`admission::CHECKS`].
-const EXTENSIONS: [&str; 8] =
-    ["challenge", "context", "cors", "filter", "idempotency", "parse", "path", "rawBody"];
+const EXTENSIONS: [&str; 9] =
+    ["challenge", "context", "cors", "filter", "idempotency", "log", "parse", "path", "rawBody"];
 
 /// The parts of a request that go into the context.
 #[derive(Clone, Debug, Default)]
@@ -100,6 +103,7 @@ impl Trigger {
         let body = used(body::Options::parse(&sidehook, is_picked_from), &mut faults);
         let filter = used(Filter::parse(&sidehook.member("filter")), &mut faults);
         let idempotency = used(Idempotency::parse(&sidehook), &mut faults);
+        let log = used(Level::parse(&sidehook.member("log")), &mut faults);
         let cors = used(Cors::parse(&sidehook.member("cors")), &mut faults);
         if let Some(Err(fault)) = &path {
             faults
@@ -120,6 +124,7 @@ impl Trigger {
             cors,
             filter,
             idempotency,
+            log,
             full_context: is_full,
             faults,
         }

@@ -3,11 +3,16 @@
 
 import { isObject } from './shapes';
 
+/** What sidehook keeps of requests. */
+export const LEVELS = ['off', 'refused', 'all', 'bodies'];
+
 /** The members that change nothing at who is let in, each with what can be used of it. */
 export const HARMLESS = {
   context: (value: unknown) => value == null || value === 'full',
   // Nothing is served at it here.
   path: (value: unknown) => !value || isPath(value),
+  // Nothing is kept of requests here.
+  log: (value: unknown) => value == null || LEVELS.includes(value as string),
 };
 
 /** Whether everything in it can be had from NocoBase alone. */

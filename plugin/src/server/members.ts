@@ -1,7 +1,7 @@
 // The members of `sidehook` and their shapes, as sidehook reads them in `src/webhook/admission`, `src/webhook/cors.rs`
 // and `src/webhook/body/options.rs`. `tests/webhook/shapes.json` holds both sides to it.
 
-import { HARMLESS } from './extensions';
+import { HARMLESS, LEVELS } from './extensions';
 import { challenge, signature } from './schemes';
 import {
   choice,
@@ -83,6 +83,7 @@ const token = object({
 export const SHAPES: Record<string, Shape> = {
   context: which('Only "full" is known here.', HARMLESS.context),
   path: which('The path has to look like orders/:id.', HARMLESS.path),
+  log: choice(LEVELS),
   methods: list(choice(METHODS)),
   auth: (value, path, tell) => {
     token(value, path, tell);

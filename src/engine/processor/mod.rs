@@ -115,10 +115,11 @@ impl Processor {
     }
 
     async fn run(mut self, execution: Execution) -> Result<Ended, RecordError> {
-        let Execution { id, workflow, context, unrecorded, start, hold, .. } = execution;
+        let Execution { id, workflow, context, unrecorded, start, request, hold, .. } = execution;
         // What is declared first is dropped last: after the run with its context.
         let _hold = hold;
         let mut run = Run::new(id, workflow, context, unrecorded);
+        run.request = request;
         let mut event = Event::Begin(start);
         let mut effects = 0_u32;
         loop {
@@ -237,6 +238,7 @@ impl Processor {
             stays: self.stays(run),
             shows_delays: self.shared.shows_delays(),
             has_api: self.shared.services.nocobase.is_some(),
+            is_awaited: !self.caller.as_ref().is_some_and(Absence::is_absent),
         }
     }
 

@@ -28,7 +28,11 @@ pub async fn write(shared: &Shared, run: &mut Run, record: Record) -> Result<(),
                 tracing::error!(execution.id = run.id, reason, "jobs were refused by the database");
                 run.ended = Some(ERROR);
                 run.waits.clear();
-                shared.recorder.write(failure(run, &record.ended_timers)).await?;
+                let mut last = failure(run, &record.ended_timers);
+                if let Some(request) = &run.request {
+                    request.note(Some(&run.outcome()), true, shared.ids.now(), &mut last);
+                }
+                shared.recorder.write(last).await?;
                 run.is_ended_elsewhere = true;
                 return Ok(());
             }

@@ -5,11 +5,13 @@
 //! needs a constant stack. Between two pauses a run is one segment, as in NocoBase.
 
 mod branch;
+mod ended;
 pub mod event;
 pub mod graph;
 pub mod journal;
 pub mod position;
 pub mod record;
+pub mod request;
 pub mod restore;
 pub mod rows;
 pub mod step;
@@ -23,9 +25,12 @@ use entity::status::execution::{ERROR as EXECUTION_ERROR, STARTED};
 use entity::status::job::{ABORTED, ERROR, RESOLVED};
 use entity::status::reason;
 
+pub use self::ended::Ended;
+
 use self::event::{Cut, Effect, Event, How, Moment, What};
 use self::journal::Journal;
 use self::position::{Call, Position};
+use self::request::Request;
 use self::restore::Start;
 use self::rows::Place;
 use self::step::Step;
@@ -40,19 +45,6 @@ const JOBS_IN_MEMORY: usize = 1_000;
 
 /// What NocoBase says of jobs that wait within a transaction node (`Processor.ts`).
 const PENDING_INSIDE: &str = "Pending jobs are not allowed inside an open transaction scope";
-
-/// How a run ended.
-#[derive(Debug, Default)]
-pub struct Ended {
-    /// The final status of the execution; 0 when it waits for something.
-    pub status: i32,
-    /// Whether its time was over.
-    pub is_timeout: bool,
-    /// What a response node answered: `{statusCode, headers, body}`.
-    pub reply: Option<Value>,
-    /// Whether the execution goes on after the caller has to be let go, because this instance stops.
-    pub is_left: bool,
-}
 
 /// A run; it begins with [`Event::Begin`].
 pub struct Run {
@@ -87,6 +79,8 @@ pub struct Run {
     /// Set when the execution turns out to have been ended by somebody else.
     pub is_ended_elsewhere: bool,
     pub reason: Option<&'static str>,
+    /// What the request log is told with the records.
+    pub request: Option<Arc<Request>>,
 }
 
 /// How far a segment is.
@@ -124,6 +118,7 @@ impl Run {
             ended: None,
             is_ended_elsewhere: false,
             reason: None,
+            request: None,
         }
     }
 
@@ -147,9 +142,9 @@ impl Run {
         Position::new(&self.workflow.graph, self.next, &self.calls, &self.journal.resumed())
     }
 
-    pub fn outcome(self) -> Ended {
-        let is_timeout = self.reason == Some(reason::TIMEOUT);
-        Ended { status: self.ended.unwrap_or(STARTED), is_timeout, reply: self.reply, is_left: false }
+    pub fn outcome(&self) -> Ended {
+        let (is_timeout, reply) = (self.reason == Some(reason::TIMEOUT), self.reply.clone());
+        Ended { status: self.ended.unwrap_or(STARTED), is_timeout, reply, is_left: false }
     }
 
     fn begin(&mut self, start: Start, moment: &Moment<'_>) -> Option<Effect> {

@@ -32,6 +32,8 @@ pub struct Terms {
     pub shows_delays: bool,
     /// Whether NocoBase is told of handovers by its API.
     pub has_api: bool,
+    /// Whether the caller, where there is one, still waits.
+    pub is_awaited: bool,
 }
 
 /// What is to be written.
@@ -91,6 +93,10 @@ fn record(run: &mut Run, extent: Extent, lease: LeaseChange, terms: &Terms) -> R
             record.create = Some(row);
         }
         None => record.update = Some(ExecutionUpdate { output, status: run.ended, reason }),
+    }
+    if let Some(request) = &run.request {
+        let ended = run.ended.map(|_| run.outcome());
+        request.note(ended.as_ref(), terms.is_awaited, terms.now, &mut record);
     }
     record
 }

@@ -75,6 +75,7 @@ pub async fn pick_up(shared: &Arc<Shared>, ids: &[i64], is_first_run: bool) -> R
             unrecorded: None,
             start,
             caller: None,
+            request: None,
             hold: None,
         };
         processor::spawn(shared, execution, registration, worker);

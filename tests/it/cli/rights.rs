@@ -38,7 +38,7 @@ async fn the_documented_rights_are_enough_and_each_that_is_missing_is_named() {
         let password = if kind == Kind::Mysql { "IDENTIFIED BY 'secret'" } else { "LOGIN PASSWORD 'secret'" };
         rows.execute(&format!("CREATE {create} {user} {password}")).await;
         let grants = documented(&user);
-        assert_eq!(grants.len(), 3, "{grants:?}");
+        assert_eq!(grants.len(), 4, "{grants:?}");
         for grant in &grants {
             execute(&rows, kind, grant).await;
         }

@@ -47,7 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("clock", &[]),
     ("collection", &["expr", "store"]),
-    ("config", &["address", "measure", "store"]),
+    ("config", &["address", "measure", "store", "webhook"]),
     ("control", &[]),
     ("engine", &["clock", "expr", "ids", "node", "outbound", "script", "store", "supervision"]),
     ("expr", &[]),

@@ -10,13 +10,13 @@ use crate::wait::TIMEOUT;
 /// What the tables of a deployment are called.
 struct Expected {
     settings: &'static [(&'static str, &'static str)],
-    tables: [&'static str; 13],
+    tables: [&'static str; 14],
     /// With its schema, quoted where the name needs it on PostgreSQL and SQLite.
     executions: &'static str,
     workflow_id: &'static str,
 }
 
-const PLAIN: [&str; 13] = [
+const PLAIN: [&str; 14] = [
     "applicationPlugins",
     "environmentVariables",
     "executions",
@@ -26,12 +26,13 @@ const PLAIN: [&str; 13] = [
     "sidehook_instances",
     "sidehook_leases",
     "sidehook_migrations",
+    "sidehook_requests",
     "sidehook_timers",
     "workflowStats",
     "workflowVersionStats",
     "workflows",
 ];
-const PREFIXED: [&str; 13] = [
+const PREFIXED: [&str; 14] = [
     "nb_applicationPlugins",
     "nb_environmentVariables",
     "nb_executions",
@@ -44,9 +45,10 @@ const PREFIXED: [&str; 13] = [
     "sidehook_nb_instances",
     "sidehook_nb_leases",
     "sidehook_nb_migrations",
+    "sidehook_nb_requests",
     "sidehook_nb_timers",
 ];
-const UNDERSCORED: [&str; 13] = [
+const UNDERSCORED: [&str; 14] = [
     "application_plugins",
     "environment_variables",
     "executions",
@@ -56,12 +58,13 @@ const UNDERSCORED: [&str; 13] = [
     "sidehook_instances",
     "sidehook_leases",
     "sidehook_migrations",
+    "sidehook_requests",
     "sidehook_timers",
     "workflow_stats",
     "workflow_version_stats",
     "workflows",
 ];
-const PREFIXED_AND_UNDERSCORED: [&str; 13] = [
+const PREFIXED_AND_UNDERSCORED: [&str; 14] = [
     "nb_application_plugins",
     "nb_environment_variables",
     "nb_executions",
@@ -74,6 +77,7 @@ const PREFIXED_AND_UNDERSCORED: [&str; 13] = [
     "sidehook_nb_instances",
     "sidehook_nb_leases",
     "sidehook_nb_migrations",
+    "sidehook_nb_requests",
     "sidehook_nb_timers",
 ];
 

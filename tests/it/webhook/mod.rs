@@ -6,6 +6,7 @@ mod checks;
 mod compressed;
 mod context;
 mod duplicates;
+mod logged;
 mod multipart;
 mod paths;
 mod refusals;

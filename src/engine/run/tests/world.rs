@@ -167,6 +167,7 @@ impl World {
             stays: run.waits.has_work() || !self.habits.leaves,
             shows_delays: self.habits.shows_delays,
             has_api: false,
+            is_awaited: true,
         };
         let record = record_of(run, what, &terms);
         if what == What::Leaving {

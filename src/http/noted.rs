@@ -1,0 +1,217 @@
+//! A request on its way into the request log: what is noted of it while it is handled, and whose row it becomes: that
+//! of an execution's transaction, or one of its own where there is no execution.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use entity::request;
+
+use crate::app::{App, Called, Hook};
+use crate::engine::{Ended, Kept, Request, RequestState, is_failure};
+use crate::expr::Value;
+use crate::webhook::head::Head;
+use crate::webhook::logged::{Level, Received, Secrets, masked, plain};
+use crate::webhook::memory::Share;
+use crate::webhook::refusal::Refusal;
+
+/// What nginx logs of a sender who has hung up; nobody is told.
+const HUNG_UP: u16 = 499;
+
+/// What is noted of a request.
+pub struct Noted<'a> {
+    app: &'a App,
+    head: Arc<Head>,
+    peer: Option<IpAddr>,
+    /// In milliseconds since 1970.
+    received_at: i64,
+    level: Level,
+    hook: Option<Arc<Hook>>,
+    /// Of a custom path, an object.
+    params: Value,
+    body: Received,
+    /// The memory of what is kept of the body.
+    share: Option<Share>,
+    delivery_id: Option<String>,
+    duplicate_of: Option<i64>,
+    reason: Option<String>,
+    /// What the engine was given.
+    request: Option<Arc<Request>>,
+    /// Whether nothing has to be logged here any more.
+    is_settled: bool,
+}
+
+impl<'a> Noted<'a> {
+    pub fn new(app: &'a App, head: Arc<Head>, peer: Option<IpAddr>, share: Share) -> Self {
+        Self {
+            app,
+            head,
+            peer,
+            received_at: app.engine.ids().now().timestamp_millis(),
+            level: app.config.request_log.level,
+            hook: None,
+            params: Value::Undefined,
+            body: Received::default(),
+            share: Some(share),
+            delivery_id: None,
+            duplicate_of: None,
+            reason: None,
+            request: None,
+            is_settled: false,
+        }
+    }
+
+    /// The webhook that it is for.
+    pub fn found(&mut self, called: &Called) {
+        self.level = called.hook.trigger.log.unwrap_or(self.level);
+        self.hook = Some(called.hook.clone());
+        self.params = called.params.clone();
+    }
+
+    /// A part of its body.
+    pub fn receive(&mut self, part: &[u8]) {
+        if self.level == Level::Off {
+            return;
+        }
+        let room = self.app.config.request_log.body.saturating_sub(self.body.kept()).min(part.len());
+        let has_memory = self.share.as_ref().is_some_and(|share| share.grow(room).is_ok());
+        self.body.take(part, if has_memory { room } else { 0 });
+    }
+
+    /// By what deliveries of the same event are known.
+    pub fn delivered(&mut self, id: Option<&str>) {
+        self.delivery_id = id.map(plain);
+    }
+
+    /// Why there is no execution.
+    pub fn because(&mut self, reason: &str) {
+        self.reason = Some(reason.to_owned());
+    }
+
+    /// Why it is refused.
+    pub fn refused(&mut self, refusal: &Refusal) {
+        self.reason = Some(match &refusal.reason {
+            Some(reason) => format!("{} ({reason})", refusal.message),
+            None => refusal.message.clone(),
+        });
+    }
+
+    /// What goes with its event, which the engine is about to take: from now on it is the engine's to log. `status` is
+    /// that of the answer where it is known before the event is recorded; `status_of` tells it at the end of the run.
+    pub fn event(&mut self, status: Option<u16>, status_of: fn(&Ended) -> u16) -> Option<Arc<Request>> {
+        self.is_settled = true;
+        let has_failed = status.is_some_and(|status| status >= 400);
+        let only_failed = status.is_none() && !self.level.keeps(false);
+        if self.level == Level::Off || !(only_failed || self.level.keeps(has_failed)) {
+            return None;
+        }
+        let mut row = self.row()?;
+        row.status = status.map(i32::from);
+        row.duration_ms = status.map(|_| self.duration());
+        let body = self.kept();
+        let is_body_kept = self.level.keeps_body(has_failed);
+        if is_body_kept {
+            put(&mut row, body.clone());
+        }
+        let request = Arc::new(Request {
+            row,
+            body: body.filter(|_| !is_body_kept && status.is_none()),
+            only_failed,
+            status_of,
+            hold: self.share.take().map(|share| Box::new(share) as Box<_>),
+            state: RequestState::default(),
+        });
+        self.request = Some(request.clone());
+        Some(request)
+    }
+
+    /// The engine could not take the event, or the request is another delivery of one that it has.
+    pub fn not_taken(&mut self, duplicate_of: Option<i64>) {
+        (self.is_settled, self.duplicate_of) = (false, duplicate_of);
+    }
+
+    /// The end of the run for whose caller this is, in case that the engine could not tell it with its records: the run
+    /// went on elsewhere.
+    pub fn ended(&mut self, execution_id: i64, ended: &Ended) {
+        let Some(request) = self.request.take_if(|request| !request.is_whole()) else { return };
+        let answered = request.end(ended, true, self.app.engine.ids().now());
+        if request.has_begun() {
+            self.app.requests.answered(answered);
+        } else if !request.only_failed || is_failure(ended.status, answered.status) {
+            self.app.requests.add(request.whole(execution_id, answered));
+        }
+    }
+
+    /// The status that was answered.
+    pub fn answered(&mut self, status: u16) {
+        if std::mem::replace(&mut self.is_settled, true) {
+            return;
+        }
+        let has_failed = status >= 400;
+        if !self.level.keeps(has_failed) {
+            return;
+        }
+        let (given, kept) = match self.request.take() {
+            Some(request) => (Some(request.row.clone()), request.body.clone()),
+            None => (self.row(), self.kept()),
+        };
+        // Without a sign of life of this instance there are no ids; the database is away then.
+        let Some(mut row) = given else { return };
+        if self.level.keeps_body(has_failed) && row.body.is_none() {
+            put(&mut row, kept);
+        }
+        row.status = Some(status.into());
+        row.duration_ms = Some(self.duration());
+        row.reason = self.reason.as_deref().map(plain);
+        row.duplicate_of = self.duplicate_of;
+        self.app.requests.add(row);
+    }
+
+    fn duration(&self) -> i64 {
+        (self.app.engine.ids().now().timestamp_millis() - self.received_at).max(0)
+    }
+
+    fn kept(&self) -> Option<Kept> {
+        self.body.text().map(|(text, encoding)| Kept { text, encoding })
+    }
+
+    /// What is known before the answer, without the body.
+    fn row(&self) -> Option<request::Model> {
+        let known = self.hook.as_ref().filter(|hook| hook.trigger.faults().next().is_none());
+        let secrets = known
+            .map_or(Secrets::Unknown, |hook| Secrets::At(hook.trigger.admission.credentials().collect()));
+        let masked = masked(&self.head, &secrets, &self.params);
+        let workflow = self.hook.as_ref().map(|hook| &hook.workflow);
+        Some(request::Model {
+            id: self.app.engine.ids().job_id().ok()?,
+            received_at: self.received_at,
+            workflow_key: workflow.map(|workflow| workflow.key.clone()),
+            workflow_id: workflow.map(|workflow| workflow.id),
+            method: plain(&self.head.method),
+            path: masked.path,
+            query: masked.query,
+            headers: masked.headers,
+            content_type: self.head.header("content-type").map(plain),
+            body_size: i64::try_from(self.body.size()).unwrap_or(i64::MAX),
+            body_sha256: self.body.sha256(),
+            peer: self.peer.map(|peer| peer.to_string()),
+            delivery_id: self.delivery_id.clone(),
+            instance: self.app.engine.owner().number,
+            ..request::Model::default()
+        })
+    }
+}
+
+/// A sender who hangs up ends the handling of its request wherever that is.
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            self.because("The sender has hung up.");
+            self.answered(HUNG_UP);
+        }
+    }
+}
+
+fn put(row: &mut request::Model, body: Option<Kept>) {
+    let (text, encoding) = body.map(|kept| (kept.text, kept.encoding.to_owned())).unzip();
+    (row.body, row.body_encoding) = (text, encoding);
+}
