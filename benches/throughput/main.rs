@@ -1,7 +1,8 @@
 //! Throughput over HTTP beside pgbench writing the same rows on the same server in the same run. Machines
 //! are noisy: read the ratios, not the rates.
 //!
-//! `cargo bench --bench throughput`; `BENCH_SECONDS` sets how long each measurement takes (default 5).
+//! `cargo bench --bench throughput`; `BENCH_SECONDS` sets how long each measurement takes (default 5), `BENCH_REQUESTS`
+//! what is kept of requests (`off`, `all`, …).
 
 #![expect(
     clippy::disallowed_methods,
@@ -98,6 +99,7 @@ async fn start_sidehook(database: &TestDatabase) -> (Child, String) {
         .envs(database.env())
         .env("SIDEHOOK_LOG", "warn")
         .env("SIDEHOOK_WORKERS", "64")
+        .env("SIDEHOOK_REQUESTS", std::env::var("BENCH_REQUESTS").unwrap_or_else(|_| "all".to_owned()))
         .kill_on_drop(true)
         .spawn()
         .expect("sidehook starts");

@@ -11,6 +11,8 @@ mod moment;
 mod nodes;
 mod output;
 mod prune;
+mod reachable;
+mod requests;
 pub mod serve;
 mod signals;
 mod told;
@@ -40,6 +42,7 @@ Examples:
   sidehook serve --env-file /app/nocobase/.env   serve beside NocoBase
   sidehook check --env-file /app/nocobase/.env   say what serving that NocoBase would need
   sidehook executions --env-file .env            list what has run
+  sidehook requests --status 4xx --env-file .env list what was refused, and why
   sidehook prune --until 30d --env-file .env     say what could be removed of it
   sidehook nodes                                 list the node types that sidehook runs"
 )]
@@ -65,6 +68,8 @@ enum Command {
     Nodes(nodes::Nodes),
     /// List executions, with their jobs and results
     Executions(executions::Executions),
+    /// List requests, with what became of them
+    Requests(requests::Requests),
     /// Remove old executions
     Prune(prune::Prune),
 }
@@ -111,6 +116,7 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Migrate(migrate) => Box::pin(migrate.run()).await,
         Command::Nodes(nodes) => nodes.run(),
         Command::Executions(executions) => Box::pin(executions.run()).await,
+        Command::Requests(requests) => Box::pin(requests.run()).await,
         Command::Prune(prune) => Box::pin(prune.run()).await,
     };
     outcome.and_then(|()| output::flush())

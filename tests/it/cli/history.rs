@@ -9,7 +9,7 @@ use crate::process::run;
 use crate::server::{TestServer, on_every_database};
 
 /// What a command prints, and whether it has succeeded.
-async fn sidehook(database: &TestDatabase, arguments: &[&str]) -> (bool, String) {
+pub async fn sidehook(database: &TestDatabase, arguments: &[&str]) -> (bool, String) {
     let environment = database.env();
     let pairs: Vec<_> = environment.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let output = run(arguments, &pairs).await;
