@@ -166,6 +166,20 @@ impl Instance {
         self.linked.insert(association.clone(), linked);
     }
 
+    /// Whether nothing is known of it but one attribute, as of a [`Instance::reference`].
+    pub fn is_bare(&self) -> bool {
+        self.values.len() <= 1
+    }
+
+    /// The records that it was linked with in this write.
+    pub fn linked_mut(&mut self) -> impl Iterator<Item = &mut Instance> {
+        self.linked.values_mut().flat_map(|linked| match linked {
+            Linked::Nothing => &mut [],
+            Linked::One(one) => std::slice::from_mut(&mut **one),
+            Linked::Many(many) => many.as_mut_slice(),
+        })
+    }
+
     /// What NocoBase makes of the instance as JSON: hidden fields are left out, and what has a getter comes first.
     pub fn to_value(&self, codec: &Codec) -> Value {
         let mut object = Object::new();

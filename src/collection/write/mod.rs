@@ -11,6 +11,7 @@ mod check;
 mod column;
 mod destroy;
 mod error;
+mod file;
 mod generated;
 mod guard;
 mod instance;

@@ -26,25 +26,9 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         self.save(&mut instance, Save::default()).await?;
         self.add_addresses(&mut instance).await?;
         self.link(&mut instance, &values, &Linking::of_change(change)).await?;
+        self.add_linked_addresses(&mut instance).await?;
         self.give_role(&instance).await?;
         Ok(instance)
-    }
-
-    /// What the hooks of NocoBase's file manager add to a file that has been created.
-    async fn add_addresses(&self, instance: &mut Instance) -> Result<(), Thrown> {
-        let collection = instance.collection.clone();
-        if !collection.is_of_files() {
-            return Ok(());
-        }
-        let values = collection.fields().map(|field| (field.name.clone(), instance.raw(&field.name)));
-        let mut values: Object = values.collect();
-        self.reader().link_file(&mut values, &collection.name).await?;
-        for name in ["url", "preview", "local"].map(Arc::<str>::from) {
-            if let Some(value) = values.get(&name) {
-                instance.set_raw(&name, value.clone());
-            }
-        }
-        Ok(())
     }
 
     /// Changes the records that a filter finds. Returns how many.
@@ -100,6 +84,8 @@ impl<C: ConnectionTrait> Writer<'_, C> {
 
     /// Sets values of a record that exists, and saves it.
     pub(super) async fn change(&self, instance: &mut Instance, values: &Object) -> Result<(), Thrown> {
+        let kept = self.kept_by_files(instance, values).await?;
+        let values = kept.as_ref().unwrap_or(values);
         for (name, value) in values.iter().filter(|(_, value)| !value.is_undefined()) {
             instance.set(name, value.clone(), self.codec)?;
         }

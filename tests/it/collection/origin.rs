@@ -107,7 +107,9 @@ async fn files(database: &TestDatabase) -> Records {
     );
     payload["template"] = json!("file");
     let link = json!({"name": "file", "type": "belongsTo", "target": "files", "foreignKey": "fileId"});
-    let records = Records::create(database, &[payload, plain("docs", json!([link]))]).await;
+    let links = json!({"name": "files", "type": "belongsToMany", "target": "files", "through": "docFiles",
+        "foreignKey": "docId", "otherKey": "fileKey"});
+    let records = Records::create(database, &[payload, plain("docs", json!([link, links]))]).await;
     records
         .insert(
             "storages",
@@ -173,6 +175,62 @@ async fn files_have_the_addresses_of_the_file_manager() {
         assert_eq!(some, Ok(json!([{"id": 1, "url": null, "preview": null}])), "{kind}");
         let some = records.find("files", &find(json!({"id": 1}), Some(&["id", "filename"]), &[])).await;
         assert_eq!(some, Ok(json!([{"id": 1, "filename": "a.pdf", "url": null}])), "{kind}");
+    })
+    .await;
+}
+
+/// Recorded from a NocoBase 2.2.15, as is what the next test expects.
+#[tokio::test]
+async fn a_change_of_a_file_keeps_its_extension_and_its_addresses() {
+    on_every_database(async |database| {
+        let kind = database.kind;
+        let text = |name: &str| json!({"name": name, "type": "text"});
+        let mut payload = plain(
+            "scans",
+            json!([text("title"), text("extname"), text("url"), {"name": "storageId", "type": "bigInt"},
+                   {"name": "preview", "type": "text", "field": "url"}]),
+        );
+        payload["template"] = json!("file");
+        let records = Records::create(&database, &[payload]).await;
+        records.insert("storages", &["type", "options"], &["'local', '{}'"]).await;
+        records.insert("scans", &["extname", "url", "storageId"], &["'.txt', NULL, 1"]).await;
+        let url = "/files/main/main/scans/1.txt";
+        let steps = [
+            (json!({"title": "new"}), Value::Null),
+            (json!({"url": "http://given/x.png", "extname": ".zip"}), json!(url)),
+            (json!({"preview": "http://given/p.png"}), json!("http://given/p.png")),
+            (
+                json!({"url": "http://given/x", "preview": "http://given/p"}),
+                json!(format!("{url}?preview=1")),
+            ),
+        ];
+        for (values, expected) in steps {
+            records.update("scans", json!({"id": 1}), values.clone()).await.expect("it writes");
+            let stored = records.rows.query("SELECT extname, url FROM scans").await;
+            let column = |at| stored[0].try_get_by_index::<Option<String>>(at).expect("a text");
+            let expected = expected.as_str().map(str::to_owned);
+            assert_eq!((column(0).as_deref(), column(1)), (Some(".txt"), expected), "{kind}: {values}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn files_that_a_new_record_is_linked_with_have_their_addresses() {
+    on_every_database(async |database| {
+        let records = files(&database).await;
+        let kind = database.kind;
+        let file = "/files/main/main/files/1.pdf";
+        let made = records.create_one("docs", json!({"files": [1]})).await.expect("a document");
+        let linked = &made["files"][0];
+        assert_eq!(linked["url"], json!(file), "{kind}: {made}");
+        assert_eq!(linked["preview"], json!(format!("{file}?preview=1")), "{kind}");
+        assert!(linked.get("local").is_none(), "{kind}: {made}");
+        let made = records.create_one("docs", json!({"files": [{"id": 1}]})).await.expect("a document");
+        assert_eq!(made["files"], json!([{"id": 1}]), "{kind}");
+        let made =
+            records.create_one("docs", json!({"file": {"url": "http://q/q"}})).await.expect("a document");
+        assert_eq!(made["file"]["preview"], json!("http://q/q"), "{kind}: {made}");
     })
     .await;
 }
