@@ -45,7 +45,7 @@ async function outcome(given: Case): Promise<Pick<Case, 'context' | 'refusal'>> 
 function isOfSidehook(trigger: unknown): boolean {
   const { sidehook } = (trigger ?? {}) as { sidehook?: unknown };
   const members = typeof sidehook === 'object' && sidehook ? Object.keys(sidehook) : [];
-  return members.some((name) => name !== 'context' && name !== 'path');
+  return members.some((name) => !['context', 'path', 'log'].includes(name));
 }
 
 for (const file of readdirSync(FOLDER)) {
