@@ -24,10 +24,14 @@ function nocobase({ triggers = [] as string[], instructions = [] as string[], na
     name: string;
     actions: Record<string, (ctx: any, next: () => Promise<void>) => Promise<void>>;
   }[] = [];
+  const snippets: { name: string; actions: string[] }[] = [];
   const listeners: (() => void)[] = [];
   const sequelize = {
-    query: async () => [],
-    getQueryInterface: () => ({ quoteIdentifier: (text: string) => text }),
+    query: async (sql: string) => {
+      if (sql.includes('sidehook_requests')) throw new Error('no such table');
+      return [];
+    },
+    getQueryInterface: () => ({ quoteIdentifier: (text: string) => text, tableExists: async () => false }),
   };
   const app = {
     name,
@@ -35,7 +39,7 @@ function nocobase({ triggers = [] as string[], instructions = [] as string[], na
     log: { info: line, warn: line, error: line },
     environment: { getVariables: () => ({}) },
     pm: { get: () => workflow },
-    acl: { registerSnippet: () => {} },
+    acl: { registerSnippet: (snippet: (typeof snippets)[0]) => void snippets.push(snippet) },
     on: (_: string, listener: () => void) => void listeners.push(listener),
     use: (middleware: (typeof uses)[0]['middleware'], options: object) =>
       void uses.push({ middleware, options }),
@@ -44,8 +48,8 @@ function nocobase({ triggers = [] as string[], instructions = [] as string[], na
   const start = async () => {
     await new (PluginSidehook as unknown as new (app: object) => PluginSidehook)(app).load();
     listeners.forEach((listener) => listener());
-    const act = async (action: string) => {
-      const ctx: { body?: any } = {};
+    const act = async (action: string, params = {}) => {
+      const ctx: { action: object; body?: any } = { action: { params } };
       await resources[0]!.actions[action]!(ctx, async () => {});
       return ctx.body;
     };
@@ -55,7 +59,7 @@ function nocobase({ triggers = [] as string[], instructions = [] as string[], na
     });
     return { act, url };
   };
-  return { start, workflow, lines, uses };
+  return { start, workflow, lines, uses, snippets };
 }
 
 test('registers both types once all plugins have loaded, and comes before the body parser', async () => {
@@ -129,4 +133,15 @@ test('starts what is queued through NocoBase itself', async () => {
   const { act } = await start();
   expect(await act('recover')).toEqual({ recovered: true });
   expect(workflow.recover).toHaveBeenCalledOnce();
+});
+
+test('requests are for those who may see them, and null where there is no log', async () => {
+  const { start, snippets } = nocobase();
+  const { act } = await start();
+  expect(await act('requests')).toBeNull();
+  expect(await act('requests', { filterByTk: '1' })).toBeNull();
+  expect(snippets).toEqual([
+    { name: 'pm.sidehook', actions: ['sidehook:status', 'sidehook:recover'] },
+    { name: 'pm.sidehook.requests', actions: ['sidehook:requests', 'sidehook:webhooks'] },
+  ]);
 });

@@ -7,6 +7,7 @@ import { putUpGuard } from './guard';
 import { Handovers } from './handover';
 import { LocalWebhook } from './local';
 import type { Context, Next, WorkflowPlugin } from './nocobase';
+import { type Parameters, RequestLog, webhooks } from './requests';
 import { ResponseInstruction } from './response';
 import { webhookKey } from './route';
 import { send } from './send';
@@ -43,9 +44,22 @@ export default class PluginSidehook extends Plugin {
           ctx.body = { recovered: Boolean(this.workflow?.recover) };
           await next();
         },
+        requests: async (ctx: Context, next: Next) => {
+          ctx.body = await this.requests(tables, ctx.action?.params ?? {});
+          await next();
+        },
+        webhooks: async (ctx: Context, next: Next) => {
+          ctx.body = await webhooks(this.db);
+          await next();
+        },
       },
     });
     this.app.acl.registerSnippet({ name: 'pm.sidehook', actions: ['sidehook:status', 'sidehook:recover'] });
+    // Requests hold what senders send, which is for fewer people.
+    this.app.acl.registerSnippet({
+      name: 'pm.sidehook.requests',
+      actions: ['sidehook:requests', 'sidehook:webhooks'],
+    });
   }
 
   private get workflow() {
@@ -110,6 +124,14 @@ export default class PluginSidehook extends Plugin {
   private async status(tables: Tables): Promise<Status> {
     const [probed, instances] = await Promise.all([probe(this.url), tables.instances()]);
     return { ...probed, instances, registered: this.registered, guard: this.guard };
+  }
+
+  /** One request where an id is given, else a list; null where there is none, or no log at all. */
+  private async requests(tables: Tables, parameters: Parameters) {
+    const log = new RequestLog(tables);
+    if (parameters.filterByTk !== undefined) return (await log.get(parameters.filterByTk)) ?? null;
+    const rows = await log.list(parameters);
+    return rows.length || (await log.isThere()) ? rows : null;
   }
 
   private readUrl(text: string | undefined): URL | undefined {

@@ -86,6 +86,8 @@ export interface Database {
 }
 
 export interface Context {
+  /** Of an action: the query of the request, and `filterByTk`. */
+  action?: { params: Record<string, unknown> };
   path: string;
   /** Without `?`. */
   querystring: string;

@@ -74,6 +74,33 @@ export class Tables {
     return Number(changed) === 1;
   }
 
+  /** Whether a sidehook has made the table. */
+  async has(table: string): Promise<boolean> {
+    return this.db.sequelize.getQueryInterface().tableExists(this.name(table).table);
+  }
+
+  /** Rows of a table; none where there is no such table. */
+  async select(
+    table: string,
+    columns: string,
+    rest: string,
+    replacements = {},
+  ): Promise<Record<string, unknown>[]> {
+    try {
+      const sql = `SELECT ${columns} FROM ${this.name(table).quoted} ${rest}`;
+      return await this.db.sequelize.query(sql, { replacements, type: 'SELECT', logging: false });
+    } catch (error) {
+      if (await this.has(table)) throw error;
+      return [];
+    }
+  }
+
+  /** `<column>_text`, all digits of a whole number: some drivers give numbers, which cannot hold that many. */
+  asText(column: string): string {
+    const type = this.db.options.dialect === 'postgres' ? 'VARCHAR' : 'CHAR';
+    return `CAST(${column} AS ${type}) AS ${column}_text`;
+  }
+
   private name(table: string) {
     const name = `sidehook_${this.environment.DB_TABLE_PREFIX ?? ''}${table}`;
     const schema = this.db.options.dialect === 'postgres' ? this.environment.DB_SCHEMA : undefined;
@@ -82,21 +109,5 @@ export class Tables {
       .flatMap((part) => (part ? [queries.quoteIdentifier(part, true)] : []))
       .join('.');
     return { quoted, table: schema ? { tableName: name, schema } : name };
-  }
-
-  private async select(
-    table: string,
-    columns: string,
-    rest: string,
-    replacements = {},
-  ): Promise<Record<string, unknown>[]> {
-    const name = this.name(table);
-    try {
-      const sql = `SELECT ${columns} FROM ${name.quoted} ${rest}`;
-      return await this.db.sequelize.query(sql, { replacements, type: 'SELECT', logging: false });
-    } catch (error) {
-      if (await this.db.sequelize.getQueryInterface().tableExists(name.table)) throw error;
-      return [];
-    }
   }
 }
