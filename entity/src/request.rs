@@ -35,6 +35,8 @@ pub struct Model {
     pub duration_ms: Option<i64>,
     /// Of the answer; none while it is not known.
     pub status: Option<i32>,
+    /// Whether its webhook has let it in: who sent it has shown all that was asked for.
+    pub is_admitted: bool,
     /// Why it was refused, or why there is no execution.
     pub reason: Option<String>,
     pub execution_id: Option<i64>,

@@ -29,6 +29,7 @@ const REQUESTS: Definition = Definition {
         column("peer", Kind::LongText),
         column("duration_ms", Kind::BigInt),
         column("status", Kind::Integer),
+        column("is_admitted", Kind::Boolean).not_null(),
         column("reason", Kind::LongText),
         column("execution_id", Kind::BigInt),
         column("delivery_id", Kind::LongText),

@@ -9,9 +9,11 @@ mod healthcheck;
 mod migrate;
 mod moment;
 mod nodes;
+mod outgoing;
 mod output;
 mod prune;
 mod reachable;
+mod replay;
 mod requests;
 pub mod serve;
 mod signals;
@@ -70,6 +72,8 @@ enum Command {
     Executions(executions::Executions),
     /// List requests, with what became of them
     Requests(requests::Requests),
+    /// Send recorded requests once more
+    Replay(replay::Replay),
     /// Remove old executions
     Prune(prune::Prune),
 }
@@ -85,7 +89,7 @@ Examples:
   sidehook serve --database storage/db/nocobase.sqlite";
 
 /// Where the settings come from; what is given here wins over the environment and the file.
-#[derive(Args, Default)]
+#[derive(Args, Clone, Default)]
 pub struct Settings {
     /// The address to serve on [default: 0.0.0.0:13080]
     #[arg(long, value_name = "ADDR")]
@@ -117,6 +121,7 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Nodes(nodes) => nodes.run(),
         Command::Executions(executions) => Box::pin(executions.run()).await,
         Command::Requests(requests) => Box::pin(requests.run()).await,
+        Command::Replay(replay) => Box::pin(replay.run()).await,
         Command::Prune(prune) => Box::pin(prune.run()).await,
     };
     outcome.and_then(|()| output::flush())
@@ -125,7 +130,18 @@ pub async fn run() -> anyhow::Result<()> {
 impl Settings {
     /// Reads all sources, sets up logging and returns the settings, and the log to be kept until the end.
     pub fn load(self) -> anyhow::Result<(Config, Log)> {
-        let config = Config::load(&self.sources()?)?;
+        Self::load_from(&self.sources()?)
+    }
+
+    /// The same for a command that runs a server on the side: unless a filter is set, it logs what is wrong only.
+    pub fn load_quietly(self) -> anyhow::Result<(Config, Log)> {
+        let mut sources = self.sources()?;
+        sources.environment.entry("SIDEHOOK_LOG".to_owned()).or_insert_with(|| "warn".to_owned());
+        Self::load_from(&sources)
+    }
+
+    fn load_from(sources: &Sources) -> anyhow::Result<(Config, Log)> {
+        let config = Config::load(sources)?;
         let log = telemetry::start(&config.log.filter, config.log.format)?;
         config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         Ok((config, log))

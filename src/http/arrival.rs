@@ -1,6 +1,7 @@
 //! A request on its way through the checks of its webhook, with the files that these need, and what is made of it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
@@ -35,6 +36,8 @@ pub struct Arrival {
     facts: Facts,
     params: Value,
     body_limit: usize,
+    /// Set when every check has let it in.
+    pub is_admitted: Arc<AtomicBool>,
 }
 
 /// What was made of a request.
@@ -66,7 +69,7 @@ enum Content {
 impl Arrival {
     /// `body_limit` is the server's, in bytes.
     pub fn new(Called { hook, params }: Called, head: Arc<Head>, facts: Facts, body_limit: usize) -> Self {
-        Self { hook, head, facts, params, body_limit }
+        Self { hook, head, facts, params, body_limit, is_admitted: Arc::default() }
     }
 
     pub fn intake(&self) -> Intake<'_> {
@@ -126,6 +129,7 @@ impl Arrival {
             return Ok(Content::Greeting(greeting));
         }
         let admitted = intake.admit_body(from, bytes)?;
+        self.is_admitted.store(true, Ordering::Relaxed);
         if let Some(greeting) = intake.answer(bytes, Some(&admitted))? {
             return Ok(Content::Greeting(greeting));
         }

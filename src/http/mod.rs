@@ -7,6 +7,8 @@ mod connection;
 mod health;
 mod noted;
 mod peer;
+mod replay;
+mod replayer;
 mod reply;
 mod routes;
 mod server;
@@ -15,4 +17,6 @@ mod strangers;
 mod stream;
 mod webhook;
 
+pub use replay::{Replay, Sent, Told};
+pub use replayer::Replayer;
 pub use server::Server;

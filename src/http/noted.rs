@@ -3,9 +3,11 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use entity::request;
 
+use super::arrival::Arrival;
 use crate::app::{App, Called, Hook};
 use crate::engine::{Ended, Kept, Request, RequestState, is_failure};
 use crate::expr::Value;
@@ -36,6 +38,7 @@ pub struct Noted<'a> {
     reason: Option<String>,
     /// What the engine was given.
     request: Option<Arc<Request>>,
+    is_admitted: Arc<AtomicBool>,
     /// Whether nothing has to be logged here any more.
     is_settled: bool,
 }
@@ -56,6 +59,7 @@ impl<'a> Noted<'a> {
             duplicate_of: None,
             reason: None,
             request: None,
+            is_admitted: Arc::default(),
             is_settled: false,
         }
     }
@@ -65,6 +69,11 @@ impl<'a> Noted<'a> {
         self.level = called.hook.trigger.log.unwrap_or(self.level);
         self.hook = Some(called.hook.clone());
         self.params = called.params.clone();
+    }
+
+    /// It is about to be asked whether it is let in.
+    pub fn arrives(&mut self, arrival: &Arrival) {
+        self.is_admitted = arrival.is_admitted.clone();
     }
 
     /// A part of its body.
@@ -194,6 +203,7 @@ impl<'a> Noted<'a> {
             body_size: i64::try_from(self.body.size()).unwrap_or(i64::MAX),
             body_sha256: self.body.sha256(),
             peer: self.peer.map(|peer| peer.to_string()),
+            is_admitted: self.is_admitted.load(Ordering::Relaxed),
             delivery_id: self.delivery_id.clone(),
             instance: self.app.engine.owner().number,
             ..request::Model::default()

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::arrival::{Accepted, Arrival, CHALLENGE, Made};
 use super::noted::Noted;
 use super::peer;
+use super::replay::Replay;
 use super::reply::replied;
 use super::strangers::Strangers;
 use crate::app::{App, Called, Hook};
@@ -63,11 +64,16 @@ impl Limits {
 
     /// What is known of a request beside itself.
     fn facts(&self, app: &App, request: &Request, head: &Head) -> Facts {
+        let replay = request.data::<Replay>();
         let socket = request.remote_addr().as_socket_addr().map(|address| address.ip());
         Facts {
+            is_replay: replay.is_some(),
             now: app.engine.ids().now().timestamp_millis() as f64,
             since_start: self.started.elapsed(),
-            peer: socket.and_then(|socket| peer(socket, &self.access, head)),
+            peer: match replay {
+                Some(replay) => replay.peer,
+                None => socket.and_then(|socket| peer(socket, &self.access, head)),
+            },
             env: app.engine.environment(),
             documents: Documents::default(),
         }
@@ -138,12 +144,13 @@ async fn trigger(
     (request, body): (&Request, Body),
 ) -> Response {
     let head = Arc::new(head(request));
+    let replay = request.data::<Replay>();
     let facts = limits.facts(app, request, &head);
     let (peer, now) = (facts.peer, facts.since_start);
     let mut noted = Noted::new(app, head.clone(), peer, limits.memory.share());
     let found = match limits.strangers.admit(peer, now) {
-        Ok(()) => finding.await,
-        Err(refusal) => Err(refusal),
+        Err(refusal) if replay.is_none() => Err(refusal),
+        _ => finding.await,
     };
     let hook = found.as_ref().ok().map(|called| called.hook.clone());
     let cors = hook.as_ref().and_then(|hook| hook.trigger.cors.as_ref()).unwrap_or(&limits.cors);
@@ -151,12 +158,15 @@ async fn trigger(
         Ok(called) => {
             noted.found(&called);
             let arrival = Arrival::new(called, head.clone(), facts, app.config.http.body_limit);
-            Box::pin(handle(app, limits, arrival, (cors, body), &mut noted)).await
+            noted.arrives(&arrival);
+            Box::pin(handle(app, limits, arrival, (cors, body), &mut noted, replay)).await
         }
         Err(refusal) => Err(refusal),
     };
     let mut reply = outcome.unwrap_or_else(|refusal| {
-        limits.strangers.note(&refusal, peer, now);
+        if replay.is_none() {
+            limits.strangers.note(&refusal, peer, now);
+        }
         noted.refused(&refusal);
         tell_operator(hook.as_deref(), &refusal);
         refusal.into()
@@ -172,6 +182,7 @@ async fn handle(
     arrival: Arrival,
     (cors, body): (&Cors, Body),
     noted: &mut Noted<'_>,
+    replay: Option<&Replay>,
 ) -> Result<Reply, Refusal> {
     let hook = arrival.hook.clone();
     if hook.trigger.unusable().is_none()
@@ -195,6 +206,10 @@ async fn handle(
         }
     };
     let Accepted { context, for_reply, delivery_id, acknowledgement, share } = accepted;
+    let delivery_id = match replay {
+        Some(replay) => replay.delivery_id.clone().filter(|_| hook.trigger.idempotency.is_some()),
+        None => delivery_id,
+    };
     noted.delivered(delivery_id.as_deref());
     let workflow = hook.workflow.clone();
     let ttl = hook.trigger.idempotency.as_ref().and_then(|idempotency| idempotency.ttl);

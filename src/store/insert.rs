@@ -25,6 +25,7 @@ pub(super) enum Get<R> {
     /// A JSON text.
     Json(fn(&R) -> Option<&str>),
     Time(fn(&R) -> Option<DateTime<Utc>>),
+    Flag(fn(&R) -> Option<bool>),
     /// True in every row.
     True,
 }
@@ -47,6 +48,7 @@ impl<R> Column<R> {
             Get::Text(get) => Expr::val(get(row).map(str::to_owned)),
             Get::Json(get) => store.codec.json(get(row).map(str::to_owned)),
             Get::Time(get) => store.codec.optional_time(get(row)),
+            Get::Flag(get) => Expr::val(get(row)),
             Get::True => Expr::val(true),
         }
     }
@@ -64,6 +66,7 @@ impl<R> Column<R> {
                 ("text", ArrayType::String, texts.collect())
             }
             Get::Time(get) => ("timestamptz", ArrayType::ChronoDateTimeUtc, cells(rows, get)),
+            Get::Flag(get) => ("boolean", ArrayType::Bool, cells(rows, get)),
             Get::True => return None,
         };
         let (values, nulls): (Vec<Value>, Vec<bool>) = cells.into_iter().unzip();

@@ -9,7 +9,7 @@ use super::insert::{Column, Get, fields};
 use super::{Store, own_column as column};
 
 /// The columns of a row.
-const COLUMNS: [Column<request::Model>; 21] = [
+const COLUMNS: [Column<request::Model>; 22] = [
     Column::new("id", Get::Id(|row| Some(row.id))),
     Column::new("received_at", Get::Id(|row| Some(row.received_at))),
     Column::or_null("workflow_key", Get::Text(|row| row.workflow_key.as_deref())),
@@ -26,6 +26,7 @@ const COLUMNS: [Column<request::Model>; 21] = [
     Column::or_null("peer", Get::Text(|row| row.peer.as_deref())),
     Column::or_null("duration_ms", Get::Id(|row| row.duration_ms)),
     Column::or_null("status", Get::Status(|row| row.status)),
+    Column::new("is_admitted", Get::Flag(|row| Some(row.is_admitted))),
     Column::or_null("reason", Get::Text(|row| row.reason.as_deref())),
     Column::or_null("execution_id", Get::Id(|row| row.execution_id)),
     Column::or_null("delivery_id", Get::Text(|row| row.delivery_id.as_deref())),
@@ -119,6 +120,17 @@ impl Store {
             .limit(limit);
         let rows = self.db.query_all(&select).await?;
         rows.iter().map(|row| request::Model::from_query_result(row, "")).collect()
+    }
+
+    /// The ids of requests, oldest first.
+    pub async fn request_ids(&self, filter: &RequestFilter) -> Result<Vec<i64>, DbErr> {
+        let mut select = Query::select();
+        select
+            .column(column("id"))
+            .from(self.table(Table::Requests))
+            .cond_where(holds(filter))
+            .order_by(column("id"), Order::Asc);
+        self.db.query_all(&select).await?.iter().map(|row| row.try_get_by_index(0)).collect()
     }
 
     /// Removes the oldest rows, at most `limit` of them, as far as they were received before a time (milliseconds since

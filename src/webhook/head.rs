@@ -30,6 +30,9 @@ pub struct Facts {
     pub since_start: Duration,
     /// Who has called: the other side of the connection, or whom a trusted proxy names; none where that is not known.
     pub peer: Option<IpAddr>,
+    /// Whether a recorded request is handled once more, which was let in when it came. Who has sent it, when and from
+    /// where is not asked again.
+    pub is_replay: bool,
     /// `$env`
     pub env: Arc<Object>,
     /// The files that checks have asked for so far.

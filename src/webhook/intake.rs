@@ -68,7 +68,11 @@ pub struct Delivery<'a> {
 impl Intake<'_> {
     /// Decides by what comes before the body, from that check on: 0, or where a [`Stop`] says.
     pub fn admit_head(&self, from: usize) -> Result<(), Stop> {
-        if let Some(fault) = self.trigger.unusable() {
+        let fault = self.trigger.unusable().or_else(|| {
+            // A check that refuses everybody is not to be passed over.
+            self.trigger.faults().next().filter(|_| self.facts.is_replay)
+        });
+        if let Some(fault) = fault {
             return Err(Refusal::misconfigured().because(&fault.text).into());
         }
         self.trigger.admission.admit(Stage::Head, from, self.head, None, self.facts)?;
@@ -149,7 +153,8 @@ impl Intake<'_> {
         let raw =
             if options.is_kept_raw { body::raw(content_type, &bytes, share)? } else { Value::Undefined };
         drop(bytes);
-        let idempotency = self.trigger.idempotency.as_ref();
+        // The id of a recorded request is recorded, too, and may stand where it is withheld.
+        let idempotency = self.trigger.idempotency.as_ref().filter(|_| !self.facts.is_replay);
         let id = idempotency.map(|idempotency| idempotency.id_of(self.head, received, &body));
         let incoming = Incoming { head: self.head, body, raw, params };
         let context = context::build(self.trigger, incoming, &Search::new(is_late)).map_err(|_| {

@@ -12,8 +12,8 @@ use crate::expr::{Value, json};
 /// Stands where a credential or a signature was.
 pub const MARK: &str = "[withheld]";
 
-/// Nothing longer is kept of a path, a query or a header: heads have a limit of their own, which is far higher.
-const LONGEST: usize = 8 << 10;
+/// Nothing longer is kept of a path, a query or a header, in bytes: heads have a limit of their own, which is far higher.
+pub const LONGEST: usize = 8 << 10;
 
 /// What is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use entity::request;
 
-use super::UNREAD;
+use super::selection::UNREAD;
 use crate::clock::{Clock, SystemClock};
 use crate::store::Store;
 use crate::store::request::RequestFilter;

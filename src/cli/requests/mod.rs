@@ -11,15 +11,13 @@ use std::io::IsTerminal;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
-pub use self::selection::Selection;
+pub use self::body::Body;
+pub use self::selection::{Selection, UNREAD};
+pub use self::show::{OF_THE_CONNECTION, headers};
 
 use super::{Settings, output};
 use crate::app::{UNOPENED, connect};
 use crate::clock::{Clock, SystemClock};
-
-/// What is said when the log cannot be read.
-const UNREAD: &str =
-    "the request log cannot be read; `sidehook migrate` creates its table, and so does `sidehook serve`";
 
 /// Lists requests, newest first.
 #[derive(Args)]

@@ -7,6 +7,10 @@ use clap::Args;
 use crate::cli::moment::{Moment, moment};
 use crate::store::request::RequestFilter;
 
+/// What is said when the log cannot be read.
+pub const UNREAD: &str =
+    "the request log cannot be read; `sidehook migrate` creates its table, and so does `sidehook serve`";
+
 /// Which requests. Everything that is given has to hold.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Selection {
@@ -43,6 +47,12 @@ fn statuses(text: &str) -> anyhow::Result<Statuses> {
 }
 
 impl Selection {
+    /// Whether nothing is given.
+    pub fn is_empty(&self) -> bool {
+        let Self { workflow, status, since, until, text } = self;
+        workflow.is_none() && status.is_empty() && since.is_none() && until.is_none() && text.is_none()
+    }
+
     /// The same for the store.
     pub fn filter(&self, now: DateTime<Utc>) -> RequestFilter {
         let time = |moment: Moment| match moment {

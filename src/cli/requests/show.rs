@@ -7,7 +7,8 @@ use clap::Args;
 use entity::request;
 
 use super::body::Body;
-use super::{UNREAD, line};
+use super::line;
+use super::selection::UNREAD;
 use crate::app::{UNOPENED, connect};
 use crate::cli::reachable::reachable;
 use crate::cli::{Settings, output};
@@ -16,7 +17,7 @@ use crate::store::request::RequestFilter;
 use crate::webhook::logged::MARK;
 
 /// Headers that belong to the connection on which a request came.
-const OF_THE_CONNECTION: [&str; 6] =
+pub const OF_THE_CONNECTION: [&str; 6] =
     ["connection", "content-length", "expect", "host", "keep-alive", "transfer-encoding"];
 
 /// Prints a request.
@@ -102,7 +103,7 @@ fn message(row: &request::Model) -> Vec<String> {
 }
 
 /// The headers in the order of the request.
-fn headers(row: &request::Model) -> impl Iterator<Item = (String, String)> + use<> {
+pub fn headers(row: &request::Model) -> impl Iterator<Item = (String, String)> + use<> {
     let list = json::parse(row.headers.as_bytes()).unwrap_or_default();
     let list = list.as_array().map(|list| list.items().to_vec()).unwrap_or_default();
     list.into_iter().filter_map(|pair| {

@@ -3,5 +3,6 @@
 mod check;
 mod demo;
 mod history;
+mod replay;
 mod requests;
 mod rights;

@@ -40,6 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "http",
             "measure",
             "node",
+            "outbound",
             "store",
             "telemetry",
             "webhook",

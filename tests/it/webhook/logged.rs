@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sidehook::store::request::RequestFilter;
 use sidehook::store::workflow::NewWorkflow;
 
+use crate::databases::Kind;
 use crate::fixture::{Node, node, workflow};
 use crate::process::Process;
 use crate::rows::Rows;
@@ -324,10 +325,12 @@ async fn old_requests_are_removed() {
     on_every_database(async |database| {
         let rows = Rows { store: prepare(&database, &[]).await };
         let table = rows.table(Table::Requests);
+        let no = if database.kind == Kind::Postgres { "false" } else { "0" };
         let insert = |id: i64, received_at: i64| {
             format!(
-                "INSERT INTO {table} (id, received_at, method, path, query, headers, body_size, instance) \
-                 VALUES ({id}, {received_at}, 'POST', '/', '', '[]', 0, 0)"
+                "INSERT INTO {table} (id, received_at, method, path, query, headers, body_size, is_admitted, \
+                 instance) \
+                 VALUES ({id}, {received_at}, 'POST', '/', '', '[]', 0, {no}, 0)"
             )
         };
         let now = sidehook::clock::Clock::now(&sidehook::clock::SystemClock).timestamp_millis();
