@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use sea_orm::{DatabaseTransaction, IsolationLevel};
 
@@ -50,8 +51,8 @@ pub struct Job {
 
 /// The running execution as nodes see it; the engine implements it.
 pub trait Run: Send {
-    /// Saves a new job of a node and returns it. Its result is from now on `$jobsMapByNodeKey.<key>`.
-    fn save(&mut self, node: NodeIndex, draft: Draft) -> JobId;
+    /// Saves a new job of a node under this id. Its result is from now on `$jobsMapByNodeKey.<key>`.
+    fn save(&mut self, job: JobId, node: NodeIndex, draft: Draft, now: DateTime<Utc>);
     /// Saves a changed job once more, which makes it the newest of its node.
     fn save_again(&mut self, job: JobId);
     fn job(&self, job: JobId) -> &Job;
@@ -72,16 +73,28 @@ pub trait Run: Send {
     fn set_output(&mut self, output: Value);
     /// Answers the caller, if one waits: `{statusCode, headers, body}`.
     fn reply(&mut self, reply: Value);
-    /// The variables of a node; `with_own_scope` includes what it offers to its own branches.
-    fn scope(&self, node: NodeIndex, with_own_scope: bool) -> Result<Scope, Thrown>;
+    /// Whether a caller waits for the end of the execution.
+    fn is_sync(&self) -> bool;
+    /// The variables of a node; `with_own_scope` includes what it offers to its own branches. `around` has those
+    /// that are not the run's.
+    fn scope(&self, node: NodeIndex, with_own_scope: bool, around: &Scope) -> Result<Scope, Thrown>;
+    /// See [`Context::effect_key`]; a node that is run again for a job that it has left has the key of that job.
+    fn effect_key(&self, node: NodeIndex, restarted: Option<JobId>) -> String;
+}
+
+/// What nodes reach beside the run; the engine implements it.
+pub trait Host: Send {
+    fn now(&self) -> DateTime<Utc>;
+    /// An id for a new job, greater than all before.
+    fn new_job_id(&mut self) -> JobId;
+    /// The job that an earlier run has left and for which the node is run again.
+    fn restarted(&self) -> Option<JobId>;
+    /// The variables that are the same in all executions: `$env` and `$system`.
+    fn around(&self) -> Scope;
     /// `WORKFLOW_LOOP_LIMIT`.
     fn loop_limit(&self) -> Option<u64>;
     /// The rounds that a loop over a number may have where there is no `WORKFLOW_LOOP_LIMIT`.
     fn number_loop_limit(&self) -> u64;
-    /// Whether nodes wait for what they start.
-    fn is_sync(&self) -> bool;
-    /// The key of a node's run that comes next or is under way; see [`Context::effect_key`].
-    fn effect_key(&self, node: NodeIndex) -> String;
     fn services(&self) -> &Services;
     /// What runs JavaScript.
     fn scripts(&self) -> &Arc<Pool>;
@@ -100,13 +113,19 @@ pub trait Run: Send {
 /// A node's view of the running execution.
 pub struct Context<'a> {
     run: &'a mut (dyn Run + 'a),
+    host: &'a mut (dyn Host + 'a),
     node: NodeIndex,
     input: Option<JobId>,
 }
 
 impl<'a> Context<'a> {
-    pub fn new(run: &'a mut (dyn Run + 'a), node: NodeIndex, input: Option<JobId>) -> Self {
-        Self { run, node, input }
+    pub fn new(
+        run: &'a mut (dyn Run + 'a),
+        host: &'a mut (dyn Host + 'a),
+        node: NodeIndex,
+        input: Option<JobId>,
+    ) -> Self {
+        Self { run, host, node, input }
     }
 
     /// The key of this node.
@@ -127,19 +146,23 @@ impl<'a> Context<'a> {
         self.run
     }
 
+    pub fn host(&mut self) -> &mut (dyn Host + 'a) {
+        self.host
+    }
+
     /// Whether this node waits for what it starts: in synchronous workflows, and within transaction nodes.
     pub fn is_sync(&self) -> bool {
-        self.run.is_sync()
+        self.run.is_sync() || self.host.scope_transaction().is_some()
     }
 
     /// Names this run of this node, the same after a crash and on another instance: execution id, node key
     /// and the number of the run, from 1. Receivers can tell by it a repeated effect from a new one.
     pub fn effect_key(&self) -> String {
-        self.run.effect_key(self.node)
+        self.run.effect_key(self.node, self.host.restarted())
     }
 
     pub fn services(&self) -> &Services {
-        self.run.services()
+        self.host.services()
     }
 
     /// The transaction in which the job of this node is going to be recorded: what the node writes there, and
@@ -147,17 +170,24 @@ impl<'a> Context<'a> {
     /// it; one that throws takes it back, and its job is recorded without it. Cannot be used by a node that
     /// enters branches or waits.
     pub async fn transaction(&mut self) -> Result<&DatabaseTransaction, Thrown> {
-        self.run.transaction().await
+        self.host.transaction().await
     }
 
     /// What runs JavaScript.
     pub fn scripts(&self) -> Arc<Pool> {
-        self.run.scripts().clone()
+        self.host.scripts().clone()
     }
 
     /// Saves a new job of this node.
     pub fn save(&mut self, draft: Draft) -> JobId {
-        self.run.save(self.node, draft)
+        self.save_of(self.node, draft)
+    }
+
+    /// Saves a new job of another node.
+    pub fn save_of(&mut self, node: NodeIndex, draft: Draft) -> JobId {
+        let job = self.host.new_job_id();
+        self.run.save(job, node, draft, self.host.now());
+        job
     }
 
     /// The newest job of this node.
@@ -181,12 +211,12 @@ impl<'a> Context<'a> {
 
     /// The variables of this node.
     pub fn scope(&self) -> Result<Scope, Thrown> {
-        self.run.scope(self.node, false)
+        self.run.scope(self.node, false, &self.host.around())
     }
 
     /// The variables of this node together with what it offers to its branches.
     pub fn scope_with_own(&self) -> Result<Scope, Thrown> {
-        self.run.scope(self.node, true)
+        self.run.scope(self.node, true, &self.host.around())
     }
 
     /// A template of the configuration, filled in.

@@ -123,7 +123,7 @@ impl Source {
 
     /// Where the node reads: in the transaction of a transaction node around it, else on the pool.
     pub fn database<'a>(&'a self, cx: &'a mut Context<'_>) -> Executor<'a> {
-        self.collections.executor(cx.run().scope_transaction())
+        self.collections.executor(cx.host().scope_transaction())
     }
 
     pub fn reader<'a>(&'a self, db: &'a Executor<'a>) -> Reader<'a, Executor<'a>> {

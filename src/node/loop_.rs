@@ -160,7 +160,7 @@ impl Loop {
     ) -> Result<Outcome, Thrown> {
         // Rounds that are skipped count, too: nothing else would end a loop over a number that skips all of them.
         let is_endless =
-            cx.run().loop_limit().is_none() && progress.looped >= cx.run().number_loop_limit() as f64;
+            cx.host().loop_limit().is_none() && progress.looped >= cx.host().number_loop_limit() as f64;
         if is_endless && progress.looped < length && self.is_over_number(cx)? {
             return Ok(settle(cx, job, ERROR, Some(progress.result(Some("exceeded")))));
         }
@@ -176,7 +176,7 @@ impl Loop {
         if progress.looped >= length {
             return Ok(settle(cx, job, RESOLVED, None));
         }
-        match (cx.run().loop_limit(), first_branch(cx)) {
+        match (cx.host().loop_limit(), first_branch(cx)) {
             (Some(limit), _) if progress.done >= limit as f64 => {
                 Ok(settle(cx, job, ERROR, Some(progress.result(Some("exceeded")))))
             }

@@ -39,7 +39,7 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
-pub use context::{Context, Draft, Job, JobId, NodeIndex, Run};
+pub use context::{Context, Draft, Host, Job, JobId, NodeIndex, Run};
 pub use registry::{Example, Kind, NODES, Sample, find};
 pub use services::Services;
 

@@ -37,7 +37,7 @@ impl Node for Transaction {
         }
         let isolation = self.isolation()?;
         let Some(branch) = branch(cx, |index| index == RUN) else { return Ok(resolved(Value::Undefined)) };
-        cx.run().open_scope(Some(isolation)).await?;
+        cx.host().open_scope(Some(isolation)).await?;
         let job = cx.save(Draft { status: PENDING, upstream: cx.input(), ..Draft::default() });
         Ok(Outcome::Enter { branch, input: job })
     }
@@ -63,9 +63,9 @@ impl Node for Transaction {
         match status {
             // The end of the segment finds that something waits inside.
             PENDING => return Ok(Outcome::Wait),
-            RESOLVED => cx.run().commit_scope(),
+            RESOLVED => cx.host().commit_scope(),
             _ => {
-                cx.run().roll_back_scope().await;
+                cx.host().roll_back_scope().await;
                 if let Some(branch) = branch(cx, |index| index != RUN) {
                     cx.run().save_again(job);
                     return Ok(Outcome::Enter { branch, input: job });

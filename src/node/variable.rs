@@ -30,8 +30,10 @@ impl Node for Variable {
                 .node_by_key(&key)
                 .ok_or_else(|| Thrown::error(format!("target node by key \"{key}\" is not found")))?;
             let upstream = cx.input();
-            cx.run()
-                .save(node, Draft { status: RESOLVED, result: result.clone(), upstream, ..Draft::default() });
+            cx.save_of(
+                node,
+                Draft { status: RESOLVED, result: result.clone(), upstream, ..Draft::default() },
+            );
         }
         Ok(resolved(result))
     }

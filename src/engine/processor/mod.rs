@@ -2,6 +2,7 @@
 
 mod cut_off;
 mod host;
+mod pause;
 mod recording;
 mod transaction;
 mod transactions;
@@ -9,10 +10,9 @@ mod waiting;
 
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::FutureExt;
+use chrono::{DateTime, Utc};
 
-use self::cut_off::{CutOff, keep_open};
+use self::cut_off::CutOff;
 use self::host::Host;
 use self::transactions::Transactions;
 use self::waiting::Works;
@@ -25,9 +25,8 @@ use super::schedule::running::Registration;
 use super::schedule::workers::Worker;
 use super::shared::Shared;
 use super::watch::handover;
-use crate::expr::Thrown;
-use crate::node::{Context, JobId, NodeIndex, Settled, Work};
-use crate::store::recorder::{LeaseChange, RecordError};
+use crate::node::{Context, JobId, NodeIndex};
+use crate::store::recorder::{LeaseChange, Record, RecordError, Written};
 
 /// After so many effects other tasks get their turn.
 const EFFECTS_IN_A_ROW: u32 = 256;
@@ -134,12 +133,7 @@ impl Processor {
                     Event::Done
                 }
                 Effect::Record(what) => self.record(&mut run, what).await?,
-                Effect::Commit { node, job } => {
-                    let terms = self.terms(&run);
-                    let transactions = &mut self.transactions;
-                    transaction::commit(&self.shared, &mut run, transactions, (node, job), &terms).await?;
-                    Event::Done
-                }
+                Effect::Commit { node, job } => self.commit(&mut run, node, job).await?,
                 Effect::CloseScopes => {
                     self.transactions.close_scopes().await;
                     Event::Done
@@ -183,12 +177,13 @@ impl Processor {
         let runs = &self.workflow.graph.node(node).run;
         let mut host = Host {
             shared: &self.shared,
-            run,
+            execution_id: run.id,
+            has_row: run.unrecorded.is_none(),
             transactions: &mut self.transactions,
             broken: &mut self.broken,
             restarted: how.restarted(),
         };
-        let mut cx = Context::new(&mut host, node, input);
+        let mut cx = Context::new(run, &mut host, node, input);
         let outcome = match (how, input) {
             (How::Resume, Some(job)) => self.cut_off.guard(runs.resume(&mut cx, job)).await,
             _ => self.cut_off.guard(runs.run(&mut cx)).await,
@@ -204,24 +199,13 @@ impl Processor {
         }
     }
 
-    async fn work(&mut self, node: NodeIndex, work: Work) -> Event {
-        let Work { interrupted, done, .. } = work;
-        let done = keep_open(self.transactions.scope(), done).map(Ok);
-        let settled = match (self.cut_off.guard(done).await, interrupted) {
-            (Some(settled), _) => settled.unwrap_or_else(|thrown: Thrown| Settled::from(thrown)),
-            (None, Some(interrupted)) => interrupted,
-            (None, None) => return Event::CutOff { node: Some(node) },
-        };
-        Event::Worked { node, settled }
-    }
-
     async fn record(&mut self, run: &mut Run, what: What) -> Result<Event, RecordError> {
         let record = record_of(run, what, &self.terms(run));
         if let LeaseChange::Wait(lease) = &record.lease {
             self.shared.wake_at(lease.due_at);
         }
         let handovers = record.handovers.clone();
-        recording::write(&self.shared, run, record).await?;
+        self.write(run, record).await?;
         if !run.is_ended_elsewhere {
             handover::tell_at_once(&self.shared, handovers);
             if what == What::Position {
@@ -231,41 +215,33 @@ impl Processor {
         Ok(Event::Done)
     }
 
+    /// Writes a record and notes what became of it.
+    async fn write(&mut self, run: &mut Run, record: Record) -> Result<(), RecordError> {
+        match record.create {
+            // Nobody but its caller knows of the execution, who is told when it cannot be recorded.
+            Some(_) => {
+                let written = self.shared.recorder.write_event(record).await?;
+                self.note(run, written);
+                Ok(())
+            }
+            None => self.write_known(run, record).await,
+        }
+    }
+
+    fn note(&self, run: &mut Run, written: Written) {
+        self.shared.running.recorded(run.id);
+        run.is_ended_elsewhere |= written == Written::EndedElsewhere;
+    }
+
     fn terms(&self, run: &Run) -> Terms {
         Terms {
             now: self.shared.ids.now(),
             expires_at: self.expires_at,
-            stays: self.stays(run),
+            stays: run.ended.is_none() && self.stays(run),
             shows_delays: self.shared.shows_delays(),
             has_api: self.shared.services.nocobase.is_some(),
             is_awaited: !self.caller.as_ref().is_some_and(Absence::is_absent),
         }
-    }
-
-    /// Waits until something happens. What is known so far has been recorded.
-    async fn wait(&mut self, run: &mut Run) -> Event {
-        self.works.start();
-        // Its lease is nobody's: whoever takes it goes on, even when the time has come while it was written.
-        if !run.waits.is_resident {
-            return Event::Leave;
-        }
-        if let Some(event) = waiting::happened(&self.shared, &run.waits, &self.cut_off) {
-            return event;
-        }
-        if !self.stays(run) {
-            return Event::Leave;
-        }
-        // A number of executions wait beside the workers, further ones wait in place of a worker.
-        let place = self.shared.waiting_places.clone().try_acquire_owned().ok();
-        if place.is_some() {
-            self.worker = None;
-        }
-        let event = waiting::next(&self.shared, &run.waits, &mut self.works, &self.cut_off).await;
-        drop(place);
-        if self.worker.is_none() && !self.workflow.is_sync && !matches!(event, Event::Leave) {
-            self.worker = self.shared.workers.enter(self.workflow.id).await;
-        }
-        event
     }
 
     /// Why the run may not go on, if so. One whose caller has left long ago is over, too, where nothing but the run
@@ -275,15 +251,5 @@ impl Processor {
         let is_pointless =
             absence > self.shared.settings.abandon_after && self.workflow.graph.changes_nothing();
         self.cut_off.reached().or_else(|| is_pointless.then_some(Cut::Late))
-    }
-
-    /// Whether the execution stays in memory while it waits.
-    fn stays(&self, run: &Run) -> bool {
-        let Some((_, due_at)) = run.waits.first_timer() else { return !run.waits.is_handing_over() };
-        let patience = TimeDelta::from_std(self.shared.settings.sync_timeout).unwrap_or(TimeDelta::MAX);
-        let horizon = self.shared.ids.now().checked_add_signed(patience);
-        let is_awaited =
-            self.caller.is_some() && horizon.is_none_or(|horizon| due_at < horizon.timestamp_millis());
-        run.waits.has_work() || (is_awaited && !self.shared.lets_callers_go())
     }
 }

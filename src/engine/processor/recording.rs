@@ -1,54 +1,47 @@
-//! Writes the records of a run, and notes what became of them.
+//! Writes the records of executions that the database has a row of.
 
 use std::sync::Arc;
 
 use entity::status::job::ERROR;
 
+use super::Processor;
 use super::cut_off::wait_for_database;
 use crate::engine::run::Run;
-use crate::engine::shared::Shared;
 use crate::store::execution::ExecutionUpdate;
-use crate::store::recorder::{LeaseChange, Record, RecordError, Written};
+use crate::store::recorder::{LeaseChange, Record, RecordError};
 
-/// Writes a record, however long the database is away, and notes what became of it.
-pub async fn write(shared: &Shared, run: &mut Run, record: Record) -> Result<(), RecordError> {
-    let is_new = record.create.is_some();
-    let record = Arc::new(record);
-    loop {
-        let written = match is_new {
-            true => shared.recorder.write_event(record.clone()).await,
-            false => shared.recorder.write(record.clone()).await,
-        };
-        match written {
-            // The execution was acknowledged: it stays ours until the database is back.
-            Err(RecordError::Unavailable(reason)) if !is_new && !shared.is_stopping() => {
-                wait_for_database(run.id, &reason).await;
-            }
-            Err(RecordError::Refused(reason)) if !is_new => {
-                tracing::error!(execution.id = run.id, reason, "jobs were refused by the database");
-                run.ended = Some(ERROR);
-                run.waits.clear();
-                let mut last = failure(run, &record.ended_timers);
-                if let Some(request) = &run.request {
-                    request.note(Some(&run.outcome()), true, shared.ids.now(), &mut last);
+impl Processor {
+    /// Writes a record of an execution that has a row, however long the database is away, and notes what became of
+    /// it. Of one whose jobs the database refuses it is written that it has failed.
+    pub(super) async fn write_known(&mut self, run: &mut Run, record: Record) -> Result<(), RecordError> {
+        let shared = &self.shared;
+        let record = Arc::new(record);
+        loop {
+            match shared.recorder.write(record.clone()).await {
+                Ok(written) => {
+                    self.note(run, written);
+                    return Ok(());
                 }
-                shared.recorder.write(last).await?;
-                run.is_ended_elsewhere = true;
-                return Ok(());
+                // The execution was acknowledged: it stays ours until the database is back.
+                Err(RecordError::Unavailable(reason)) if !shared.is_stopping() => {
+                    wait_for_database(run.id, &reason).await;
+                }
+                Err(RecordError::Refused(reason)) => {
+                    tracing::error!(execution.id = run.id, reason, "jobs were refused by the database");
+                    run.ended = Some(ERROR);
+                    run.waits.clear();
+                    let mut last = failure(run, &record.ended_timers);
+                    if let Some(request) = &run.request {
+                        request.note(Some(&run.outcome()), true, shared.ids.now(), &mut last);
+                    }
+                    shared.recorder.write(last).await?;
+                    run.is_ended_elsewhere = true;
+                    return Ok(());
+                }
+                Err(err) => return Err(err),
             }
-            Ok(written) => {
-                note(shared, run, written);
-                return Ok(());
-            }
-            Err(err) => return Err(err),
         }
     }
-}
-
-/// Notes what became of a record.
-pub fn note(shared: &Shared, run: &mut Run, written: Written) {
-    shared.running.recorded(run.id);
-    run.is_ended_elsewhere |= written == Written::EndedElsewhere;
 }
 
 /// What is left to say when the database refuses the jobs of an execution. `ended` are the timers that the

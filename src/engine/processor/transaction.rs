@@ -3,46 +3,45 @@
 
 use entity::status::job::ERROR;
 
-use super::recording;
-use super::transactions::Transactions;
+use super::Processor;
 use crate::engine::run::Run;
-use crate::engine::run::event::What;
-use crate::engine::run::record::{Terms, record_of, taken};
-use crate::engine::shared::Shared;
+use crate::engine::run::event::{Event, What};
+use crate::engine::run::record::{record_of, taken};
 use crate::expr::Thrown;
 use crate::node::{JobId, NodeIndex};
 use crate::store::recorder::{Record, RecordError};
 
-/// Records everything so far in the transaction that ends with this job, and commits it. What the database
-/// refuses becomes an error of the job. When the database is gone this run is over: it is taken up again
-/// from what the database says.
-pub async fn commit(
-    shared: &Shared,
-    run: &mut Run,
-    transactions: &mut Transactions,
-    (node, job): (NodeIndex, JobId),
-    terms: &Terms,
-) -> Result<(), RecordError> {
-    let Some(open) = transactions.take_to_commit() else { return Ok(()) };
-    if transactions.has_scope() {
-        // A savepoint: the outermost transaction records and commits.
-        if let Err(err) = open.commit().await {
-            run.fail_job(node, job, &Thrown::error(err.to_string()));
+impl Processor {
+    /// Records everything so far in the transaction that ends with this job, and commits it. What the database
+    /// refuses becomes an error of the job. When the database is gone this run is over: it is taken up again
+    /// from what the database says.
+    pub(super) async fn commit(
+        &mut self,
+        run: &mut Run,
+        node: NodeIndex,
+        job: JobId,
+    ) -> Result<Event, RecordError> {
+        let Some(open) = self.transactions.take_to_commit() else { return Ok(Event::Done) };
+        if self.transactions.has_scope() {
+            // A savepoint: the outermost transaction records and commits.
+            if let Err(err) = open.commit().await {
+                run.fail_job(node, job, &Thrown::error(err.to_string()));
+            }
+            return Ok(Event::Done);
         }
-        return Ok(());
-    }
-    let record = record_of(run, What::Position, terms);
-    match shared.recorder.write_within(open, &record).await {
-        Ok(written) => recording::note(shared, run, written),
-        Err(RecordError::Refused(reason)) => {
-            let result = run.fail_committed(node, job, &reason);
-            let record = with_failed(record, job, &result);
-            let lease = taken(run);
-            recording::write(shared, run, Record { lease, ..record }).await?;
+        let record = record_of(run, What::Position, &self.terms(run));
+        match self.shared.recorder.write_within(open, &record).await {
+            Ok(written) => self.note(run, written),
+            Err(RecordError::Refused(reason)) => {
+                let result = run.fail_committed(node, job, &reason);
+                let record = with_failed(record, job, &result);
+                let record = Record { lease: taken(run), ..record };
+                self.write(run, record).await?;
+            }
+            Err(err) => return Err(err),
         }
-        Err(err) => return Err(err),
+        Ok(Event::Done)
     }
-    Ok(())
 }
 
 /// A record with one of its jobs as an error.

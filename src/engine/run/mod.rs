@@ -5,10 +5,12 @@
 //! needs a constant stack. Between two pauses a run is one segment, as in NocoBase.
 
 mod branch;
+mod cut;
 mod ended;
 pub mod event;
 pub mod graph;
 pub mod journal;
+mod pause;
 pub mod position;
 pub mod record;
 pub mod request;
@@ -16,6 +18,7 @@ pub mod restore;
 pub mod rows;
 pub mod step;
 pub mod waits;
+mod work;
 pub mod workflow;
 
 use std::sync::Arc;
@@ -27,24 +30,21 @@ use entity::status::reason;
 
 pub use self::ended::Ended;
 
-use self::event::{Cut, Effect, Event, How, Moment, What};
+use self::event::{Effect, Event, How, Moment, What};
 use self::journal::Journal;
-use self::position::{Call, Position};
+use self::position::Call;
 use self::request::Request;
 use self::restore::Start;
 use self::rows::Place;
 use self::step::Step;
 use self::waits::Waits;
 use self::workflow::Workflow;
-use crate::expr::{Object, Scope, Template, Thrown, Value};
-use crate::node::{Draft, JobId, NodeIndex, Settled, Work};
+use crate::expr::{Live, Object, Scope, Template, Thrown, Value};
+use crate::node::{self, Draft, Job, JobId, NodeIndex, Outcome, Work};
 use crate::store::execution::NewExecution;
 
 /// At most about so many jobs wait in memory before a run writes them.
 const JOBS_IN_MEMORY: usize = 1_000;
-
-/// What NocoBase says of jobs that wait within a transaction node (`Processor.ts`).
-const PENDING_INSIDE: &str = "Pending jobs are not allowed inside an open transaction scope";
 
 /// A run; it begins with [`Event::Begin`].
 pub struct Run {
@@ -137,11 +137,6 @@ impl Run {
         effect.unwrap_or_else(|| self.go_on(moment))
     }
 
-    /// Where the run stands, as it is kept with its lease.
-    pub fn position(&self) -> Position {
-        Position::new(&self.workflow.graph, self.next, &self.calls, &self.journal.resumed())
-    }
-
     pub fn outcome(&self) -> Ended {
         let (is_timeout, reply) = (self.reason == Some(reason::TIMEOUT), self.reply.clone());
         Ended { status: self.ended.unwrap_or(STARTED), is_timeout, reply, is_left: false }
@@ -149,53 +144,18 @@ impl Run {
 
     fn begin(&mut self, start: Start, moment: &Moment<'_>) -> Option<Effect> {
         let graph = &self.workflow.graph;
-        let first = match graph.head() {
+        self.next = Some(match graph.head() {
             Some(head) => Step::Run { node: head, input: None },
             None if graph.is_empty() => Step::Finish { status: RESOLVED },
             // Nodes without a first one: NocoBase ends such an execution as an error, without a job.
             None => Step::Finish { status: EXECUTION_ERROR },
-        };
+        });
         match start {
-            Start::Fresh => self.next = Some(first),
-            Start::Anew => {
-                self.replaces_jobs = true;
-                self.next = Some(first);
-            }
-            Start::At(recorded) => match recorded.read(graph) {
-                Some(restored) => self.restore(restored, moment),
-                None => {
-                    tracing::error!(execution.id = self.id, "the place of a run does not fit its workflow");
-                    self.next = Some(Step::Finish { status: EXECUTION_ERROR });
-                }
-            },
+            Start::Fresh => {}
+            Start::Anew => self.replaces_jobs = true,
+            Start::At(recorded) => self.take_up(recorded, moment),
         }
         None
-    }
-
-    fn restore(&mut self, restored: restore::Restored, moment: &Moment<'_>) {
-        let restore::Restored { next, calls, jobs, resumed, timers } = restored;
-        (self.next, self.calls) = (next, calls);
-        if next.is_none() {
-            self.stage = Stage::Idle;
-        }
-        // The lease is this instance's now.
-        self.waits.is_resident = true;
-        for (job, due_at) in timers {
-            self.waits.add_timer(job, due_at, true);
-        }
-        self.journal.restore(jobs, resumed);
-        for (job, node) in self.journal.pending().into_iter().rev() {
-            let place = self.workflow.graph.node(node);
-            // A branching node waits for its branches; other pending jobs wait for work that is gone.
-            if !place.branches.is_empty() || self.waits.has_timer(job) {
-                continue;
-            }
-            if place.is_known || !moment.hands_over {
-                self.restarts.push((job, node));
-            } else {
-                self.waits.leave_to_nocobase(job);
-            }
-        }
     }
 
     /// What comes next: a step, the end of the segment, or what has to be done before.
@@ -256,7 +216,9 @@ impl Run {
             }
             (Stage::Recorded, None) => Effect::Wait,
             _ => {
-                self.end_if_stuck(moment);
+                if self.ended.is_none() && self.waits.is_empty() {
+                    self.end_stuck(moment);
+                }
                 // A run that only goes on waiting has nothing to write.
                 if self.stage == Stage::Idle && self.ended.is_none() {
                     return Effect::Wait;
@@ -270,35 +232,97 @@ impl Run {
         }
     }
 
+    /// What follows when a node has run.
+    fn has_run(
+        &mut self,
+        node: NodeIndex,
+        input: Option<JobId>,
+        how: How,
+        outcome: Result<Outcome, Thrown>,
+        moment: &mut Moment<'_>,
+    ) -> Option<Effect> {
+        let effect = match (how, outcome) {
+            (How::Restart(job), outcome) => return self.has_restarted(job, outcome, moment),
+            (How::Resume, Err(thrown)) if input.is_some_and(|job| self.journal.job(job).node == node) => {
+                // What a node throws while it resumes its own job becomes the result of that job.
+                input.and_then(|job| self.fail_job(node, job, &thrown))
+            }
+            (_, Err(thrown)) => {
+                let result = thrown.to_result();
+                self.finish(node, Draft { status: ERROR, result, ..Draft::default() }, moment)
+            }
+            (_, Ok(outcome)) => self.follow(node, input, outcome, moment),
+        };
+        self.record_if_many(moment);
+        effect
+    }
+
+    fn follow(
+        &mut self,
+        node: NodeIndex,
+        input: Option<JobId>,
+        outcome: Outcome,
+        moment: &mut Moment<'_>,
+    ) -> Option<Effect> {
+        match outcome {
+            Outcome::Finished(draft) => return self.finish(node, draft, moment),
+            Outcome::Continue(job) => {
+                self.journal.save_again(job);
+                return self.pass(node, job, moment);
+            }
+            Outcome::Enter { branch, input } => {
+                if self.workflow.graph.has_unknown() {
+                    self.calls.push(Call { node, next: None });
+                }
+                self.next = Some(Step::Run { node: branch, input: Some(input) });
+            }
+            Outcome::EnterEach { input } => self.next = Some(self.enter_next(node, input, 0)),
+            Outcome::Again(job) => self.next = Some(Step::Resume { node, branch_job: job }),
+            Outcome::Wait => {
+                self.journal.flush();
+                self.next = Some(Step::Unwind);
+            }
+            Outcome::Background(work) if self.workflow.is_sync || moment.is_in_scope => {
+                return self.work_here(node, input, work, moment);
+            }
+            Outcome::Background(work) => return Some(self.work_beside(node, work, moment)),
+            Outcome::Sleep { pending, duration } => self.sleep(node, pending, duration, moment),
+            Outcome::Exit(status) => {
+                self.log_job(node, status);
+                self.next = Some(Step::Finish { status });
+            }
+        }
+        None
+    }
+
+    fn finish(&mut self, node: NodeIndex, draft: Draft, moment: &mut Moment<'_>) -> Option<Effect> {
+        let job = self.save(node, draft, moment);
+        self.pass(node, job, moment)
+    }
+
+    /// Goes on after a job of a node, which is committed first where the node has written something.
+    fn pass(&mut self, node: NodeIndex, job: JobId, moment: &Moment<'_>) -> Option<Effect> {
+        let status = self.journal.job(job).status;
+        self.log_job(node, status);
+        self.next = Some(step::after(&self.workflow.graph, node, job, status));
+        moment.commits.then_some(Effect::Commit { node, job })
+    }
+
+    /// Long runs write on their way. What stays in memory all the same is not looked at again before as much has
+    /// been added to it.
+    fn record_if_many(&mut self, moment: &Moment<'_>) {
+        let has_ended = matches!(self.next, None | Some(Step::Finish { .. }));
+        if self.journal.waiting() <= self.record_at || moment.is_in_scope || has_ended {
+            return;
+        }
+        self.journal.flush_superseded();
+        self.record_at = JOBS_IN_MEMORY.max(2 * self.journal.unsaved());
+        self.must_record = true;
+    }
+
     fn end(&mut self, status: i32) {
         self.journal.flush();
         (self.next, self.ended) = (None, Some(status));
-    }
-
-    /// Nothing may wait within a transaction node: what does is an error, and so is the execution.
-    fn fail_pending(&mut self) {
-        self.waits.clear();
-        for (job, _) in self.journal.pending() {
-            self.journal.set_status(job, ERROR);
-            self.journal.set_result(job, Thrown::error(PENDING_INSIDE).to_result());
-            self.journal.save_again(job);
-        }
-        self.end(ERROR);
-    }
-
-    /// Ends an execution that nothing would ever resume; NocoBase leaves it started for ever.
-    fn end_if_stuck(&mut self, moment: &mut Moment<'_>) {
-        if self.ended.is_some() || !self.waits.is_empty() {
-            return;
-        }
-        let pending = self.journal.youngest_pending().map(|job| self.journal.job(job).node);
-        if let Some(node) = pending.or_else(|| self.workflow.graph.head()) {
-            let result =
-                Thrown::error("No branch is left to run and nothing will resume this node").to_result();
-            self.save(node, Draft { status: ERROR, result, ..Draft::default() }, moment);
-            self.log_job(node, ERROR);
-        }
-        self.end(ERROR);
     }
 
     /// Gives the jobs an end that something under way would have settled: the execution is over, and nobody
@@ -313,98 +337,90 @@ impl Run {
         self.journal.show_hidden();
     }
 
-    /// Gives up an execution that was ended by somebody else.
-    fn let_go(&mut self, moment: &Moment<'_>) -> Effect {
-        if moment.is_in_scope {
-            return Effect::CloseScopes;
-        }
-        self.waits.clear();
-        // Also those that have not changed since they were written: nobody else looks for them.
-        self.journal.abort_pending();
-        self.journal.show_hidden();
-        self.ended.get_or_insert(ABORTED);
-        (self.next, self.stage) = (None, Stage::Over);
-        Effect::Record(What::LetGo)
-    }
-
-    /// Leaves memory: whoever is there when its time comes goes on.
-    fn leave(&mut self) -> Option<Effect> {
-        self.stage = Stage::Over;
-        self.waits.is_resident.then_some(Effect::Record(What::Leaving))
-    }
-
-    /// Sees what there is as NocoBase does after a pause: as it is in the database.
-    fn reread(&mut self) {
-        self.journal.reread();
-        if let Some(context) = self.context.as_made() {
-            self.context = context;
-        }
-    }
-
-    fn has_settled(&mut self, job: JobId, settled: &Settled, moment: &Moment<'_>) -> Option<Effect> {
-        self.waits.end_work(job);
-        self.reread();
-        self.journal.settle(job, settled.status, &settled.result, moment.now);
-        self.next = Some(Step::Resume { node: self.journal.job(job).node, branch_job: job });
-        None
-    }
-
-    fn is_due(&mut self, job: JobId) -> Option<Effect> {
-        self.waits.end_timer(job);
-        self.reread();
-        // Somebody else may have settled it: NocoBase sees it where it has a row.
-        self.next = Some(match self.journal.is_pending(job) {
-            true => Step::Resume { node: self.journal.job(job).node, branch_job: job },
-            false => Step::Unwind,
-        });
-        None
-    }
-
-    /// Ends the run because the execution was cancelled or its time is over: inside of a node, or while it waits.
-    fn is_cut_off(&mut self, node: Option<NodeIndex>, moment: &mut Moment<'_>) -> Option<Effect> {
-        match node {
-            Some(node) => self.abort(node, moment),
-            None => self.end_aborted(moment),
-        }
-        None
-    }
-
-    fn abort(&mut self, node: NodeIndex, moment: &mut Moment<'_>) {
-        self.end_aborted(moment);
-        let result = Thrown::error("Workflow execution has been aborted").to_result();
-        self.save(node, Draft { status: ABORTED, result, ..Draft::default() }, moment);
-        self.log_job(node, ABORTED);
-    }
-
-    fn end_aborted(&mut self, moment: &Moment<'_>) {
-        if moment.cut != Some(Cut::Aborted) {
-            self.reason = Some(reason::TIMEOUT);
-            for (job, result) in self.waits.take_timed_out() {
-                self.journal.set_result(job, result);
-            }
-        }
-        self.waits.clear();
-        self.journal.abort_pending();
-        self.next = Some(Step::Finish { status: ABORTED });
-    }
-
     /// Saves a new job of a node.
     pub fn save(&mut self, node: NodeIndex, draft: Draft, moment: &mut Moment<'_>) -> JobId {
         let job = (moment.new_job_id)();
-        self.save_as(job, node, draft, moment.now);
+        node::Run::save(self, job, node, draft, moment.now);
         job
     }
 
-    /// Saves a new job of a node under this id.
-    pub fn save_as(&mut self, job: JobId, node: NodeIndex, draft: Draft, now: DateTime<Utc>) {
+    fn log_job(&self, node: NodeIndex, status: i32) {
+        let place = self.workflow.graph.node(node);
+        tracing::debug!(
+            execution.id = self.id,
+            node.id = place.id,
+            node.r#type = place.type_name,
+            job.status = status,
+            "node has run"
+        );
+    }
+}
+
+/// The run as its nodes see it.
+impl node::Run for Run {
+    fn save(&mut self, job: JobId, node: NodeIndex, draft: Draft, now: DateTime<Utc>) {
         let place = self.workflow.graph.node(node);
         let place = Place { index: node, id: place.id, key: place.key.as_str().into() };
         self.journal.save(job, place, draft, now);
     }
 
-    /// The variables of a node; `with_own_scope` includes what it offers to its own branches. `around` has those
-    /// that are not the run's.
-    pub fn scope(&self, node: NodeIndex, with_own_scope: bool, around: &Scope) -> Result<Scope, Thrown> {
+    fn save_again(&mut self, job: JobId) {
+        self.journal.save_again(job);
+    }
+
+    fn job(&self, job: JobId) -> &Job {
+        self.journal.job(job)
+    }
+
+    fn set_status(&mut self, job: JobId, status: i32) {
+        self.journal.set_status(job, status);
+    }
+
+    fn set_result(&mut self, job: JobId, result: Value) {
+        self.journal.set_result(job, result);
+    }
+
+    fn share_result(&mut self, job: JobId, live: Arc<Live>) {
+        self.journal.share_result(job, live);
+    }
+
+    fn set_meta(&mut self, job: JobId, meta: Value) {
+        self.journal.set_meta(job, meta);
+    }
+
+    fn newest_job(&self, node: NodeIndex) -> Option<JobId> {
+        self.journal.newest(node)
+    }
+
+    fn node_by_key(&self, key: &str) -> Option<NodeIndex> {
+        self.workflow.graph.find(key)
+    }
+
+    fn node_key(&self, node: NodeIndex) -> &str {
+        &self.workflow.graph.node(node).key
+    }
+
+    fn branches(&self, node: NodeIndex) -> &[(i32, NodeIndex)] {
+        &self.workflow.graph.node(node).branches
+    }
+
+    fn branch_of(&self, node: NodeIndex, parent: NodeIndex) -> Option<NodeIndex> {
+        self.workflow.graph.branch_of(node, parent)
+    }
+
+    fn set_output(&mut self, output: Value) {
+        self.output = Some(output);
+    }
+
+    fn reply(&mut self, reply: Value) {
+        self.reply = Some(reply);
+    }
+
+    fn is_sync(&self) -> bool {
+        self.workflow.is_sync
+    }
+
+    fn scope(&self, node: NodeIndex, with_own_scope: bool, around: &Scope) -> Result<Scope, Thrown> {
         let graph = &self.workflow.graph;
         let mut scopes = Object::new();
         let nearest = if with_own_scope { Some(node) } else { graph.node(node).parent };
@@ -425,24 +441,11 @@ impl Run {
         })
     }
 
-    /// See [`crate::node::Context::effect_key`]; a node that is run again for a job that it has left has the key
-    /// of that job.
-    pub fn effect_key(&self, node: NodeIndex, restarted: Option<JobId>) -> String {
+    fn effect_key(&self, node: NodeIndex, restarted: Option<JobId>) -> String {
         let key = &self.workflow.graph.node(node).key;
         let run = restarted.and_then(|job| self.journal.run_of(job));
         let run = run.unwrap_or_else(|| self.journal.runs(node) + 1);
         format!("{}:{key}:{run}", self.id)
-    }
-
-    fn log_job(&self, node: NodeIndex, status: i32) {
-        let place = self.workflow.graph.node(node);
-        tracing::debug!(
-            execution.id = self.id,
-            node.id = place.id,
-            node.r#type = place.type_name,
-            job.status = status,
-            "node has run"
-        );
     }
 }
 

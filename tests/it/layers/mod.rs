@@ -3,6 +3,7 @@
 
 mod dependencies;
 mod imports;
+mod way;
 
 use std::collections::BTreeSet;
 use std::fs;

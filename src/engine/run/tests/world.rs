@@ -16,8 +16,8 @@ use super::super::workflow::Workflow;
 use super::super::{Ended, Run};
 use super::tables::Tables;
 use super::workflows::MAX_ROUNDS;
-use crate::expr::{Live, Scope, Thrown, Value};
-use crate::node::{self, Context, Draft, Job, JobId, NodeIndex, Services, Settled};
+use crate::expr::{Scope, Thrown, Value};
+use crate::node::{self, Context, JobId, NodeIndex, Services, Settled};
 use crate::script::{Limits, Pool};
 
 /// More effects than any of the workflows below has.
@@ -144,8 +144,8 @@ impl World {
         }
         let workflow = self.workflow.clone();
         let runs = &workflow.graph.node(node).run;
-        let mut host = Host { run, world: self, restarted: how.restarted() };
-        let mut cx = Context::new(&mut host, node, input);
+        let mut host = Host { world: self, restarted: how.restarted() };
+        let mut cx = Context::new(run, &mut host, node, input);
         let outcome = match (how, input) {
             (How::Resume, Some(job)) => runs.resume(&mut cx, job).now_or_never(),
             _ => runs.run(&mut cx).now_or_never(),
@@ -214,73 +214,31 @@ fn time(milliseconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(milliseconds).expect("a time")
 }
 
-/// What nodes see of a run in a world.
+/// What nodes see of a world.
 struct Host<'a> {
-    run: &'a mut Run,
     world: &'a mut World,
     restarted: Option<JobId>,
 }
 
-impl node::Run for Host<'_> {
-    fn save(&mut self, node: NodeIndex, draft: Draft) -> JobId {
+impl node::Host for Host<'_> {
+    fn now(&self) -> DateTime<Utc> {
+        self.world.now
+    }
+    fn new_job_id(&mut self) -> JobId {
         self.world.last_id += 1;
-        let job = JobId(self.world.last_id);
-        self.run.save_as(job, node, draft, self.world.now);
-        job
+        JobId(self.world.last_id)
     }
-    fn save_again(&mut self, job: JobId) {
-        self.run.journal.save_again(job);
+    fn restarted(&self) -> Option<JobId> {
+        self.restarted
     }
-    fn job(&self, job: JobId) -> &Job {
-        self.run.journal.job(job)
-    }
-    fn set_status(&mut self, job: JobId, status: i32) {
-        self.run.journal.set_status(job, status);
-    }
-    fn set_result(&mut self, job: JobId, result: Value) {
-        self.run.journal.set_result(job, result);
-    }
-    fn share_result(&mut self, job: JobId, live: Arc<Live>) {
-        self.run.journal.share_result(job, live);
-    }
-    fn set_meta(&mut self, job: JobId, meta: Value) {
-        self.run.journal.set_meta(job, meta);
-    }
-    fn newest_job(&self, node: NodeIndex) -> Option<JobId> {
-        self.run.journal.newest(node)
-    }
-    fn node_by_key(&self, key: &str) -> Option<NodeIndex> {
-        self.run.workflow.graph.find(key)
-    }
-    fn node_key(&self, node: NodeIndex) -> &str {
-        &self.run.workflow.graph.node(node).key
-    }
-    fn branches(&self, node: NodeIndex) -> &[(i32, NodeIndex)] {
-        &self.run.workflow.graph.node(node).branches
-    }
-    fn branch_of(&self, node: NodeIndex, parent: NodeIndex) -> Option<NodeIndex> {
-        self.run.workflow.graph.branch_of(node, parent)
-    }
-    fn set_output(&mut self, output: Value) {
-        self.run.output = Some(output);
-    }
-    fn reply(&mut self, reply: Value) {
-        self.run.reply = Some(reply);
-    }
-    fn scope(&self, node: NodeIndex, with_own_scope: bool) -> Result<Scope, Thrown> {
-        self.run.scope(node, with_own_scope, &Scope::of_context(Value::Null))
+    fn around(&self) -> Scope {
+        Scope::of_context(Value::Null)
     }
     fn loop_limit(&self) -> Option<u64> {
         None
     }
     fn number_loop_limit(&self) -> u64 {
         1_000
-    }
-    fn is_sync(&self) -> bool {
-        self.run.workflow.is_sync
-    }
-    fn effect_key(&self, node: NodeIndex) -> String {
-        self.run.effect_key(node, self.restarted)
     }
     fn services(&self) -> &Services {
         panic!("no node here uses services")

@@ -1,0 +1,81 @@
+//! The ends of a run that its nodes have not asked for: it is cut off, somebody else has ended its execution, or nothing
+//! could go on.
+
+use entity::status::job::{ABORTED, ERROR};
+use entity::status::reason;
+
+use super::event::{Cut, Effect, Moment, What};
+use super::step::Step;
+use super::{Run, Stage};
+use crate::expr::Thrown;
+use crate::node::{Draft, NodeIndex};
+
+/// What NocoBase says of jobs that wait within a transaction node (`Processor.ts`).
+const PENDING_INSIDE: &str = "Pending jobs are not allowed inside an open transaction scope";
+
+impl Run {
+    /// Ends the run because the execution was cancelled or its time is over: inside of a node, or while it waits.
+    pub(super) fn is_cut_off(&mut self, node: Option<NodeIndex>, moment: &mut Moment<'_>) -> Option<Effect> {
+        match node {
+            Some(node) => self.abort(node, moment),
+            None => self.end_aborted(moment),
+        }
+        None
+    }
+
+    pub(super) fn abort(&mut self, node: NodeIndex, moment: &mut Moment<'_>) {
+        self.end_aborted(moment);
+        let result = Thrown::error("Workflow execution has been aborted").to_result();
+        self.save(node, Draft { status: ABORTED, result, ..Draft::default() }, moment);
+        self.log_job(node, ABORTED);
+    }
+
+    pub(super) fn end_aborted(&mut self, moment: &Moment<'_>) {
+        if moment.cut != Some(Cut::Aborted) {
+            self.reason = Some(reason::TIMEOUT);
+            for (job, result) in self.waits.take_timed_out() {
+                self.journal.set_result(job, result);
+            }
+        }
+        self.waits.clear();
+        self.journal.abort_pending();
+        self.next = Some(Step::Finish { status: ABORTED });
+    }
+
+    /// Gives up an execution that was ended by somebody else.
+    pub(super) fn let_go(&mut self, moment: &Moment<'_>) -> Effect {
+        if moment.is_in_scope {
+            return Effect::CloseScopes;
+        }
+        self.waits.clear();
+        // Also those that have not changed since they were written: nobody else looks for them.
+        self.journal.abort_pending();
+        self.journal.show_hidden();
+        self.ended.get_or_insert(ABORTED);
+        (self.next, self.stage) = (None, Stage::Over);
+        Effect::Record(What::LetGo)
+    }
+
+    /// Ends an execution that nothing would ever resume; NocoBase leaves it started for ever.
+    pub(super) fn end_stuck(&mut self, moment: &mut Moment<'_>) {
+        let pending = self.journal.youngest_pending().map(|job| self.journal.job(job).node);
+        if let Some(node) = pending.or_else(|| self.workflow.graph.head()) {
+            let result =
+                Thrown::error("No branch is left to run and nothing will resume this node").to_result();
+            self.save(node, Draft { status: ERROR, result, ..Draft::default() }, moment);
+            self.log_job(node, ERROR);
+        }
+        self.end(ERROR);
+    }
+
+    /// Nothing may wait within a transaction node: what does is an error, and so is the execution.
+    pub(super) fn fail_pending(&mut self) {
+        self.waits.clear();
+        for (job, _) in self.journal.pending() {
+            self.journal.set_status(job, ERROR);
+            self.journal.set_result(job, Thrown::error(PENDING_INSIDE).to_result());
+            self.journal.save_again(job);
+        }
+        self.end(ERROR);
+    }
+}
