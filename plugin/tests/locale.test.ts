@@ -23,7 +23,9 @@ const OF_NOCOBASE = [
 
 /** Every text that is translated somewhere, by the calls of `t` and `tExpr` and by the faults of configurations. */
 function usedKeys(): string[] {
-  const forms = readdirSync(at('forms')).map((file) => readFileSync(at(`forms/${file}`), 'utf8'));
+  const forms = ['forms', 'pages'].flatMap((folder) =>
+    readdirSync(at(folder)).map((file) => readFileSync(at(`${folder}/${file}`), 'utf8')),
+  );
   const calls = [...forms.join('\n').matchAll(/\b(?:t|tExpr)\(\s*'((?:[^'\\]|\\.)*)'/g)];
   const read = (file: string) => readFileSync(at(`server/${file}`), 'utf8');
   const config = read('config.ts') + read('members.ts');

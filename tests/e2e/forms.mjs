@@ -38,6 +38,7 @@ const SETTINGS = {
   },
   parse: [],
   rawBody: false,
+  log: 'bodies',
 };
 
 let api = await signIn();

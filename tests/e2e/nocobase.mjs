@@ -4,10 +4,12 @@ import { createRequire } from 'node:module';
 
 const { NB_URL, PG_PORT, APP } = process.env;
 
-/** Signs in as the root user. */
-export async function signIn() {
-  const signed = await call('POST', 'auth:signIn', { account: 'admin@nocobase.com', password: 'admin123' });
-  return new Api(signed.data.token);
+const ROOT = { account: 'admin@nocobase.com', password: 'admin123' };
+
+/** Signs in, as the root user unless another one is given. */
+export async function signIn(user = ROOT, role = 'root') {
+  const signed = await call('POST', 'auth:signIn', user);
+  return new Api(signed.data.token, role);
 }
 
 export class ApiError extends Error {
@@ -18,9 +20,9 @@ export class ApiError extends Error {
 }
 
 class Api {
-  constructor(token) {
+  constructor(token, role) {
     this.token = token;
-    this.headers = { authorization: `Bearer ${token}`, 'x-role': 'root', 'x-locale': 'en-US' };
+    this.headers = { authorization: `Bearer ${token}`, 'x-role': role, 'x-locale': 'en-US' };
   }
 
   get(action, parameters = {}) {

@@ -1,5 +1,6 @@
 // Of `@nocobase/client` and `@nocobase/client-v2`, which NocoBase provides at run time.
 
+import type { ComponentType } from 'react';
 import type { Instruction, Trigger } from './workflow-client';
 
 interface Types {
@@ -13,7 +14,26 @@ export interface WorkflowPlugin {
   registerInstruction(type: string, instruction: new () => Instruction): void;
 }
 
+interface SettingsPage {
+  title: string;
+  icon?: string;
+  aclSnippet?: string;
+  Component?: ComponentType;
+}
+
+/** The classic client has `add`, the newer one the others. */
+interface SettingsManager {
+  add(name: string, page: SettingsPage): void;
+  addMenuItem(item: SettingsPage & { key: string }): void;
+  addPageTabItem(item: SettingsPage & { menuKey: string; key: string }): void;
+}
+
 export class Plugin {
-  app: { pm: { get(name: 'workflow'): WorkflowPlugin | undefined } };
+  app: {
+    pm: { get(name: 'workflow'): WorkflowPlugin | undefined };
+    pluginSettingsManager: SettingsManager;
+  };
   load(): Promise<void>;
+  /** A text of this plugin. */
+  t(key: string): string;
 }

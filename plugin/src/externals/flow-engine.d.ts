@@ -6,10 +6,17 @@ interface TranslateOptions {
   [value: string]: unknown;
 }
 
+interface RequestOptions {
+  url: string;
+  params?: object;
+  /** Whether the caller tells of errors itself. */
+  skipNotify: boolean;
+}
+
 interface FlowContext {
   t(key: string, options: TranslateOptions): string;
   app: { getApiUrl(path: string): string };
-  api: { request(options: { url: string; skipNotify: boolean }): Promise<{ data?: { data?: unknown } }> };
+  api: { request(options: RequestOptions): Promise<{ data?: { data?: unknown } }> };
 }
 
 export function useFlowEngine(): { context: FlowContext };

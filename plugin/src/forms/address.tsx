@@ -2,7 +2,9 @@
 
 import { Alert, Form, Typography } from 'antd';
 import { useFlowEngine } from '@nocobase/flow-engine';
+import { Link } from 'react-router-dom';
 import { useCurrentWorkflowContext } from '@nocobase/plugin-workflow/client-v2';
+import { REQUESTS } from '../pages/places';
 import type { TriggerConfig } from '../server/config';
 import { curlLine } from './example';
 import { useT } from './locale';
@@ -31,6 +33,12 @@ export function Address() {
         <Typography.Text code copyable={{ text: curl }}>
           {curl}
         </Typography.Text>
+      </Form.Item>
+      <Form.Item>
+        {/* The drawer stays as it is, with what has not been saved yet. */}
+        <Link to={`${REQUESTS}?workflow=${key}`} target="_blank">
+          {t('Requests in the log')}
+        </Link>
       </Form.Item>
       <Form.Item>
         <Alert

@@ -11,7 +11,7 @@ import { type Extensions, withMember } from './members';
 import { type Control, Part } from './part';
 import { useText } from './text';
 
-const DOCUMENTATION = 'https://github.com/sidehook/sidehook/blob/main/docs/';
+export const DOCUMENTATION = 'https://github.com/sidehook/sidehook/blob/main/docs/';
 
 export interface MemberProps<T> {
   name: string;

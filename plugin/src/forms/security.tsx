@@ -3,6 +3,7 @@
 
 import { Alert, Collapse, Form, Space, Switch, Tag } from 'antd';
 import type { TriggerConfig } from '../server/config';
+import { LEVELS } from '../server/extensions';
 import { METHODS, PUBLISHED } from '../server/members';
 import type { Condition } from './conditions';
 import { Challenge, Duplicates, type Question } from './delivery';
@@ -10,6 +11,7 @@ import { Line, Several, Words } from './fields';
 import { Filter } from './filter';
 import { Cors, RateLimit } from './limits';
 import { useT } from './locale';
+import { LogLevel } from './log-level';
 import { Member } from './member';
 import type { Extensions } from './members';
 import { Sender } from './sender';
@@ -80,6 +82,7 @@ function useLabels() {
     filter: t('Filter'),
     parse: t('JSON inside of fields'),
     rawBody: t('Body as it was sent'),
+    log: t('What is logged'),
   };
 }
 
@@ -202,6 +205,14 @@ function BeforeTheStart({ labels }: Labels) {
         fields={({ value, onChange }) => (
           <Switch checked={value === true} onChange={(on) => onChange?.(on || undefined)} />
         )}
+      />
+      <Member<string>
+        name="log"
+        label={labels.log}
+        help={t('What the request log keeps of the requests of this webhook.')}
+        page="requests.md"
+        fits={(value) => LEVELS.includes(value as string)}
+        fields={(control) => <LogLevel {...control} />}
       />
     </>
   );
