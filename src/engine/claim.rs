@@ -32,11 +32,29 @@ pub enum Claim {
     Taken(State),
 }
 
+/// Writes the first row of an execution, unless an earlier delivery has one.
+pub async fn record_first(
+    shared: &Shared,
+    delivery: Option<&Delivery>,
+    record: Record,
+) -> Result<Claim, RecordError> {
+    let id = record.execution_id;
+    let recorded = match delivery {
+        Some(delivery) => claim(shared, delivery, record).await,
+        None => shared.recorder.write_event(record).await.map(|_| Claim::New),
+    };
+    // The database may have taken it, with only its answer lost.
+    if matches!(recorded, Err(RecordError::Unavailable(_))) {
+        shared.strand(vec![id]);
+    }
+    recorded
+}
+
 /// Records the first row of an execution, unless an earlier delivery of the same event has been taken on.
 ///
 /// One that has failed gives its key up, because its sender was told so and tries again; so does one that has ended and
 /// is older than the delivery's ttl. That happens in the transaction that records the new execution.
-pub async fn claim(shared: &Shared, delivery: &Delivery, mut record: Record) -> Result<Claim, RecordError> {
+async fn claim(shared: &Shared, delivery: &Delivery, mut record: Record) -> Result<Claim, RecordError> {
     let _turn = shared.turns.enter(&delivery.event_key).await;
     for _ in 0..ATTEMPTS {
         let found = shared.limited(shared.store.find_by_event_key(&delivery.event_key)).await;

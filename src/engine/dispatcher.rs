@@ -1,15 +1,14 @@
-//! Takes an event and decides how its execution begins.
+//! Takes an event and begins its execution for a caller who waits.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
 use entity::status::execution::STARTED;
 use tokio::task::JoinHandle;
 
-use super::claim::{Claim, Delivery, claim};
+use super::claim::{Claim, Delivery, record_first};
 use super::execution::{Absence, Caller, Execution, Hold};
-use super::follow::follow;
+use super::follow::{First, follow};
 use super::processor;
 use super::run::Ended;
 use super::run::request::Request;
@@ -17,7 +16,7 @@ use super::run::restore::Start;
 use super::run::workflow::Workflow;
 use super::shared::Shared;
 use crate::expr::{Value, json};
-use crate::store::execution::{NewExecution, State};
+use crate::store::execution::NewExecution;
 use crate::store::lease::Lease;
 use crate::store::recorder::{LeaseChange, Record, RecordError};
 
@@ -50,21 +49,6 @@ pub struct Begun {
     task: JoinHandle<Result<Ended, RecordError>>,
 }
 
-/// The execution of an earlier delivery of an event.
-pub struct First {
-    shared: Arc<Shared>,
-    workflow: Arc<Workflow>,
-    state: State,
-}
-
-/// An event that is recorded, to be run by whoever comes to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Enqueued {
-    pub id: i64,
-    /// Whether that is the execution of an earlier delivery.
-    pub is_duplicate: bool,
-}
-
 /// See [`super::Engine::take`].
 pub async fn take(shared: &Arc<Shared>, event: Event) -> Result<Taken, RecordError> {
     let (row, caller) = (new_row(shared, &event).await?, Caller::default());
@@ -85,7 +69,7 @@ pub async fn take(shared: &Arc<Shared>, event: Event) -> Result<Taken, RecordErr
             });
             match claiming.await.map_err(|err| broken(&err))?? {
                 Ok(task) => task,
-                Err(state) => return Ok(Taken::Duplicate(First { shared: shared.clone(), workflow, state })),
+                Err(state) => return Ok(Taken::Duplicate(First::new(shared, workflow, state))),
             }
         }
     };
@@ -127,90 +111,8 @@ impl Begun {
     }
 }
 
-impl First {
-    pub fn id(&self) -> i64 {
-        self.state.id
-    }
-
-    /// Its end, also where that is long ago; none where too many wait for theirs already.
-    pub async fn ended(&self) -> Option<Ended> {
-        let _place = self.shared.duplicates.try_acquire().ok()?;
-        Some(follow(&self.shared, self.state.id, &self.workflow).await)
-    }
-}
-
 fn broken(err: &tokio::task::JoinError) -> RecordError {
     RecordError::Refused(format!("the run broke off: {err}"))
-}
-
-/// See [`super::Engine::enqueue`].
-pub async fn enqueue(shared: &Arc<Shared>, event: Event) -> Result<Enqueued, RecordError> {
-    let row = new_row(shared, &event).await?;
-    let engine = shared.clone();
-    let task = shared.tasks.spawn(async move { record_and_start(&engine, row, event).await });
-    task.await.map_err(|err| RecordError::Unavailable(err.to_string()))?
-}
-
-async fn record_and_start(
-    shared: &Arc<Shared>,
-    mut row: NewExecution,
-    event: Event,
-) -> Result<Enqueued, RecordError> {
-    let id = row.id;
-    let worker = match shared.has_backlog.load(Ordering::Acquire) {
-        true => None,
-        false => shared.workers.try_enter(event.workflow.id),
-    };
-    let lease = Lease { workflow_id: event.workflow.id, ..Lease::default() };
-    let lease = if worker.is_some() { LeaseChange::Take(lease) } else { LeaseChange::Wait(lease) };
-    if worker.is_none() {
-        (row.status, row.started_at, row.expires_at) = (None, None, None);
-    }
-    let expires_at = row.expires_at;
-    let request = event.request.as_ref().and_then(|request| request.begin(id));
-    let record = Record { execution_id: id, create: Some(row), lease, request, ..Record::default() };
-    if let Claim::Taken(first) = record_first(shared, event.delivery.as_ref(), record).await? {
-        return Ok(Enqueued { id: first.id, is_duplicate: true });
-    }
-    match worker {
-        Some(worker) => {
-            let execution = Execution {
-                id,
-                workflow: event.workflow,
-                context: event.context,
-                expires_at,
-                unrecorded: None,
-                start: Start::Fresh,
-                caller: None,
-                request: None,
-                hold: event.hold,
-            };
-            processor::spawn(shared, execution, shared.running.register(id, true), Some(worker));
-        }
-        None => {
-            shared.has_backlog.store(true, Ordering::Release);
-            shared.backlog_grew.notify_one();
-        }
-    }
-    Ok(Enqueued { id, is_duplicate: false })
-}
-
-/// Writes the first row of an execution, unless an earlier delivery has one.
-async fn record_first(
-    shared: &Shared,
-    delivery: Option<&Delivery>,
-    record: Record,
-) -> Result<Claim, RecordError> {
-    let id = record.execution_id;
-    let recorded = match delivery {
-        Some(delivery) => claim(shared, delivery, record).await,
-        None => shared.recorder.write_event(record).await.map(|_| Claim::New),
-    };
-    // The database may have taken it, with only its answer lost.
-    if matches!(recorded, Err(RecordError::Unavailable(_))) {
-        shared.strand(vec![id]);
-    }
-    recorded
 }
 
 /// A context as it is recorded. A long one is written where nobody has to wait for it.
@@ -223,7 +125,8 @@ async fn written(context: &Value) -> Result<String, RecordError> {
     writing.map_err(|err| RecordError::Refused(err.to_string()))
 }
 
-async fn new_row(shared: &Shared, event: &Event) -> Result<NewExecution, RecordError> {
+/// The first row of an execution.
+pub async fn new_row(shared: &Shared, event: &Event) -> Result<NewExecution, RecordError> {
     let id = shared.ids.execution_id().map_err(|err| RecordError::Unavailable(err.to_string()))?;
     let now = shared.ids.now();
     let workflow = &event.workflow;

@@ -11,9 +11,33 @@ use super::run::Ended;
 use super::run::workflow::Workflow;
 use super::shared::Shared;
 use crate::expr::json;
+use crate::store::execution::State;
 
 /// How often such an execution is looked at while its caller waits.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The execution of an earlier delivery of an event.
+pub struct First {
+    shared: Arc<Shared>,
+    workflow: Arc<Workflow>,
+    state: State,
+}
+
+impl First {
+    pub fn new(shared: &Arc<Shared>, workflow: Arc<Workflow>, state: State) -> Self {
+        Self { shared: shared.clone(), workflow, state }
+    }
+
+    pub fn id(&self) -> i64 {
+        self.state.id
+    }
+
+    /// Its end, also where that is long ago; none where too many wait for theirs already.
+    pub async fn ended(&self) -> Option<Ended> {
+        let _place = self.shared.duplicates.try_acquire().ok()?;
+        Some(follow(&self.shared, self.state.id, &self.workflow).await)
+    }
+}
 
 /// Waits for the end of an execution, as long as callers wait.
 pub async fn follow(shared: &Shared, id: i64, workflow: &Arc<Workflow>) -> Ended {

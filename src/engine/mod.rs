@@ -3,6 +3,7 @@
 
 mod claim;
 mod dispatcher;
+mod enqueue;
 mod execution;
 mod follow;
 mod processor;
@@ -20,8 +21,10 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 pub use self::claim::Delivery;
-pub use self::dispatcher::{Begun, Enqueued, Event, First, Taken};
+pub use self::dispatcher::{Begun, Event, Taken};
+pub use self::enqueue::Enqueued;
 pub use self::execution::Hold;
+pub use self::follow::First;
 pub use self::run::Ended;
 pub use self::run::request::{Kept, Request, State as RequestState, is_failure};
 pub use self::run::workflow::Workflow;
@@ -106,7 +109,7 @@ impl Engine {
     /// Records an event for later, unless it was delivered before; a worker that is free starts at once. A task of its
     /// own as well: what has been recorded is run, whether or not the caller is still there.
     pub async fn enqueue(&self, event: Event) -> Result<Enqueued, RecordError> {
-        dispatcher::enqueue(&self.shared, event).await
+        enqueue::enqueue(&self.shared, event).await
     }
 
     /// The clock and the ids that runs use.

@@ -1,12 +1,15 @@
 //! The transactions of the recorder: what records become in the database, and what is tried again.
 
-use std::collections::{HashMap, HashSet};
+mod refused;
+mod within;
+
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{DatabaseTransaction, DbErr, IsolationLevel, RuntimeErr, TransactionTrait};
+use sea_orm::{DbErr, RuntimeErr};
 use tokio::time::Instant;
 
 use super::Store;
@@ -46,57 +49,6 @@ impl Writer {
         Self { store, owner, now: Box::new(now), waiting_bytes }
     }
 
-    /// See [`super::recorder::Recorder::begin`].
-    pub(super) async fn begin(
-        &self,
-        isolation: Option<IsolationLevel>,
-    ) -> Result<DatabaseTransaction, RecordError> {
-        let begun = async {
-            let tx = self.store.begin_isolated(isolation).await?;
-            match self.store.fences_late() || self.store.fence(&tx, self.owner).await? {
-                true => Ok(tx),
-                false => Err(Failure::Fenced),
-            }
-        };
-        begun.await.map_err(Failure::into_error)
-    }
-
-    /// See [`super::recorder::Recorder::write_within`].
-    pub(super) async fn write_within(
-        &self,
-        tx: DatabaseTransaction,
-        record: &Record,
-    ) -> Result<Written, RecordError> {
-        let written = async {
-            if self.store.fences_late() && !self.store.fence(&tx, self.owner).await? {
-                return Err(Failure::Fenced);
-            }
-            let written = self.store.write_records(&tx, &[record], self.owner, (self.now)()).await?;
-            self.log_within(&tx, record).await?;
-            tx.commit().await?;
-            Ok(written.first().copied().unwrap_or(Written::Committed))
-        };
-        written.await.map_err(|failure| match failure {
-            Failure::Database(err) if Fault::of(&err) == Fault::Race => RecordError::Refused(describe(&err)),
-            failure => failure.into_error(),
-        })
-    }
-
-    /// Logs a request so that the transaction can go on where that fails.
-    async fn log_within(&self, tx: &DatabaseTransaction, record: &Record) -> Result<(), DbErr> {
-        if record.request.is_none() && record.answered.is_none() {
-            return Ok(());
-        }
-        let savepoint = tx.begin().await?;
-        match self.store.log_requests(&savepoint, &[record]).await {
-            Ok(()) => savepoint.commit().await,
-            Err(err) => {
-                unlogged(&err);
-                savepoint.rollback().await
-            }
-        }
-    }
-
     /// Writes records as one transaction, or those that the database refuses alone and the others together,
     /// and tells their callers.
     pub(super) async fn write_batch(&self, batch: Vec<Waiting>) {
@@ -121,37 +73,6 @@ impl Writer {
                 Err(err) => part.into_iter().for_each(|one| self.answer(one, Err(err.clone()))),
             }
         }
-    }
-
-    /// What is left to be written of a batch that was refused: all but the events that are known to be taken, or halves
-    /// that find the one bad row of many without failing its neighbours.
-    fn apart(&self, mut part: Vec<Waiting>, taken: &HashSet<i64>) -> Vec<Vec<Waiting>> {
-        if taken.is_empty() {
-            let second = part.split_off(part.len() / 2);
-            return vec![second, part];
-        }
-        // Two instances that get the same deliveries have many of these at once.
-        for duplicate in part.extract_if(.., |waiting| taken.contains(&waiting.record.execution_id)) {
-            self.answer(duplicate, Err(RecordError::Duplicate));
-        }
-        vec![part]
-    }
-
-    /// The ids of the executions among the records whose event another execution has; none where that cannot be found
-    /// out.
-    async fn taken(&self, records: &[&Record]) -> HashSet<i64> {
-        let created: HashMap<&str, &Record> =
-            records.iter().filter_map(|record| Some((event_key(record)?, *record))).collect();
-        let keys: Vec<&str> = created.keys().copied().collect();
-        let holders = self.store.find_holders(&keys).await.unwrap_or_default();
-        let is_other = |record: &Record, holder: i64| {
-            holder != record.execution_id
-                && record.frees.as_ref().is_none_or(|freed| freed.execution_id != holder)
-        };
-        let held = holders.iter().filter_map(|(holder, key)| Some((*holder, *created.get(&**key)?)));
-        held.filter(|(holder, record)| is_other(record, *holder))
-            .map(|(_, record)| record.execution_id)
-            .collect()
     }
 
     fn answer(&self, waiting: Waiting, result: Result<Written, RecordError>) {
@@ -185,32 +106,6 @@ impl Writer {
                 Some(delay) => tokio::time::sleep(delay).await,
                 None => return Err(RecordError::Unavailable(describe(&err))),
             }
-        }
-    }
-
-    /// A refused record, unless its own row turns out to be there: then an earlier attempt was committed and
-    /// only the answer got lost.
-    async fn refused(&self, records: &[&Record], err: DbErr) -> Result<Vec<Written>, RecordError> {
-        if Fault::of(&err) != Fault::Duplicate {
-            return Err(Failure::Database(err).into_error());
-        }
-        if let [record] = records
-            && self.is_there(record).await
-        {
-            return Ok(vec![Written::Committed]);
-        }
-        Err(RecordError::Duplicate)
-    }
-
-    /// Whether the database has the first row that a record inserts. Ids are given out once, so the row came
-    /// from an earlier attempt at this very record.
-    async fn is_there(&self, record: &Record) -> bool {
-        match (&record.create, record.new_jobs.first()) {
-            (Some(row), _) => {
-                self.store.find_executions(&[row.id]).await.is_ok_and(|found| !found.is_empty())
-            }
-            (None, Some(job)) => self.store.has_job(job.id).await.unwrap_or(false),
-            (None, None) => false,
         }
     }
 

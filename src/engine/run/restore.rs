@@ -8,7 +8,8 @@ use entity::timer;
 
 use super::graph::Graph;
 use super::position::{Call, Position};
-use super::rows::{OldJob, Place};
+use super::rows::Place;
+use super::rows::left::OldJob;
 use super::step::Step;
 use crate::node::JobId;
 use crate::store::left::LeftJob;

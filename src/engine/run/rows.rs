@@ -4,6 +4,8 @@
 //! inserted, the JSON text `null` in one that is changed later. A [`JobRow`] keeps NocoBase's moments
 //! ([`JobRow::bring_up_to_date`]) apart from those at which sidehook really writes ([`JobRow::take`]).
 
+pub mod left;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -29,31 +31,6 @@ pub struct Place {
     /// `flow_nodes.id`.
     pub id: i64,
     pub key: Arc<str>,
-}
-
-/// A job that an earlier part of the run has left.
-pub struct OldJob {
-    pub id: JobId,
-    pub place: Place,
-    /// Which of the jobs of its node it is, from 1.
-    pub run: u32,
-    pub upstream: Option<JobId>,
-    pub status: i32,
-    /// JSON; `None` for NULL.
-    pub result: Option<String>,
-    /// JSON; `None` for NULL.
-    pub meta: Option<String>,
-    /// When the job was saved, for one that has no row yet.
-    pub hidden_since: Option<DateTime<Utc>>,
-}
-
-/// What a timer keeps of its job, which has no row while it is pending.
-pub struct Hidden {
-    pub place: Place,
-    pub upstream: Option<JobId>,
-    /// JSON; `None` for NULL.
-    pub result: Option<String>,
-    pub saved_at: DateTime<Utc>,
 }
 
 /// The columns of a row that change.
@@ -108,41 +85,6 @@ impl JobRow {
         }
     }
 
-    /// The row of a job that an earlier part of the run has left, with result and meta as they are read back.
-    pub fn restored(old: OldJob) -> (Job, Self) {
-        let columns = Columns { status: old.status, result: old.result, meta: old.meta };
-        let since = old.hidden_since;
-        let row = Self {
-            now: Some(columns.clone()),
-            written: since.is_none().then_some(columns),
-            is_hidden: since.is_some(),
-            ..Self::new(old.place, old.upstream, None, since.unwrap_or_default())
-        };
-        let mut job = Job {
-            node: row.place.index,
-            status: old.status,
-            result: Value::Undefined,
-            meta: Value::Undefined,
-        };
-        row.reread(&mut job);
-        (job, row)
-    }
-
-    /// Gives a job the values that its row has; plain JSON. Needs a row that is up to date.
-    pub fn reread(&self, job: &mut Job) {
-        let Some(columns) = &self.now else { return };
-        let result = read(&columns.result);
-        job.result = match result {
-            // That of a job that goes on can change, and whoever takes it over from now on shares it again: the
-            // counters of a loop.
-            Value::Object(object) if job.status == PENDING => {
-                Value::Live(Arc::new(crate::expr::Live::new(object.as_ref().clone())))
-            }
-            result => result,
-        };
-        job.meta = read(&columns.meta);
-    }
-
     pub fn result_has_changed(&mut self) {
         self.has_new_result = true;
     }
@@ -163,23 +105,6 @@ impl JobRow {
     pub fn bring_up_to_date(&mut self, job: &Job) {
         self.now = Some(self.next(job));
         (self.has_new_result, self.has_new_meta) = (false, false);
-    }
-
-    /// Work in the background has given the job this status and result, which are written as they are here.
-    pub fn settle(&mut self, job: &mut Job, status: i32, result: &Value, now: DateTime<Utc>) {
-        let meta = self.now.take().and_then(|columns| columns.meta);
-        let columns = Columns { status, result: inserted(result), meta };
-        (job.status, job.result) = (status, read(&columns.result));
-        self.now = Some(columns);
-        self.settled_at = Some(now);
-    }
-
-    /// The row was taken to be written and then was not: it is written anew with this status and result.
-    pub fn replace_written(&mut self, status: i32, result: String) {
-        let meta = self.written.take().and_then(|columns| columns.meta);
-        let columns = Columns { status, result: Some(result), meta };
-        (self.has_new_result, self.has_new_meta) = (false, false);
-        (self.written, self.now) = (Some(columns.clone()), Some(columns));
     }
 
     /// What is to be written of the row, if anything; from then on the database counts as having it. With
@@ -217,16 +142,6 @@ impl JobRow {
         })
     }
 
-    /// What a timer keeps of the job.
-    pub fn hidden(&self, job: &Job) -> Hidden {
-        Hidden {
-            place: self.place.clone(),
-            upstream: self.upstream,
-            result: inserted(&job.result),
-            saved_at: self.saved_at,
-        }
-    }
-
     /// The row as NocoBase would write it now: it inserts a null as SQL NULL and updates it as JSON `null`.
     fn next(&self, job: &Job) -> Columns {
         let status = job.status;
@@ -240,11 +155,6 @@ impl JobRow {
             },
         }
     }
-}
-
-/// A value as it comes back from a column.
-fn read(text: &Option<String>) -> Value {
-    text.as_ref().and_then(|text| json::parse(text.as_bytes()).ok()).unwrap_or(Value::Null)
 }
 
 /// A value for a column of a row that is inserted: null and undefined are SQL NULL.
