@@ -133,12 +133,20 @@ async function keepConfigurations(screen, client) {
 async function inChinese(screen) {
   await api.post('systemSettings:update', { enabledLanguages: ['en-US', 'zh-CN'] }, { filterByTk: 1 });
   const workflow = await createWorkflow(api, { title: '订单服务', sync: false, config: {} });
-  await screen.goto(`${CLIENTS.classic.workflow}/workflows/${workflow.id}`);
-  await screen.click(screen.page.locator('.workflow-node-meta').first());
-  await screen.drawer.getByText('当其他系统调用此工作流的 URL 时触发。').waitFor();
-  screen.hasPictures = true;
-  await screen.picture('chinese', screen.drawer);
-  console.log('zh-CN: passed');
+  for (const client of Object.keys(CLIENTS)) {
+    screen.hasPictures = client === 'classic';
+    await screen.goto(`${CLIENTS[client].workflow}/workflows/${workflow.id}`);
+    await screen.click(screen.page.locator('.workflow-node-meta').first());
+    const { drawer } = screen;
+    await drawer.getByText('当其他系统调用此工作流的 URL 时触发。').waitFor();
+    await screen.picture('chinese', drawer);
+    await screen.click(drawer.getByText('安全与投递'));
+    await screen.choose(drawer.locator('.sidehook-sender .ant-select'), 'GitHub');
+    await screen.click(drawer.getByRole('button', { name: '提交' }));
+    await drawer.getByText('secret: 缺少此项。').waitFor();
+    assert.deepEqual(screen.faults, []);
+    console.log(`${client}: zh-CN passed`);
+  }
 }
 
 async function saysWhereItRuns(screen, client) {

@@ -2,14 +2,16 @@
 
 import { Plugin } from '@nocobase/client-v2';
 import { register } from '../forms/register';
-import { pages } from '../pages/list';
+import { pages, tellOfSilence } from '../pages/list';
 
 export default class PluginSidehookClient extends Plugin {
   async load() {
-    register(this.app.pm.get('workflow'));
-    const { pluginSettingsManager: settings } = this.app;
+    const { pm, pluginSettingsManager: settings, apiClient } = this.app;
+    const t = (text: string) => this.t(text);
+    register(pm.get('workflow'));
+    tellOfSilence(pm.get('workflow'), apiClient, t);
     settings.addMenuItem({ key: 'sidehook', title: 'sidehook', icon: 'ApiOutlined' });
-    for (const page of pages((text) => this.t(text), { workflow: '/admin/workflow' }))
+    for (const page of pages(t, { workflow: '/admin/workflow' }))
       settings.addPageTabItem({ menuKey: 'sidehook', ...page });
   }
 }

@@ -2,14 +2,16 @@
 
 import { Plugin } from '@nocobase/client';
 import { register } from '../forms/register';
-import { pages } from '../pages/list';
+import { pages, tellOfSilence } from '../pages/list';
 
 export default class PluginSidehookClient extends Plugin {
   async load() {
-    register(this.app.pm.get('workflow'));
-    const { pluginSettingsManager: settings } = this.app;
+    const { pm, pluginSettingsManager: settings, apiClient } = this.app;
+    const t = (text: string) => this.t(text);
+    register(pm.get('workflow'));
+    tellOfSilence(pm.get('workflow'), apiClient, t);
     settings.add('sidehook', { title: 'sidehook', icon: 'ApiOutlined' });
-    for (const { key, ...page } of pages((text) => this.t(text), { workflow: '/admin/settings/workflow' }))
+    for (const { key, ...page } of pages(t, { workflow: '/admin/settings/workflow' }))
       settings.add(`sidehook.${key}`, page);
   }
 }

@@ -1,6 +1,7 @@
 // Of `@nocobase/client` and `@nocobase/client-v2`, which NocoBase provides at run time.
 
 import type { ComponentType } from 'react';
+import type { Api } from '@nocobase/flow-engine';
 import type { Instruction, Trigger } from './workflow-client';
 
 interface Types {
@@ -12,6 +13,8 @@ export interface WorkflowPlugin {
   instructions: Types;
   registerTrigger(type: string, trigger: new () => Trigger): void;
   registerInstruction(type: string, instruction: new () => Instruction): void;
+  /** Not in all versions. */
+  registerWorkflowNoticeProvider?(key: string, provider: object): void;
 }
 
 interface SettingsPage {
@@ -32,6 +35,7 @@ export class Plugin {
   app: {
     pm: { get(name: 'workflow'): WorkflowPlugin | undefined };
     pluginSettingsManager: SettingsManager;
+    apiClient: Api;
   };
   load(): Promise<void>;
   /** A text of this plugin. */

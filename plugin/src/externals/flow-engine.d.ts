@@ -13,10 +13,14 @@ interface RequestOptions {
   skipNotify: boolean;
 }
 
+export interface Api {
+  request(options: RequestOptions): Promise<{ data?: { data?: unknown } }>;
+}
+
 interface FlowContext {
   t(key: string, options: TranslateOptions): string;
   app: { getApiUrl(path: string): string };
-  api: { request(options: RequestOptions): Promise<{ data?: { data?: unknown } }> };
+  api: Api;
 }
 
 export function useFlowEngine(): { context: FlowContext };

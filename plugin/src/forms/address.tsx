@@ -4,11 +4,12 @@ import { Alert, Form, Typography } from 'antd';
 import { useFlowEngine } from '@nocobase/flow-engine';
 import { Link } from 'react-router-dom';
 import { useCurrentWorkflowContext } from '@nocobase/plugin-workflow/client-v2';
+import { isMissed } from '../pages/alive';
 import { REQUESTS } from '../pages/places';
 import type { TriggerConfig } from '../server/config';
 import { curlLine } from './example';
 import { useT } from './locale';
-import { useSidehookUrl } from './status';
+import { useStatus } from './status';
 
 export function Address() {
   const t = useT();
@@ -16,11 +17,24 @@ export function Address() {
   const { key, versionStats } = useCurrentWorkflowContext();
   const form = Form.useFormInstance();
   const config: TriggerConfig | undefined = Form.useWatch('config', { form, preserve: true });
-  const sidehook = useSidehookUrl();
+  const status = useStatus();
+  const sidehook = status?.url;
   const url = app.getApiUrl(`webhook:trigger/${key}`);
   const curl = curlLine(url, config);
   return (
     <>
+      {status && isMissed({ type: 'webhook', config }, status) && (
+        <Form.Item>
+          <Alert
+            showIcon
+            type="warning"
+            message={t('No sidehook is alive.')}
+            description={t(
+              'Webhooks that only sidehook can serve are refused, and executions that belong to it wait. Start sidehook.',
+            )}
+          />
+        </Form.Item>
+      )}
       <Form.Item
         label={t('URL')}
         extra={sidehook && t('Calls are handed on to sidehook at {{url}}.', { url: sidehook })}

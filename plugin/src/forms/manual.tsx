@@ -7,13 +7,13 @@ import { exampleContext } from './example';
 import { findBroken, parseJson } from './json';
 import { type Translate, useT } from './locale';
 import type { Control } from './part';
-import { useSidehookUrl } from './status';
+import { useStatus } from './status';
 import { useText } from './text';
 
 export function ManualForm() {
   const t = useT();
   const { config } = useCurrentWorkflowContext();
-  const sidehook = useSidehookUrl();
+  const sidehook = useStatus()?.url;
   const check = async (_: unknown, value: unknown) => {
     const broken = findBroken(value);
     if (broken) throw new Error(t('This is not JSON: see line {{line}}, column {{column}}.', { ...broken }));

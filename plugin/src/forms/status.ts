@@ -1,22 +1,22 @@
-// Whether NocoBase hands webhooks on to a sidehook.
+// What the server half knows of sidehook: whether NocoBase hands webhooks on to one, and whether one is alive.
 
 import { useFlowEngine } from '@nocobase/flow-engine';
 import { useEffect, useState } from 'react';
+import type { Status } from '../server/status';
 
-/** `SIDEHOOK_URL` without credentials; undefined without one, and for users who may not know it. */
-export function useSidehookUrl(): string | undefined {
+/** Undefined until it is known, and for users who may not know it. */
+export function useStatus(): Status | undefined {
   const { api } = useFlowEngine().context;
-  const [url, setUrl] = useState<string>();
+  const [status, setStatus] = useState<Status>();
   useEffect(() => {
     let isShown = true;
     const show = ({ data }: Awaited<ReturnType<typeof api.request>>) => {
-      const status = data?.data as { url?: string | null } | undefined;
-      if (isShown) setUrl(status?.url ?? undefined);
+      if (isShown) setStatus((data?.data as Status | undefined) ?? undefined);
     };
     api.request({ url: 'sidehook:status', skipNotify: true }).then(show, () => {});
     return () => {
       isShown = false;
     };
   }, [api]);
-  return url;
+  return status;
 }

@@ -1,8 +1,12 @@
 // The pages below "sidehook" in NocoBase's settings, for either client.
 
 import type { ComponentType } from 'react';
+import type { WorkflowPlugin } from '@nocobase/client-v2';
+import type { Api } from '@nocobase/flow-engine';
+import { noticeProvider } from './notice';
 import type { Places } from './places';
 import { requestsPage } from './requests';
+import { StatusPage } from './status';
 
 export interface Page {
   key: string;
@@ -20,5 +24,24 @@ export function pages(t: (text: string) => string, places: Places): Page[] {
       aclSnippet: 'pm.sidehook.requests',
       Component: requestsPage(places),
     },
+    { key: 'status', title: t('Status'), aclSnippet: 'pm.sidehook', Component: StatusPage },
   ];
+}
+
+/** Has cards say it where no sidehook is alive that a webhook needs. */
+export function tellOfSilence(
+  workflow: WorkflowPlugin | undefined,
+  api: Api,
+  t: (text: string) => string,
+): void {
+  const texts = () => ({
+    message: t('No sidehook is alive.'),
+    description: t(
+      'Webhooks that only sidehook can serve are refused, and executions that belong to it wait. Start sidehook.',
+    ),
+  });
+  const { ask, provider } = noticeProvider(api, texts);
+  // A card is drawn once, and does not wait.
+  if (location.pathname.includes('/workflow')) void ask();
+  workflow?.registerWorkflowNoticeProvider?.('sidehook', provider);
 }

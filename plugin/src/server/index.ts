@@ -11,7 +11,7 @@ import { type Parameters, RequestLog, webhooks } from './requests';
 import { ResponseInstruction } from './response';
 import { webhookKey } from './route';
 import { send } from './send';
-import { probe, type Status } from './status';
+import { backlog, probe, type Status } from './status';
 import { Tables } from './tables';
 import { WebhookTrigger } from './trigger';
 
@@ -122,8 +122,12 @@ export default class PluginSidehook extends Plugin {
   }
 
   private async status(tables: Tables): Promise<Status> {
-    const [probed, instances] = await Promise.all([probe(this.url), tables.instances()]);
-    return { ...probed, instances, registered: this.registered, guard: this.guard };
+    const [probed, instances, waiting] = await Promise.all([
+      probe(this.url),
+      tables.instances(),
+      backlog(this.db, tables),
+    ]);
+    return { ...probed, instances, backlog: waiting, registered: this.registered, guard: this.guard };
   }
 
   /** One request where an id is given, else a list; null where there is none, or no log at all. */

@@ -1,8 +1,17 @@
 // `GET sidehook:status`: whether sidehook is there, for people who set it up.
 
-import type { Instance } from './tables';
+import type { Database } from './nocobase';
+import type { Instance, Tables } from './tables';
 
 const PATIENCE_MS = 3000;
+
+export interface Backlog {
+  /** For a worker. */
+  waiting: number;
+  running: number;
+  /** Since when the oldest one waits, in milliseconds since 1970. */
+  waitingSince: number | null;
+}
 
 export interface Status {
   /** `SIDEHOOK_URL`, without credentials. */
@@ -12,7 +21,10 @@ export interface Status {
   /** As sidehook tells it; null when it does not. */
   version: string | null;
   error: string | null;
+  /** Those that have not ended. */
   instances: Instance[];
+  /** Executions of sidehook that are not over. */
+  backlog: Backlog;
   /** What this plugin does here, as opposed to another plugin with the same types. */
   registered: { trigger: boolean; response: boolean };
   guard: boolean;
@@ -39,4 +51,13 @@ export async function probe(
       error: cause instanceof Error ? cause.message : String(cause),
     };
   }
+}
+
+/** What waits for sidehook. */
+export async function backlog(db: Database, tables: Tables): Promise<Backlog> {
+  const { waiting, running, oldest } = await tables.backlog();
+  const options = { filterByTk: oldest, fields: ['createdAt'] };
+  const execution = oldest === null ? null : await db.getRepository('executions').findOne(options);
+  const createdAt = execution?.createdAt;
+  return { waiting, running, waitingSince: createdAt ? new Date(createdAt).getTime() : null };
 }

@@ -36,12 +36,24 @@ export class Tables {
   }
 
   async instances(): Promise<Instance[]> {
-    const rows = await this.select('instances', 'id, generation, heartbeat_at', 'ORDER BY id');
+    // One that has ended has given its number back.
+    const rest = 'WHERE heartbeat_at > 0 ORDER BY id';
+    const rows = await this.select('instances', 'id, generation, heartbeat_at', rest);
     return rows.map((row) => ({
       id: Number(row.id),
       generation: Number(row.generation),
       silentFor: Math.max(0, Math.round((Date.now() - Number(row.heartbeat_at)) / 1000)),
     }));
+  }
+
+  /** How many executions of sidehook wait and run, and which one has waited for longest: ids sort by time. */
+  async backlog(): Promise<{ waiting: number; running: number; oldest: string | null }> {
+    const [counted] = await this.select('leases', 'COUNT(*) AS total, COUNT(instance_id) AS running', '');
+    const running = Number(counted?.running ?? 0);
+    const waiting = Number(counted?.total ?? 0) - running;
+    const rest = 'WHERE instance_id IS NULL ORDER BY execution_id LIMIT 1';
+    const [oldest] = waiting ? await this.select('leases', this.asText('execution_id'), rest) : [];
+    return { waiting, running, oldest: oldest ? String(oldest.execution_id_text) : null };
   }
 
   /** What is to be run now, oldest first. */

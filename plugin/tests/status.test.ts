@@ -1,0 +1,106 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import { isAlive, isMissed } from '../src/pages/alive';
+import { noticeProvider } from '../src/pages/notice';
+import type { Database } from '../src/server/nocobase';
+import { backlog, type Status } from '../src/server/status';
+import { Tables } from '../src/server/tables';
+
+afterEach(() => void vi.useRealTimers());
+
+const instance = (silentFor: number) => ({ id: 0, generation: 1, silentFor });
+const status = (values: Partial<Status>) =>
+  ({ url: null, reachable: null, instances: [], ...values }) as Status;
+
+const ALIVE = status({ instances: [instance(1)] });
+const DEAD = status({ instances: [instance(40)] });
+const UNREACHABLE = status({ url: 'http://s/', reachable: false, instances: [instance(1)] });
+
+const webhook = (sidehook?: object) => ({ id: 7, type: 'webhook', config: { sidehook } });
+const SIGNED = webhook({ signature: { scheme: 'github', secret: 's' } });
+
+test('a sidehook is alive that gives signs of life, and is reached where calls are handed on', () => {
+  expect([ALIVE, DEAD, UNREACHABLE, status({})].map(isAlive)).toEqual([true, false, false, false]);
+  expect(isAlive(status({ url: 'http://s/', reachable: true }))).toBe(true);
+});
+
+test('what NocoBase serves by itself is not missed', () => {
+  expect(isMissed(SIGNED, DEAD)).toBe(true);
+  expect(isMissed(SIGNED, ALIVE)).toBe(false);
+  expect(isMissed(webhook(), DEAD)).toBe(false);
+  expect(isMissed(webhook({ context: 'full', log: 'bodies' }), DEAD)).toBe(false);
+  // What is handed on is not served here.
+  expect(isMissed(webhook(), UNREACHABLE)).toBe(true);
+  expect(isMissed({ ...SIGNED, type: 'schedule' }, UNREACHABLE)).toBe(false);
+  expect(isMissed(null, DEAD)).toBe(false);
+});
+
+const TEXTS = { message: 'nobody', description: 'start one' };
+
+test('cards and the list say it, and ask no more than now and then', async () => {
+  const request = vi.fn(async () => ({ data: { data: DEAD } }));
+  const { ask, provider } = noticeProvider({ request }, () => TEXTS);
+  const card = (workflow: object) =>
+    provider.getNotices({ workflow: { ...workflow }, surface: 'trigger-node-card' });
+  await ask();
+  const notice = { key: 'sidehook', type: 'warning', ...TEXTS };
+  expect(card(SIGNED)).toEqual(notice);
+  expect(card(webhook())).toBeNull();
+  expect(
+    await provider.loadWorkflowListNotices({ workflows: [SIGNED, { id: 8, type: 'schedule' }] }),
+  ).toEqual({
+    7: notice,
+    8: null,
+  });
+  expect(provider.getNotices({ workflow: SIGNED, surface: 'workflow-list-row' })).toBeNull();
+  expect(request).toHaveBeenCalledOnce();
+});
+
+test('those who may not know the status are told nothing', async () => {
+  const request = async () => {
+    throw new Error('403');
+  };
+  const { ask, provider } = noticeProvider({ request }, () => TEXTS);
+  await ask();
+  expect(provider.getNotices({ workflow: SIGNED, surface: 'trigger-node-card' })).toBeNull();
+});
+
+function database(answers: Record<string, object[]>, asked: string[] = []) {
+  const sequelize = {
+    query: async (sql: string) => {
+      asked.push(sql);
+      return Object.entries(answers).find(([part]) => sql.includes(part))?.[1] ?? [];
+    },
+    getQueryInterface: () => ({ quoteIdentifier: (name: string) => name }),
+  };
+  const findOne = async ({ filterByTk }: { filterByTk: string }) => ({
+    createdAt: filterByTk === '400079542321152' ? '2026-11-27T16:00:00.000Z' : undefined,
+  });
+  return {
+    options: { dialect: 'sqlite' },
+    sequelize,
+    getRepository: () => ({ findOne }),
+  } as unknown as Database;
+}
+
+test('the backlog is what waits and runs, and since when', async () => {
+  const db = database({
+    'COUNT(*)': [{ total: '5', running: '2' }],
+    'IS NULL': [{ execution_id_text: '400079542321152' }],
+  });
+  expect(await backlog(db, new Tables(db, {}))).toEqual({
+    waiting: 3,
+    running: 2,
+    waitingSince: Date.parse('2026-11-27T16:00:00Z'),
+  });
+  const idle = database({ 'COUNT(*)': [{ total: 0, running: 0 }] });
+  expect(await backlog(idle, new Tables(idle, {}))).toEqual({ waiting: 0, running: 0, waitingSince: null });
+});
+
+test('an instance that has ended is not there', async () => {
+  vi.useFakeTimers();
+  vi.setSystemTime(1_790_000_000_000);
+  const asked: string[] = [];
+  const db = database({ instances: [{ id: 3, generation: '2', heartbeat_at: '1789999996000' }] }, asked);
+  expect(await new Tables(db, {}).instances()).toEqual([{ id: 3, generation: 2, silentFor: 4 }]);
+  expect(asked[0]).toContain('WHERE heartbeat_at > 0 ');
+});
