@@ -2,6 +2,7 @@
 
 import { Plugin } from '@nocobase/client';
 import { register } from '../forms/register';
+import { markExecutions } from '../pages/badge';
 import { pages, tellOfSilence } from '../pages/list';
 
 export default class PluginSidehookClient extends Plugin {
@@ -10,6 +11,7 @@ export default class PluginSidehookClient extends Plugin {
     const t = (text: string) => this.t(text);
     register(pm.get('workflow'));
     tellOfSilence(pm.get('workflow'), apiClient, t);
+    markExecutions(t);
     settings.add('sidehook', { title: 'sidehook', icon: 'ApiOutlined' });
     for (const { key, ...page } of pages(t, { workflow: '/admin/settings/workflow' }))
       settings.add(`sidehook.${key}`, page);
