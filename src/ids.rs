@@ -127,6 +127,13 @@ impl Ids {
         Ok(id)
     }
 
+    /// How long ago the second began in which the id of an execution was made.
+    pub fn since_second_of(&self, execution_id: i64) -> Duration {
+        let second = (execution_id >> 21) + SNOWFLAKE_EPOCH_SECONDS;
+        let since = self.clock.now().timestamp() - second;
+        Duration::from_secs(since.max(0).unsigned_abs())
+    }
+
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }

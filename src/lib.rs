@@ -13,6 +13,7 @@ pub mod field;
 pub mod http;
 pub mod ids;
 pub mod measure;
+pub mod metrics;
 pub mod node;
 pub mod outbound;
 pub mod script;

@@ -5,6 +5,7 @@ mod assembly;
 mod complaints;
 mod documents;
 mod hooks;
+mod levels;
 mod readiness;
 mod tidying;
 
@@ -29,6 +30,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::collection::Collections;
 use crate::config::Config;
 use crate::engine::{Background, Engine};
+use crate::metrics::Metrics;
 use crate::script::Pool;
 use crate::store::Store;
 use crate::store::environment::variables;
@@ -36,6 +38,7 @@ use crate::store::fault::describe;
 use crate::store::recorder::Recorder;
 use crate::store::request_log::RequestLog;
 use crate::supervision::Failure;
+use crate::webhook::memory::Memory;
 
 /// How often the workflows and the environment variables are compared with the database.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
@@ -54,6 +57,10 @@ pub struct App {
     pub documents: Documents,
     /// The log of requests that have no execution.
     pub requests: RequestLog,
+    /// What bodies and contexts may take.
+    pub memory: Arc<Memory>,
+    pub metrics: Arc<Metrics>,
+    scripts: Arc<Pool>,
     /// The runtime that nothing in a request can hold up.
     pub control: Handle,
     readiness: Readiness,
@@ -77,7 +84,8 @@ impl App {
         let (tasks, failure) = (TaskTracker::new(), Failure::default());
         let (stop, written) = (CancellationToken::new(), CancellationToken::new());
         let now = move || clock.now();
-        let (recorder, writing) = Recorder::start(store.clone(), registration.owner, now);
+        let metrics = Arc::new(Metrics::new(config.metrics.names_workflows));
+        let (recorder, writing) = Recorder::start(store.clone(), registration.owner, now, metrics.clone());
         let writing = written.clone().run_until_cancelled_owned(writing);
         tasks.spawn(failure.clone().watch("recorder", written.clone(), async {
             writing.await;
@@ -90,13 +98,17 @@ impl App {
         let documents = Documents::new(services.requests.clone(), tasks.clone());
         let settings = assembly::settings(&config);
         let owner = registration.owner;
-        let engine = Arc::new(Engine::new(store.clone(), recorder, ids, owner, services, settings));
+        let engine =
+            Arc::new(Engine::new(store.clone(), recorder, ids, owner, services, settings, metrics.clone()));
         engine.beat().await?;
         let warming = scripts.clone();
         let hooks = Hooks::new(store.clone(), config.http.api_base_path.clone(), move |hook| {
             hook.workflow.graph.libraries().for_each(|library| warming.warm_up(library));
         });
         let app = Arc::new(Self {
+            memory: Memory::new(config.http.memory),
+            metrics,
+            scripts: scripts.clone(),
             config,
             store,
             engine,

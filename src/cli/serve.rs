@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use super::descriptors;
 use super::signals::{self, Told};
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, Place};
 use crate::control::Control;
 use crate::http::Server;
 
@@ -20,6 +20,9 @@ const BACKLOG: u32 = 1024;
 /// For so long the port stays closed at the start. A proxy that asks for no health passes over a server that refuses
 /// connections, but hands on what one says that has to wait for its database.
 const CLOSED_START: Duration = Duration::from_secs(3);
+
+/// So many connections are served where metrics are told.
+const METRICS_CONNECTIONS: usize = 16;
 
 /// A port that nobody else gets, and that nobody can connect to yet.
 struct Port {
@@ -66,6 +69,14 @@ pub async fn run_then(config: Config, tell: impl FnOnce(SocketAddr)) -> anyhow::
     let mut told = signals::listen(&control, drain + grace)?;
     let address = port.socket.local_addr()?;
     let (http, connections) = (config.http.clone(), descriptors::connections(&config));
+    let metrics = match config.metrics.listen {
+        Some(Place::Own(address)) => {
+            let listener = Port::bind(address)?.listen()?;
+            tracing::info!(%address, "metrics are told");
+            Some(Server::start(listener, http.clone(), METRICS_CONNECTIONS, &control)?)
+        }
+        _ => None,
+    };
     let mut starting = Box::pin(App::start(config, control.handle()));
     let early = tokio::select! {
         app = &mut starting => Some(app?),
@@ -85,6 +96,9 @@ pub async fn run_then(config: Config, tell: impl FnOnce(SocketAddr)) -> anyhow::
         }
     };
     server.open(app.clone());
+    if let Some(metrics) = &metrics {
+        metrics.open_for_metrics(app.clone());
+    }
     tracing::info!(%address, "serving");
     tell(address);
     Box::pin(serve(&app, &server, stop)).await

@@ -9,6 +9,7 @@ mod engine;
 mod http;
 mod javascript;
 mod log;
+mod metrics;
 mod nocobase;
 mod reader;
 mod request_log;
@@ -25,6 +26,7 @@ pub use engine::Engine;
 pub use http::{Http, listen};
 pub use javascript::JavaScript;
 pub use log::{Log, LogFormat};
+pub use metrics::{Metrics, Place};
 pub use nocobase::NocoBase;
 pub use reader::{Faults, Sources};
 pub use request_log::RequestLog;
@@ -51,6 +53,8 @@ pub struct Config {
     /// What is kept of requests.
     pub request_log: RequestLog,
     pub log: Log,
+    /// What Prometheus is told.
+    pub metrics: Metrics,
     /// What is to be told although sidehook can serve, such as names of the environment that nobody reads.
     pub warnings: Vec<String>,
 }
@@ -74,6 +78,7 @@ impl Config {
             requests: Requests::read(reader),
             request_log: RequestLog::read(reader),
             log: Log::read(reader),
+            metrics: Metrics::read(reader),
             warnings: Vec::new(),
         }
     }

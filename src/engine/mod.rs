@@ -13,8 +13,8 @@ mod shared;
 mod turns;
 mod watch;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -36,6 +36,7 @@ use self::shared::Shared;
 use self::watch::{aborts, handover, heartbeat, takeover};
 use crate::expr::{Object, Value};
 use crate::ids::Ids;
+use crate::metrics::{Level, Metrics};
 use crate::node::Services;
 use crate::store::Store;
 use crate::store::instance::{InstanceError, Owner};
@@ -64,8 +65,9 @@ impl Engine {
         owner: Owner,
         services: Services,
         settings: Settings,
+        metrics: Arc<Metrics>,
     ) -> Self {
-        Self { shared: Arc::new(Shared::new(store, recorder, ids, owner, services, settings)) }
+        Self { shared: Arc::new(Shared::new(store, recorder, ids, owner, services, settings, metrics)) }
     }
 
     /// What the engine does by itself: feeding the workers, taking over what others have left, noticing aborts,
@@ -110,6 +112,19 @@ impl Engine {
     /// own as well: what has been recorded is run, whether or not the caller is still there.
     pub async fn enqueue(&self, event: Event) -> Result<Enqueued, RecordError> {
         enqueue::enqueue(&self.shared, event).await
+    }
+
+    /// How much there is of what this engine does.
+    pub fn levels(&self) -> [Level; 4] {
+        let shared = &self.shared;
+        let (busy, free) = shared.workers.busy_and_free();
+        let timers = shared.wakes.lock().unwrap_or_else(PoisonError::into_inner).len();
+        [
+            Level::Running(shared.running.count()),
+            Level::Workers { busy, free },
+            Level::Timers(timers),
+            Level::Silence(shared.pulse.age().as_secs_f64()),
+        ]
     }
 
     /// The clock and the ids that runs use.

@@ -19,6 +19,7 @@ use super::turns::Turns;
 use super::watch::pulse::Pulse;
 use crate::expr::Object;
 use crate::ids::Ids;
+use crate::metrics::Metrics;
 use crate::node::Services;
 use crate::store::Store;
 use crate::store::instance::Owner;
@@ -56,6 +57,7 @@ pub struct Shared {
     pub owner: Owner,
     pub services: Services,
     pub settings: Settings,
+    pub metrics: Arc<Metrics>,
     /// What `$env` holds.
     pub environment: ArcSwap<Object>,
     pub pulse: Pulse,
@@ -96,6 +98,7 @@ impl Shared {
         owner: Owner,
         services: Services,
         settings: Settings,
+        metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             store,
@@ -103,6 +106,7 @@ impl Shared {
             ids,
             owner,
             services,
+            metrics,
             environment: ArcSwap::default(),
             pulse: Pulse::new(Instant::now()),
             running: Running::default(),

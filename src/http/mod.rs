@@ -5,6 +5,7 @@ mod arrival;
 mod body;
 mod connection;
 mod health;
+mod metrics;
 mod noted;
 mod peer;
 mod replay;

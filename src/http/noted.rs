@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use entity::request;
 
@@ -11,6 +12,7 @@ use super::arrival::Arrival;
 use crate::app::{App, Called, Hook};
 use crate::engine::{Ended, Kept, Request, RequestState, is_failure};
 use crate::expr::Value;
+use crate::metrics::Outcome;
 use crate::webhook::head::Head;
 use crate::webhook::logged::{Level, Received, Secrets, masked, plain};
 use crate::webhook::memory::Share;
@@ -41,6 +43,9 @@ pub struct Noted<'a> {
     is_admitted: Arc<AtomicBool>,
     /// Whether nothing has to be logged here any more.
     is_settled: bool,
+    begun: Instant,
+    outcome: Outcome,
+    is_counted: bool,
 }
 
 impl<'a> Noted<'a> {
@@ -61,6 +66,9 @@ impl<'a> Noted<'a> {
             request: None,
             is_admitted: Arc::default(),
             is_settled: false,
+            begun: Instant::now(),
+            outcome: Outcome::Event,
+            is_counted: false,
         }
     }
 
@@ -93,11 +101,13 @@ impl<'a> Noted<'a> {
 
     /// Why there is no execution.
     pub fn because(&mut self, reason: &str) {
+        self.outcome = Outcome::Answered;
         self.reason = Some(reason.to_owned());
     }
 
     /// Why it is refused.
     pub fn refused(&mut self, refusal: &Refusal) {
+        self.outcome = Outcome::Refused;
         self.reason = Some(match &refusal.reason {
             Some(reason) => format!("{} ({reason})", refusal.message),
             None => refusal.message.clone(),
@@ -136,6 +146,9 @@ impl<'a> Noted<'a> {
     /// The engine could not take the event, or the request is another delivery of one that it has.
     pub fn not_taken(&mut self, duplicate_of: Option<i64>) {
         (self.is_settled, self.duplicate_of) = (false, duplicate_of);
+        if duplicate_of.is_some() {
+            self.outcome = Outcome::Duplicate;
+        }
     }
 
     /// The end of the run for whose caller this is, in case that the engine could not tell it with its records: the run
@@ -152,6 +165,7 @@ impl<'a> Noted<'a> {
 
     /// The status that was answered.
     pub fn answered(&mut self, status: u16) {
+        self.count(status);
         if std::mem::replace(&mut self.is_settled, true) {
             return;
         }
@@ -173,6 +187,13 @@ impl<'a> Noted<'a> {
         row.reason = self.reason.as_deref().map(plain);
         row.duplicate_of = self.duplicate_of;
         self.app.requests.add(row);
+    }
+
+    fn count(&mut self, status: u16) {
+        if !std::mem::replace(&mut self.is_counted, true) {
+            let workflow = self.hook.as_ref().map(|hook| &*hook.workflow.key);
+            self.app.metrics.request_answered(self.outcome, status, workflow, self.begun.elapsed());
+        }
     }
 
     fn duration(&self) -> i64 {
@@ -214,6 +235,10 @@ impl<'a> Noted<'a> {
 /// A sender who hangs up ends the handling of its request wherever that is.
 impl Drop for Noted<'_> {
     fn drop(&mut self) {
+        if !self.is_counted {
+            self.outcome = Outcome::HungUp;
+            self.count(HUNG_UP);
+        }
         if !self.is_settled {
             self.because("The sender has hung up.");
             self.answered(HUNG_UP);

@@ -7,8 +7,9 @@ use poem::middleware::AddData;
 use poem::{Endpoint, EndpointExt, Request, Response, Route};
 use tracing::Instrument;
 
-use super::{health, reply, webhook};
+use super::{health, metrics, reply, webhook};
 use crate::app::App;
+use crate::config::Place;
 use crate::webhook::refusal::Refusal;
 
 /// | URL | |
@@ -19,11 +20,16 @@ use crate::webhook::refusal::Refusal;
 /// | `POST /<custom path>` | the same, for a trigger that has this path as its `sidehook.path` |
 /// | `GET /health/live` | 200 while the process serves |
 /// | `GET /health/ready` | 200 while events can be recorded, else 503 |
+/// | `GET /metrics` | for Prometheus, where `SIDEHOOK_METRICS_LISTEN` is `main` |
 ///
 /// Those of webhooks may end with a slash.
 pub fn routes(app: Arc<App>) -> BoxEndpoint<'static, Response> {
     let api = app.config.http.api_base_path.clone();
-    Route::new()
+    let mut routes = Route::new();
+    if app.config.metrics.listen == Some(Place::Main) {
+        routes = routes.at("/metrics", metrics::metrics);
+    }
+    routes
         // A colon starts a parameter anywhere in a pattern, so `webhook:trigger` is matched by the handler.
         .at(format!("{api}:action/:key"), webhook::by_action)
         .at(format!("{api}:action/:key/"), webhook::by_action)
@@ -35,10 +41,15 @@ pub fn routes(app: Arc<App>) -> BoxEndpoint<'static, Response> {
         .at("/health/ready", health::ready)
         // Comes last in poem's order whatever the others are.
         .at("/*path", webhook::by_path)
-        .with(AddData::new(webhook::Limits::new(&app.config)))
+        .with(AddData::new(webhook::Limits::new(&app.config, app.memory.clone())))
         .with(AddData::new(app))
         .around(answer)
         .boxed()
+}
+
+/// What is answered at an address of its own for metrics.
+pub fn of_metrics(app: Arc<App>) -> BoxEndpoint<'static, Response> {
+    Route::new().at("/metrics", metrics::metrics).with(AddData::new(app)).around(answer).boxed()
 }
 
 /// What is answered before there is an app, while the database is awaited.

@@ -62,6 +62,11 @@ impl Server {
         self.shared.open(routes::routes(app));
     }
 
+    /// Has nothing but metrics told.
+    pub fn open_for_metrics(&self, app: Arc<App>) {
+        self.shared.open(routes::of_metrics(app));
+    }
+
     /// Has senders leave: every answer closes its connection. New ones are still accepted.
     pub fn leave(&self) {
         self.shared.leave();

@@ -49,11 +49,11 @@ pub struct Limits {
 }
 
 impl Limits {
-    pub fn new(config: &Config) -> Arc<Self> {
+    pub fn new(config: &Config, memory: Arc<Memory>) -> Arc<Self> {
         let readers = available_parallelism().map_or(1, usize::from);
         let access = config.http.access.clone();
         Arc::new(Self {
-            memory: Memory::new(config.http.memory),
+            memory,
             readers: Arc::new(Semaphore::new(readers)),
             strangers: Strangers::new(access.failure_limit),
             cors: Cors::of_whitelist(access.cors_whitelist.as_deref()),

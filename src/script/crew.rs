@@ -46,6 +46,7 @@ struct Shared<W: Worker> {
     permits: Arc<Semaphore>,
     /// One for each thread that may be given up at a time.
     spares: Arc<Semaphore>,
+    spare_count: usize,
     idle: Mutex<Vec<Thread<W>>>,
 }
 
@@ -114,8 +115,15 @@ impl<W: Worker> Crew<W> {
             size,
             permits: Arc::new(Semaphore::new(size)),
             spares: Arc::new(Semaphore::new(spares)),
+            spare_count: spares,
             idle: Mutex::default(),
         }))
+    }
+
+    /// How many of its threads work, and how many are given up at the moment.
+    pub fn busy(&self) -> (usize, usize) {
+        let Shared { size, permits, spares, spare_count, .. } = &*self.0;
+        (size.saturating_sub(permits.available_permits()), spare_count - spares.available_permits())
     }
 
     pub fn plan(&self) -> &W::Plan {

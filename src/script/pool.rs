@@ -35,6 +35,11 @@ impl Pool {
         }
     }
 
+    /// The crews with how many of their threads work, and how many are given up at the moment.
+    pub fn busy(&self) -> [(&'static str, (usize, usize)); 2] {
+        [("libraries", self.libraries.busy()), ("scripts", self.scripts.busy())]
+    }
+
     pub fn limits(&self) -> &Limits {
         &self.limits
     }

@@ -160,7 +160,7 @@ impl Store {
         rows.iter().map(|row| row.try_get_by_index(0)).collect()
     }
 
-    fn is_waiting(&self, now: DateTime<Utc>) -> Cond {
+    pub(super) fn is_waiting(&self, now: DateTime<Utc>) -> Cond {
         Cond::all()
             .add(Expr::col(column("instance_id")).is_null())
             .add(Expr::col(column("due_at")).lte(now.timestamp_millis()))

@@ -25,6 +25,7 @@ pub mod recorder;
 pub mod request;
 pub mod request_log;
 pub mod rights;
+pub mod standing;
 mod stats;
 pub mod storage;
 mod timer;

@@ -76,6 +76,25 @@ impl Pool {
         &mut self.db
     }
 
+    /// How many connections there are, and how many of them nobody uses.
+    pub fn connections(&self) -> (u32, u32) {
+        let counts = |all: u32, idle: usize| (all, u32::try_from(idle).unwrap_or(all).min(all));
+        match self.db.get_database_backend() {
+            DbBackend::Postgres => {
+                let pool = self.db.get_postgres_connection_pool();
+                counts(pool.size(), pool.num_idle())
+            }
+            DbBackend::MySql => {
+                let pool = self.db.get_mysql_connection_pool();
+                counts(pool.size(), pool.num_idle())
+            }
+            _ => {
+                let pool = self.db.get_sqlite_connection_pool();
+                counts(pool.size(), pool.num_idle())
+            }
+        }
+    }
+
     pub async fn ping(&self) -> Result<(), DbErr> {
         self.db.ping().await
     }

@@ -17,6 +17,7 @@ use super::Store;
 use super::instance::Owner;
 use super::record::Waiting;
 use super::writer::Writer;
+use crate::metrics::Metrics;
 
 /// At most so many records in one transaction.
 const BATCH_RECORDS: usize = 512;
@@ -43,10 +44,11 @@ impl Recorder {
         store: Store,
         owner: Owner,
         now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static,
+        metrics: Arc<Metrics>,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (queue, records) = mpsc::channel(QUEUE_RECORDS);
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
-        let writer = Arc::new(Writer::new(store, owner, now, waiting_bytes.clone()));
+        let writer = Arc::new(Writer::new(store, owner, now, waiting_bytes.clone(), metrics));
         (Self { queue, waiting_bytes, writer: writer.clone() }, write_batches(writer, records))
     }
 

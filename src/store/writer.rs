@@ -16,6 +16,7 @@ use super::Store;
 use super::fault::{Fault, describe};
 use super::instance::Owner;
 use super::record::{Record, RecordError, Waiting, Written};
+use crate::metrics::Metrics;
 
 /// Waits between the attempts at one transaction.
 const RETRY_DELAYS: [Duration; 4] = [
@@ -37,6 +38,7 @@ pub(super) struct Writer {
     owner: Owner,
     now: Box<dyn Fn() -> DateTime<Utc> + Send + Sync>,
     waiting_bytes: Arc<AtomicUsize>,
+    metrics: Arc<Metrics>,
 }
 
 impl Writer {
@@ -45,8 +47,9 @@ impl Writer {
         owner: Owner,
         now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static,
         waiting_bytes: Arc<AtomicUsize>,
+        metrics: Arc<Metrics>,
     ) -> Self {
-        Self { store, owner, now: Box::new(now), waiting_bytes }
+        Self { store, owner, now: Box::new(now), waiting_bytes, metrics }
     }
 
     /// Writes records as one transaction, or those that the database refuses alone and the others together,
@@ -86,7 +89,9 @@ impl Writer {
         let mut delays = RETRY_DELAYS.into_iter();
         let mut logs = true;
         loop {
+            let begun = Instant::now();
             let once = tokio::time::timeout(WRITE_TIMEOUT, self.write_once(records, logs)).await;
+            self.metrics.flushed(records.len(), begun.elapsed(), matches!(once, Ok(Ok(_))));
             let err = match once.unwrap_or_else(|_| Err(Failure::Database(unanswered()))) {
                 Ok(written) => return Ok(written),
                 Err(Failure::Fenced) => return Err(RecordError::Fenced),

@@ -11,6 +11,8 @@ mod waiting;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use entity::status::execution::STARTED;
+use tokio::time::Instant;
 
 use self::cut_off::CutOff;
 use self::host::Host;
@@ -25,11 +27,15 @@ use super::schedule::running::Registration;
 use super::schedule::workers::Worker;
 use super::shared::Shared;
 use super::watch::handover;
+use crate::metrics::ExecutionEnded;
 use crate::node::{Context, JobId, NodeIndex};
 use crate::store::recorder::{LeaseChange, Record, RecordError, Written};
 
 /// After so many effects other tasks get their turn.
 const EFFECTS_IN_A_ROW: u32 = 256;
+
+/// What the metrics call the types that sidehook does not know.
+const UNKNOWN_NODE: &str = "unknown";
 
 /// Runs an execution in a task of its own, as soon as a worker is free.
 pub fn spawn(shared: &Arc<Shared>, execution: Execution, registration: Registration, worker: Option<Worker>) {
@@ -52,11 +58,19 @@ pub async fn run(
     worker: Option<Worker>,
     registration: Registration,
 ) -> Result<Ended, RecordError> {
-    let id = execution.id;
+    let (id, workflow, begun) = (execution.id, execution.workflow.clone(), Instant::now());
     let outcome = Processor::new(shared, &registration, &execution, worker).run(execution).await;
     match &outcome {
         Ok(ended) => {
             tracing::debug!(execution.id = id, execution.status = ended.status, "execution has run");
+            if ended.status != STARTED {
+                shared.metrics.execution_ended(ExecutionEnded {
+                    workflow: &workflow.key,
+                    is_sync: workflow.is_sync,
+                    status: ended.status,
+                    took: begun.elapsed(),
+                });
+            }
         }
         Err(RecordError::Fenced) => {
             tracing::warn!(execution.id = id, "another instance runs this execution now");
@@ -174,7 +188,11 @@ impl Processor {
     }
 
     async fn run_node(&mut self, run: &mut Run, node: NodeIndex, input: Option<JobId>, how: How) -> Event {
-        let runs = &self.workflow.graph.node(node).run;
+        let begun = Instant::now();
+        let (runs, type_name) = {
+            let node = self.workflow.graph.node(node);
+            (&node.run, if node.is_known { &*node.type_name } else { UNKNOWN_NODE })
+        };
         let mut host = Host {
             shared: &self.shared,
             execution_id: run.id,
@@ -188,6 +206,7 @@ impl Processor {
             (How::Resume, Some(job)) => self.cut_off.guard(runs.resume(&mut cx, job)).await,
             _ => self.cut_off.guard(runs.run(&mut cx)).await,
         };
+        self.shared.metrics.node_ran(type_name, begun.elapsed());
         if !matches!(outcome, Some(Ok(_))) {
             self.transactions.roll_back().await;
         }

@@ -98,6 +98,9 @@ async fn take_waiting(shared: &Arc<Shared>, turns: &mut Turns, free: usize) -> R
     if claimed.len() == limit {
         turn.push_back(workflow_id);
     }
+    for id in &claimed {
+        shared.metrics.execution_waited(shared.ids.since_second_of(*id));
+    }
     if let Err(err) = pick_up(shared, &claimed, true).await {
         shared.strand(claimed);
         return Err(err);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::status::execution::{ERROR, STARTED};
-use entity::{execution, lease};
+use entity::{JsonText, execution, lease};
 use sea_orm::DbErr;
 
 use super::running::Registration;
@@ -15,7 +15,7 @@ use crate::engine::run::position::Position;
 use crate::engine::run::restore::{Recorded, Start};
 use crate::engine::run::workflow::Workflow;
 use crate::engine::shared::Shared;
-use crate::expr::json;
+use crate::expr::{Value, json};
 use crate::store::execution::ExecutionUpdate;
 use crate::store::recorder::{LeaseChange, Record};
 
@@ -63,12 +63,11 @@ pub async fn pick_up(shared: &Arc<Shared>, ids: &[i64], is_first_run: bool) -> R
     shared.store.end_waits(&idle.into_iter().collect::<Vec<_>>(), &ended).await?;
     for (row, workflow, start, expires_at) in runnable {
         let Some(registration) = registrations.remove(&row.id) else { continue };
-        let context = row.context.as_ref().map_or("null", |text| &text.0);
-        let context = json::parse(context.as_bytes()).unwrap_or_default();
-        let id = row.id;
+        let parse = |text: &JsonText| json::parse(text.0.as_bytes()).unwrap_or_default();
+        let context = row.context.as_ref().map_or(Value::Null, parse);
         let worker = shared.workers.try_enter(workflow.id);
         let execution = Execution {
-            id,
+            id: row.id,
             workflow,
             context,
             expires_at,

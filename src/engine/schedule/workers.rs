@@ -8,6 +8,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// The workers: the right of asynchronous executions to run.
 pub struct Workers {
+    count: usize,
     free: Arc<Semaphore>,
     /// How many workers each workflow uses.
     busy: Arc<Mutex<HashMap<i64, usize>>>,
@@ -29,7 +30,7 @@ impl Workers {
     pub fn new(count: usize) -> Self {
         let count = count.max(1);
         let (busy, freed) = (Arc::default(), Arc::default());
-        Self { free: Arc::new(Semaphore::new(count)), busy, share: count - count / 4, freed }
+        Self { count, free: Arc::new(Semaphore::new(count)), busy, share: count - count / 4, freed }
     }
 
     /// A worker for an execution that begins; `None` when none is free for its workflow.
@@ -48,6 +49,12 @@ impl Workers {
     fn employ(&self, permit: OwnedSemaphorePermit, workflow_id: i64) -> Worker {
         *self.busy.lock().unwrap_or_else(PoisonError::into_inner).entry(workflow_id).or_default() += 1;
         Worker { _permit: permit, workflow_id, busy: self.busy.clone(), freed: self.freed.clone() }
+    }
+
+    /// How many workers run something, and how many are free.
+    pub fn busy_and_free(&self) -> (usize, usize) {
+        let free = self.free.available_permits();
+        (self.count.saturating_sub(free), free)
     }
 
     /// How many more workers a workflow may use.

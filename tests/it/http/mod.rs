@@ -6,6 +6,7 @@ mod health;
 mod limits;
 mod log;
 mod many;
+mod metrics;
 mod readiness;
 mod stopping;
 

@@ -1,10 +1,12 @@
 //! Numbers of instances: what a transaction in flight holds up, and what not.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use entity::Table;
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use sidehook::clock::{Clock, SystemClock};
+use sidehook::metrics::Metrics;
 use sidehook::store::execution::{ExecutionUpdate, NewExecution};
 use sidehook::store::instance::Owner;
 use sidehook::store::lease::Lease;
@@ -35,7 +37,8 @@ impl Pair {
         let rows = Rows { store: prepare(database, &[]).await };
         let owner = rows.store.register_instance("one").await.expect("a free number").owner;
         let other = rows.store.register_instance("other").await.expect("a free number").owner;
-        let (recorder, writing) = Recorder::start(rows.store.clone(), owner, || SystemClock.now());
+        let (recorder, writing) =
+            Recorder::start(rows.store.clone(), owner, || SystemClock.now(), Arc::new(Metrics::new(false)));
         tokio::spawn(writing);
         let (id, now) = (next_id(), SystemClock.now());
         let row = NewExecution {

@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 use sidehook::clock::{Clock, SystemClock};
+use sidehook::metrics::Metrics;
 use sidehook::store::Store;
 use sidehook::store::execution::{ExecutionUpdate, NewExecution};
 use sidehook::store::job::NewJob;
@@ -26,7 +27,12 @@ const WORKFLOW: i64 = 398_000_000_000_001;
 
 async fn recorder(store: &Store) -> Recorder {
     let registration = store.register_instance("test").await.expect("a free number");
-    let (recorder, writing) = Recorder::start(store.clone(), registration.owner, || SystemClock.now());
+    let (recorder, writing) = Recorder::start(
+        store.clone(),
+        registration.owner,
+        || SystemClock.now(),
+        Arc::new(Metrics::new(false)),
+    );
     tokio::spawn(writing);
     recorder
 }

@@ -1,0 +1,259 @@
+//! What is counted and timed, for Prometheus. Each occurrence is a function here, which whoever sees it calls; levels
+//! are set when somebody asks. Nothing is global: who counts has the [`Metrics`].
+
+mod levels;
+
+use std::time::Duration;
+
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder,
+};
+
+pub use self::levels::Level;
+
+use self::levels::Levels;
+
+/// From what a statement takes on a local database to what callers wait at most, in seconds.
+const SECONDS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+/// How long executions wait or run: up to an hour.
+const LONG_SECONDS: [f64; 12] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0, 3600.0];
+/// Up to the most records that one transaction takes.
+const RECORDS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+/// What the text is called in HTTP (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
+pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+/// Everything that is measured.
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    answers: HistogramVec,
+    executions: IntCounterVec,
+    runs: HistogramVec,
+    queued: Histogram,
+    nodes: HistogramVec,
+    flushes: IntCounterVec,
+    flush_time: Histogram,
+    flush_records: Histogram,
+    levels: Levels,
+    names_workflows: bool,
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was the first delivery of an event.
+    Event,
+    /// It was another delivery of one.
+    Duplicate,
+    /// It was answered and needs no execution: a challenge, a preflight, what the filter leaves out.
+    Answered,
+    Refused,
+    /// Its sender has gone before the answer.
+    HungUp,
+}
+
+impl Outcome {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Duplicate => "duplicate",
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::HungUp => "hung_up",
+        }
+    }
+}
+
+/// An execution has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct ExecutionEnded<'a> {
+    pub workflow: &'a str,
+    pub is_sync: bool,
+    /// Its final status, as in `executions.status`.
+    pub status: i32,
+    /// How long it ran without a pause, since it began or went on.
+    pub took: Duration,
+}
+
+impl Metrics {
+    /// `names_workflows` says whether requests and executions are counted for each workflow by itself: that is a series
+    /// more for each of them.
+    pub fn new(names_workflows: bool) -> Self {
+        Self::registered(names_workflows).unwrap_or_else(|err| unreachable!("names that are no names: {err}"))
+    }
+
+    fn registered(names_workflows: bool) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let by = |labels: &[&'static str]| -> Vec<&'static str> {
+            labels.iter().copied().chain(names_workflows.then_some("workflow")).collect()
+        };
+        let counter = |name, help, labels: &[&str]| counter(&registry, name, help, labels);
+        let times = |name, help, labels: &[&str]| histogram(&registry, (name, help), labels, &SECONDS);
+        let long = |name, help, labels: &[&str]| histogram(&registry, (name, help), labels, &LONG_SECONDS);
+        let queued = "How long executions waited in the database for a worker, in whole seconds.";
+        let records = ("flush_records", "How many records went into one transaction.");
+        Ok(Self {
+            requests: counter(
+                "requests_total",
+                "Requests to webhooks by what came of them and the status that was answered.",
+                &by(&["outcome", "status"]),
+            )?,
+            answers: times("answer_seconds", "From the head of a request to its answer.", &["outcome"])?,
+            executions: counter(
+                "executions_total",
+                "Executions that have ended here, by how they ran and by their final status.",
+                &by(&["mode", "status"]),
+            )?,
+            runs: long(
+                "run_seconds",
+                "How long executions that have ended ran since they began or went on.",
+                &["mode"],
+            )?,
+            queued: only(&long("queue_seconds", queued, &[])?),
+            nodes: times(
+                "node_seconds",
+                "The time of nodes, without what they do in the background.",
+                &["type"],
+            )?,
+            flushes: counter(
+                "flushes_total",
+                "Transactions of the recorder by their outcome.",
+                &["outcome"],
+            )?,
+            flush_time: only(&times("flush_seconds", "The time of the recorder's transactions.", &[])?),
+            flush_records: only(&histogram(&registry, records, &[], &RECORDS)?),
+            levels: Levels::register(&registry)?,
+            registry,
+            names_workflows,
+        })
+    }
+
+    /// A request was answered. `workflow` is the key of the one that it was for, where that is known.
+    pub fn request_answered(&self, outcome: Outcome, status: u16, workflow: Option<&str>, took: Duration) {
+        let status = status.to_string();
+        self.requests.with_label_values(&self.labels([outcome.label(), &status], workflow)).inc();
+        self.answers.with_label_values(&[outcome.label()]).observe(took.as_secs_f64());
+    }
+
+    pub fn execution_ended(&self, ended: ExecutionEnded<'_>) {
+        let mode = if ended.is_sync { "sync" } else { "async" };
+        let labels = self.labels([mode, status_name(ended.status)], Some(ended.workflow));
+        self.executions.with_label_values(&labels).inc();
+        self.runs.with_label_values(&[mode]).observe(ended.took.as_secs_f64());
+    }
+
+    /// An execution that has waited in the database begins.
+    pub fn execution_waited(&self, waited: Duration) {
+        self.queued.observe(waited.as_secs_f64());
+    }
+
+    /// A node was run. `node_type` is one of those that sidehook knows.
+    pub fn node_ran(&self, node_type: &str, took: Duration) {
+        self.nodes.with_label_values(&[node_type]).observe(took.as_secs_f64());
+    }
+
+    /// The recorder has ended a transaction of so many records, or given it up.
+    pub fn flushed(&self, records: usize, took: Duration, is_committed: bool) {
+        self.flushes.with_label_values(&[if is_committed { "committed" } else { "failed" }]).inc();
+        self.flush_time.observe(took.as_secs_f64());
+        self.flush_records.observe(records as f64);
+    }
+
+    /// Everything in Prometheus' text format, with the levels of now. A level that is missing could not be found out.
+    pub fn text(&self, levels: &[Level]) -> String {
+        self.levels.set(levels);
+        let mut text = Vec::new();
+        // It fails on families without a sample only, which are not gathered.
+        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
+        String::from_utf8(text).unwrap_or_default()
+    }
+
+    fn labels<'a>(&self, labels: [&'a str; 2], workflow: Option<&'a str>) -> Vec<&'a str> {
+        labels.into_iter().chain(self.names_workflows.then_some(workflow.unwrap_or_default())).collect()
+    }
+}
+
+fn counter(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> prometheus::Result<IntCounterVec> {
+    let counter = IntCounterVec::new(Opts::new(format!("sidehook_{name}"), help), labels)?;
+    registry.register(Box::new(counter.clone()))?;
+    Ok(counter)
+}
+
+fn histogram(
+    registry: &Registry,
+    (name, help): (&str, &str),
+    labels: &[&str],
+    buckets: &[f64],
+) -> prometheus::Result<HistogramVec> {
+    let options = HistogramOpts::new(format!("sidehook_{name}"), help).buckets(buckets.to_vec());
+    let histogram = HistogramVec::new(options, labels)?;
+    registry.register(Box::new(histogram.clone()))?;
+    Ok(histogram)
+}
+
+/// The one histogram of a family without labels.
+fn only(family: &HistogramVec) -> Histogram {
+    family.with_label_values::<&str>(&[])
+}
+
+/// As NocoBase's screens call them (`plugin-workflow/src/server/constants.ts`).
+fn status_name(status: i32) -> &'static str {
+    match status {
+        1 => "resolved",
+        -1 => "failed",
+        -2 => "error",
+        -3 => "aborted",
+        -4 => "canceled",
+        -5 => "rejected",
+        -6 => "retry_needed",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happens_is_in_the_text() {
+        let metrics = Metrics::new(true);
+        let took = Duration::from_millis(3);
+        metrics.request_answered(Outcome::Event, 200, Some("k"), took);
+        metrics.request_answered(Outcome::Refused, 401, None, took);
+        metrics.execution_ended(ExecutionEnded { workflow: "k", is_sync: true, status: -3, took });
+        metrics.execution_waited(Duration::from_secs(2));
+        metrics.node_ran("condition", took);
+        metrics.flushed(3, took, true);
+        let text = metrics.text(&[Level::Backlog(4), Level::Dropped(2), Level::Dropped(5)]);
+        for line in [
+            "sidehook_requests_total{outcome=\"event\",status=\"200\",workflow=\"k\"} 1",
+            "sidehook_requests_total{outcome=\"refused\",status=\"401\",workflow=\"\"} 1",
+            "sidehook_answer_seconds_bucket{outcome=\"event\",le=\"0.0025\"} 0",
+            "sidehook_answer_seconds_bucket{outcome=\"event\",le=\"0.005\"} 1",
+            "sidehook_executions_total{mode=\"sync\",status=\"aborted\",workflow=\"k\"} 1",
+            "sidehook_queue_seconds_sum 2",
+            "sidehook_node_seconds_count{type=\"condition\"} 1",
+            "sidehook_flush_records_sum 3",
+            "sidehook_flushes_total{outcome=\"committed\"} 1",
+            "sidehook_backlog_executions 4",
+            "sidehook_request_log_dropped_total 5",
+        ] {
+            assert!(text.lines().any(|known| known == line), "{line} is missing in\n{text}");
+        }
+        assert!(text.contains("sidehook_build_info{version=\""), "{text}");
+    }
+
+    #[test]
+    fn workflows_are_named_only_where_that_is_wanted() {
+        let metrics = Metrics::new(false);
+        metrics.request_answered(Outcome::Event, 200, Some("k"), Duration::ZERO);
+        let text = metrics.text(&[]);
+        assert!(text.contains("sidehook_requests_total{outcome=\"event\",status=\"200\"} 1"), "{text}");
+    }
+}
