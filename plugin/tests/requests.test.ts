@@ -149,15 +149,15 @@ test('webhooks are called by their titles', async () => {
     find: async (options: object) => (
       asked.push(options),
       [
-        { key: 'a', title: 'Orders' },
-        { key: 'b', title: null },
+        { id: 1, key: 'a', title: 'Orders' },
+        { id: '2', key: 'b', title: null },
       ]
     ),
   };
   const db = { getRepository: () => repository } as unknown as Database;
   expect(await webhooks(db)).toEqual([
-    { key: 'a', title: 'Orders' },
-    { key: 'b', title: 'b' },
+    { key: 'a', title: 'Orders', id: '1' },
+    { key: 'b', title: 'b', id: '2' },
   ]);
   expect(asked).toMatchObject([{ filter: { type: 'webhook', current: true } }]);
 });

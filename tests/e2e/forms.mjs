@@ -142,7 +142,7 @@ async function inChinese(screen) {
     await screen.picture('chinese', drawer);
     await screen.click(drawer.getByText('安全与投递'));
     await screen.choose(drawer.locator('.sidehook-sender .ant-select'), 'GitHub');
-    await screen.click(drawer.getByRole('button', { name: '提交' }));
+    await screen.click(drawer.getByRole('button', { name: /^提\s?交$/ }));
     await drawer.getByText('secret: 缺少此项。').waitFor();
     assert.deepEqual(screen.faults, []);
     console.log(`${client}: zh-CN passed`);

@@ -69,6 +69,10 @@ async function seeRequests(screen, client) {
   await refused.first().waitFor();
   assert.match(await refused.first().innerText(), new RegExp(`${title}\\s+POST /api/webhook:trigger/`));
 
+  await useAsSample(screen, refused.first(), workflow);
+  await screen.goto(href.replace(NB_URL, ''));
+  await refused.first().waitFor();
+
   // What comes in is there by itself.
   assert.equal(await send(SECRET, '1'), 200);
   const run = rows.filter({ hasText: '200' });
@@ -81,6 +85,25 @@ async function seeRequests(screen, client) {
   await narrowDown(screen, rows);
   await followExecution(screen, client, run.last());
   await api.post('workflows:destroy', undefined, { filterByTk: workflow.id });
+}
+
+/** What was refused fills the form, while nothing has run yet. */
+async function useAsSample(screen, row, workflow) {
+  await screen.click(row);
+  await screen.click(screen.drawer.getByText('Use as sample'));
+  await screen.card('Trigger').waitFor();
+  const drawer = await screen.openCard();
+  await drawer.locator('.sidehook-sample .ant-select-selection-item', { hasText: '· 401 ·' }).waitFor();
+  await until('the form is filled', async () =>
+    (await drawer.locator('input').evaluateAll((all) => all.map(({ value }) => value))).includes('zen'),
+  );
+  await screen.picture('sample', drawer);
+  await screen.submit();
+  const { data } = await api.get('workflows:get', { filterByTk: workflow.id });
+  assert.deepEqual(data.config, {
+    ...workflow.config,
+    request: { headers: [{ key: 'x-github-delivery' }], query: [{ key: 'from' }], body: [{ key: 'zen' }] },
+  });
 }
 
 async function seeRefusal(screen, row) {

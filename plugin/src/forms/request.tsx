@@ -4,6 +4,7 @@ import { Form } from 'antd';
 import { type Part, type Request, rowsOf, withPaths, withRows } from './items';
 import { BrokenJson, parseJson } from './json';
 import { useT } from './locale';
+import { LoggedRequests } from './logged';
 import { Paste } from './paste';
 import { pathsOf } from './paths';
 import { parseQuery } from './query';
@@ -20,6 +21,7 @@ export function RequestItems({ value, onChange }: Control<Request | null>) {
     onChange?.(withRows(value, part, withPaths(rowsOf(value, part), paths)));
   return (
     <>
+      <LoggedRequests value={value} onChange={onChange} />
       <Form.Item label={t('Headers')}>
         <Rows {...rows('headers')} keyLabel={t('Header name')} addLabel={t('Add header')} />
       </Form.Item>

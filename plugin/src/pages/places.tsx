@@ -11,6 +11,9 @@ export interface Places {
 /** The request log, in both clients. */
 export const REQUESTS = '/admin/settings/sidehook/requests';
 
+/** The parameter of a canvas that names a request, for its trigger's form. */
+export const SAMPLE = 'sample';
+
 export const PlacesContext = createContext<Places>({ workflow: '/admin/workflow' });
 
 /** Leads to an execution. */
@@ -22,4 +25,16 @@ export function ExecutionLink({ id }: { id: string | null }) {
       {id}
     </Link>
   );
+}
+
+/** Leads to the canvas of a webhook, whose form is filled from a request. */
+export function SampleLink({ workflow: id, request, children }: SampleLinkProps) {
+  const { workflow } = useContext(PlacesContext);
+  return <Link to={`${workflow}/workflows/${id}?${SAMPLE}=${request}`}>{children}</Link>;
+}
+
+interface SampleLinkProps {
+  workflow: string;
+  request: string;
+  children: string;
 }

@@ -5,27 +5,28 @@ import dayjs from 'dayjs';
 import { useFlowEngine } from '@nocobase/flow-engine';
 import { useEffect, useState } from 'react';
 import { useT } from '../forms/locale';
-import type { RequestDetail } from '../server/requests';
+import type { RequestDetail, Webhook } from '../server/requests';
 import { Answer } from './answer';
 import { bodyOf } from './body';
 import { curlOf } from './curl';
 import { urlOf } from './entries';
-import { ExecutionLink } from './places';
+import { ExecutionLink, SampleLink } from './places';
+import type { Webhooks } from './requests';
 
 interface RequestDrawerProps {
   /** Of the request; none: the drawer is closed. */
   id: string | undefined;
-  titles: Record<string, string>;
+  webhooks: Webhooks;
   onClose: () => void;
 }
 
-export function RequestDrawer({ id, titles, onClose }: RequestDrawerProps) {
+export function RequestDrawer({ id, webhooks, onClose }: RequestDrawerProps) {
   const t = useT();
   const { detail, fault } = useRequest(id);
   return (
     <Drawer open={id !== undefined} width={720} title={t('Request')} onClose={onClose} destroyOnClose>
       {fault && <Alert showIcon type="error" message={fault} />}
-      {detail && <Detail detail={detail} titles={titles} />}
+      {detail && <Detail detail={detail} webhook={webhooks[detail.workflowKey ?? '']} />}
     </Drawer>
   );
 }
@@ -57,14 +58,14 @@ function useRequest(id: string | undefined) {
   return { detail, fault };
 }
 
-function Detail({ detail, titles }: { detail: RequestDetail; titles: Record<string, string> }) {
+function Detail({ detail, webhook }: { detail: RequestDetail; webhook: Webhook | undefined }) {
   const t = useT();
   const { workflowKey, reason, executionId, duplicateOf, deliveryId, peer, bodySha256 } = detail;
   const facts = {
     [t('Received')]: dayjs(detail.receivedAt).format('YYYY-MM-DD HH:mm:ss.SSS'),
     [t('Answer')]: <Answer entry={detail} />,
     [t('Reason')]: reason,
-    [t('Workflow')]: workflowKey && (titles[workflowKey] ?? workflowKey),
+    [t('Workflow')]: webhook?.title ?? workflowKey,
     [t('Execution')]: executionId && <ExecutionLink id={executionId} />,
     [t('Duplicate of execution')]: duplicateOf && <ExecutionLink id={duplicateOf} />,
     [t('Delivery id')]: deliveryId,
@@ -84,6 +85,13 @@ function Detail({ detail, titles }: { detail: RequestDetail; titles: Record<stri
           .map(([label, children]) => ({ key: label, label, children }))}
       />
       <Curl detail={detail} />
+      {webhook && (
+        <p>
+          <SampleLink workflow={webhook.id} request={detail.id}>
+            {t('Use as sample')}
+          </SampleLink>
+        </p>
+      )}
       <Message detail={detail} />
     </>
   );

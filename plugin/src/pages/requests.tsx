@@ -4,9 +4,11 @@ import { Alert, Button, Card, Space, Switch, Table, Tooltip, Typography } from '
 import dayjs from 'dayjs';
 import { useFlowEngine } from '@nocobase/flow-engine';
 import { useEffect, useState } from 'react';
+import { keyBy, mapValues } from 'lodash';
 import { useLocation } from 'react-router-dom';
 import { DOCUMENTATION } from '../forms/member';
 import { type Translate, useT } from '../forms/locale';
+import type { Webhook } from '../server/requests';
 import { Answer } from './answer';
 import { type Entry, urlOf } from './entries';
 import { Filters } from './filters';
@@ -31,7 +33,8 @@ function Requests() {
   const [isLive, setLive] = useState(true);
   const [open, setOpen] = useState<string>();
   const { entries, hasMore, more, fault } = useRequests(selection, isLive);
-  const titles = useTitles();
+  const webhooks = useWebhooks();
+  const titles = mapValues(webhooks, ({ title }) => title);
   if (entries === null) return <NoLog />;
   return (
     <Card className="sidehook-requests">
@@ -56,26 +59,24 @@ function Requests() {
           {t('Show older requests')}
         </Button>
       )}
-      <RequestDrawer id={open} titles={titles} onClose={() => setOpen(undefined)} />
+      <RequestDrawer id={open} webhooks={webhooks} onClose={() => setOpen(undefined)} />
     </Card>
   );
 }
 
-/** By the key of a webhook. */
-export type Titles = Record<string, string>;
+/** By their keys. */
+export type Webhooks = Record<string, Webhook>;
 
-function useTitles(): Titles {
+function useWebhooks(): Webhooks {
   const { api } = useFlowEngine().context;
-  const [titles, setTitles] = useState<Titles>({});
+  const [webhooks, setWebhooks] = useState<Webhooks>({});
   useEffect(() => {
-    const show = ({ data }: Awaited<ReturnType<typeof api.request>>) => {
-      const found = (data?.data ?? []) as { key: string; title: string }[];
-      setTitles(Object.fromEntries(found.map(({ key, title }) => [key, title])));
-    };
+    const show = ({ data }: Awaited<ReturnType<typeof api.request>>) =>
+      setWebhooks(keyBy((data?.data ?? []) as Webhook[], 'key'));
     // Without titles there are keys.
     api.request({ url: 'sidehook:webhooks', skipNotify: true }).then(show, () => {});
   }, [api]);
-  return titles;
+  return webhooks;
 }
 
 /** A link may say of which webhook. */
@@ -85,7 +86,7 @@ function useGiven(): Selection {
   return workflow ? { workflow } : {};
 }
 
-function columnsOf(t: Translate, titles: Titles) {
+function columnsOf(t: Translate, titles: Record<string, string>) {
   return [
     {
       title: t('Received'),

@@ -93,11 +93,20 @@ export class RequestLog {
   }
 }
 
-/** What webhooks are called, by their keys. */
-export async function webhooks(db: Database): Promise<{ key: string; title: string }[]> {
+export interface Webhook {
+  key: string;
+  title: string;
+  /** Of its current version. */
+  id: string;
+}
+
+/** What webhooks there are, by their titles. */
+export async function webhooks(db: Database): Promise<Webhook[]> {
   const filter = { type: 'webhook', current: true };
-  const found = await db.getRepository('workflows').find({ filter, fields: ['key', 'title'], sort: 'title' });
-  return found.map(({ key, title }) => ({ key, title: title ?? key }));
+  const found = await db
+    .getRepository('workflows')
+    .find({ filter, fields: ['id', 'key', 'title'], sort: 'title' });
+  return found.map(({ id, key, title }) => ({ key, title: title ?? key, id: String(id) }));
 }
 
 /** Conditions in SQL, and the values in them that others have written. */
