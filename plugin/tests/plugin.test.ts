@@ -77,7 +77,7 @@ test('registers both types once all plugins have loaded, and comes before the bo
     version: null,
     error: null,
     instances: [],
-    backlog: { waiting: 0, running: 0, waitingSince: null },
+    backlog: { running: 0, waiting: 0, sleeping: 0, waitingSince: null },
     registered: { trigger: true, response: true },
     guard: true,
   });

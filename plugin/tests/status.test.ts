@@ -83,17 +83,24 @@ function database(answers: Record<string, object[]>, asked: string[] = []) {
 }
 
 test('the backlog is what waits and runs, and since when', async () => {
-  const db = database({
-    'COUNT(*)': [{ total: '5', running: '2' }],
-    'IS NULL': [{ execution_id_text: '400079542321152' }],
+  const asked: string[] = [];
+  const at = (dueAt: string) => ({
+    'COUNT(*)': [{ total: '9', running: '2', sleeping: '4' }],
+    'LIMIT 1': [{ execution_id_text: '400079542321152', due_at: dueAt }],
   });
+  const db = database(at('0'), asked);
+  const counts = { running: 2, waiting: 3, sleeping: 4 };
   expect(await backlog(db, new Tables(db, {}))).toEqual({
-    waiting: 3,
-    running: 2,
+    ...counts,
     waitingSince: Date.parse('2026-11-27T16:00:00Z'),
   });
-  const idle = database({ 'COUNT(*)': [{ total: 0, running: 0 }] });
-  expect(await backlog(idle, new Tables(idle, {}))).toEqual({ waiting: 0, running: 0, waitingSince: null });
+  // What sleeps until a time does not wait for a sidehook.
+  expect(asked[1]).toContain('WHERE instance_id IS NULL AND due_at <= :now ');
+  const woken = database(at('1790000000000'));
+  expect(await backlog(woken, new Tables(woken, {}))).toEqual({ ...counts, waitingSince: 1_790_000_000_000 });
+  const idle = database({ 'COUNT(*)': [{ total: 4, running: 0, sleeping: 4 }] });
+  const none = { running: 0, waiting: 0, sleeping: 4, waitingSince: null };
+  expect(await backlog(idle, new Tables(idle, {}))).toEqual(none);
 });
 
 test('an instance that has ended is not there', async () => {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { CLIENTS, inBrowser } from './browser.mjs';
 import { signIn } from './nocobase.mjs';
-import { createWorkflow } from './workflows.mjs';
+import { call, createWorkflow } from './workflows.mjs';
 
 const { SH_URL } = process.env;
 const LIBRARY = new URL('lib.sh', import.meta.url).pathname;
@@ -12,6 +12,7 @@ const PAGES = { classic: '/admin/settings/sidehook/status', newer: '/v/admin/set
 
 const api = await signIn();
 await inBrowser(api.token, async (screen) => {
+  await seeSleeper(screen);
   for (const client of Object.keys(CLIENTS)) {
     screen.hasPictures = client === 'classic';
     await seeComeAndGo(screen, client);
@@ -23,6 +24,20 @@ await inBrowser(api.token, async (screen) => {
 /** `start_sidehook` or `stop_sidehook`. */
 function run(step) {
   execFileSync('bash', ['-c', `. "$0"; load_ports; ${step}`, LIBRARY], { stdio: 'inherit' });
+}
+
+/** An execution in a delay waits for its time, and for nobody. */
+async function seeSleeper(screen) {
+  const workflow = await createWorkflow(api, { title: 'Delayed', sync: false, enabled: true, config: {} });
+  const delay = { type: 'delay', upstreamId: null, config: { duration: 1, unit: 3_600_000, endStatus: 1 } };
+  await api.post(`workflows/${workflow.id}/nodes:create`, delay);
+  const before = (await api.get('sidehook:status')).data.backlog;
+  await call(`${SH_URL}/api/webhook:trigger/${workflow.key}`, {});
+  await screen.goto(PAGES.classic);
+  const facts = screen.page.locator('.sidehook-status .ant-descriptions');
+  await facts.getByRole('row', { name: `Executions that wait for a time ${before.sleeping + 1}` }).waitFor();
+  assert.match(await facts.innerText(), new RegExp(`Waiting executions\\s+${before.waiting}\\s`));
+  await api.post('workflows:destroy', undefined, { filterByTk: workflow.id });
 }
 
 async function seeComeAndGo(screen, client) {

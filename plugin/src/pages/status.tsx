@@ -90,6 +90,7 @@ function facts({ version, backlog }: Status, t: Translate) {
     [t('Executions under way')]: String(backlog.running),
     [t('Waiting executions')]: String(backlog.waiting),
     [t('Waiting since')]: since && dayjs(since).format('YYYY-MM-DD HH:mm:ss'),
+    [t('Executions that wait for a time')]: String(backlog.sleeping),
   };
   return Object.entries(all)
     .filter(([, fact]) => fact)

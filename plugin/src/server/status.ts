@@ -1,15 +1,12 @@
 // `GET sidehook:status`: whether sidehook is there, for people who set it up.
 
 import type { Database } from './nocobase';
-import type { Instance, Tables } from './tables';
+import type { Counted, Instance, Tables } from './tables';
 
 const PATIENCE_MS = 3000;
 
-export interface Backlog {
-  /** For a worker. */
-  waiting: number;
-  running: number;
-  /** Since when the oldest one waits, in milliseconds since 1970. */
+export interface Backlog extends Omit<Counted, 'next'> {
+  /** Since when the next one waits, in milliseconds since 1970. */
   waitingSince: number | null;
 }
 
@@ -55,9 +52,12 @@ export async function probe(
 
 /** What waits for sidehook. */
 export async function backlog(db: Database, tables: Tables): Promise<Backlog> {
-  const { waiting, running, oldest } = await tables.backlog();
-  const options = { filterByTk: oldest, fields: ['createdAt'] };
-  const execution = oldest === null ? null : await db.getRepository('executions').findOne(options);
-  const createdAt = execution?.createdAt;
-  return { waiting, running, waitingSince: createdAt ? new Date(createdAt).getTime() : null };
+  const { next, ...counts } = await tables.backlog(Date.now());
+  return { ...counts, waitingSince: next && (next.dueAt || (await createdAt(db, next.executionId))) };
+}
+
+async function createdAt(db: Database, executionId: string): Promise<number | null> {
+  const options = { filterByTk: executionId, fields: ['createdAt'] };
+  const execution = await db.getRepository('executions').findOne(options);
+  return execution?.createdAt ? new Date(execution.createdAt).getTime() : null;
 }

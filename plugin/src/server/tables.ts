@@ -12,6 +12,17 @@ export interface Instance {
   silentFor: number;
 }
 
+/** Executions of sidehook that are not over. */
+export interface Counted {
+  running: number;
+  /** For a worker. */
+  waiting: number;
+  /** Until a time, such as the end of a delay. */
+  sleeping: number;
+  /** Of those that wait; `dueAt` is 0 where it has waited from its beginning. */
+  next: { executionId: string; dueAt: number } | null;
+}
+
 /** A pending job whose node NocoBase is to run. */
 export interface Handover {
   jobId: Id;
@@ -46,14 +57,22 @@ export class Tables {
     }));
   }
 
-  /** How many executions of sidehook wait and run, and which one has waited for longest: ids sort by time. */
-  async backlog(): Promise<{ waiting: number; running: number; oldest: string | null }> {
-    const [counted] = await this.select('leases', 'COUNT(*) AS total, COUNT(instance_id) AS running', '');
-    const running = Number(counted?.running ?? 0);
-    const waiting = Number(counted?.total ?? 0) - running;
-    const rest = 'WHERE instance_id IS NULL ORDER BY execution_id LIMIT 1';
-    const [oldest] = waiting ? await this.select('leases', this.asText('execution_id'), rest) : [];
-    return { waiting, running, oldest: oldest ? String(oldest.execution_id_text) : null };
+  /** How many executions of sidehook run, wait for a worker and sleep, and which one is the next. */
+  async backlog(now: number): Promise<Counted> {
+    // A lease of nobody waits for a worker, or until it is due.
+    const sleeps = 'instance_id IS NULL AND due_at > :now';
+    const columns = `COUNT(*) AS total, COUNT(instance_id) AS running, COUNT(CASE WHEN ${sleeps} THEN 1 END) AS sleeping`;
+    const [counted] = await this.select('leases', columns, '', { now });
+    const [total, running, sleeping] = [counted?.total, counted?.running, counted?.sleeping].map((count) =>
+      Number(count ?? 0),
+    ) as [number, number, number];
+    const waiting = total - running - sleeping;
+    // In sidehook's own order.
+    const rest = 'WHERE instance_id IS NULL AND due_at <= :now ORDER BY due_at, execution_id LIMIT 1';
+    const found = `${this.asText('execution_id')}, due_at`;
+    const [row] = waiting ? await this.select('leases', found, rest, { now }) : [];
+    const next = row ? { executionId: String(row.execution_id_text), dueAt: Number(row.due_at) } : null;
+    return { running, waiting, sleeping, next };
   }
 
   /** What is to be run now, oldest first. */
