@@ -99,6 +99,16 @@ test('a text is looked for as it is written, capital or not', async () => {
   expect(asked[0]!.replacements).toEqual({ text: '%100!%!_a!!%' });
 });
 
+test('the id of an execution finds its request and those of its duplicates', async () => {
+  const { requests, asked } = log();
+  await requests.list({ text: ' 400079542321152' });
+  const { sql, replacements } = asked[0]!;
+  expect(whereOf(sql)).toMatch(/ OR execution_id = 400079542321152 OR duplicate_of = 400079542321152\)$/);
+  expect(replacements).toEqual({ text: '% 400079542321152%' });
+  for (const text of ['4000795423211529999999', '40007954232115a', '1 OR 1=1']) await requests.list({ text });
+  for (const { sql } of asked.slice(1)) expect(sql).not.toMatch(/execution_id =/);
+});
+
 test('what makes no sense is left out, and never part of a statement', async () => {
   const { requests, asked } = log();
   const hostile = '1 OR 1=1';

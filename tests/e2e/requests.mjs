@@ -82,7 +82,7 @@ async function seeRequests(screen, client) {
   await screen.picture('requests');
 
   await seeRefusal(screen, refused.first());
-  await narrowDown(screen, rows);
+  await narrowDown(screen, rows, await run.last().locator('a').innerText());
   await followExecution(screen, client, run.last());
   await api.post('workflows:destroy', undefined, { filterByTk: workflow.id });
 }
@@ -128,8 +128,8 @@ async function seeRefusal(screen, row) {
   await drawer.waitFor({ state: 'hidden' });
 }
 
-/** By outcome and by text. */
-async function narrowDown(screen, rows) {
+/** By outcome, by text and by execution. */
+async function narrowDown(screen, rows, execution) {
   const { page } = screen;
   const only = async (count, what) =>
     until(what, async () => {
@@ -145,6 +145,10 @@ async function narrowDown(screen, rows) {
   await text.fill('no such text');
   await text.press('Enter');
   await until('nothing has this text', async () => (await rows.count()) === 0);
+  // The id of an execution finds its request, and the duplicate.
+  await text.fill(execution);
+  await text.press('Enter');
+  await until('the requests of an execution are shown', async () => (await rows.count()) === 2);
   await text.fill('');
   await text.press('Enter');
   await rows.first().waitFor();

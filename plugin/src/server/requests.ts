@@ -21,6 +21,9 @@ export type Outcome = keyof typeof OUTCOMES;
 /** Where a text is looked for, as the command line of sidehook does. */
 const SEARCHED = ['path', 'query', 'headers', 'body', 'reason', 'delivery_id'];
 
+/** What the id of an execution finds besides: its request, and the later deliveries of the same event. */
+const EXECUTIONS = ['execution_id', 'duplicate_of'];
+
 /** As `sidehook requests --json` has it, but for the parts of `RequestDetail`. */
 export interface RequestRow {
   /** Ids are texts: they are larger than JavaScript's whole numbers. */
@@ -124,7 +127,10 @@ function selection({ workflow, outcome, from, before, text, below, above }: Para
     if (digits) conditions.push(`${comparison} ${digits}`);
   }
   if (isText(text)) {
-    conditions.push(`(${SEARCHED.map((name) => `LOWER(${name}) LIKE :text ESCAPE '!'`).join(' OR ')})`);
+    const digits = idOf(text.trim());
+    const found = SEARCHED.map((name) => `LOWER(${name}) LIKE :text ESCAPE '!'`);
+    if (digits) found.push(...EXECUTIONS.map((name) => `${name} = ${digits}`));
+    conditions.push(`(${found.join(' OR ')})`);
     replacements.text = `%${text.toLowerCase().replace(/[!%_]/g, '!$&')}%`;
   }
   return { conditions, replacements };
