@@ -194,8 +194,9 @@ async fn without_an_api_key_the_plugin_finds_what_is_handed_over() {
         };
         until(is_handed_over, || "nothing is handed over".to_owned()).await;
         let table = server.table(Table::Handovers);
-        let due = format!("SELECT COUNT(*) FROM {table} WHERE due_at > 0 AND attempts = 0");
-        assert_eq!(server.number(&due).await, server.count(Table::Handovers).await);
+        // The last of the events above may be on its way still: what is there is looked at once.
+        let others = format!("SELECT COUNT(*) FROM {table} WHERE due_at <= 0 OR attempts <> 0");
+        assert_eq!(server.number(&others).await, 0);
         server.stop().await;
     })
     .await;
