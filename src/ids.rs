@@ -129,14 +129,18 @@ impl Ids {
 
     /// How long ago the second began in which the id of an execution was made.
     pub fn since_second_of(&self, execution_id: i64) -> Duration {
-        let second = (execution_id >> 21) + SNOWFLAKE_EPOCH_SECONDS;
-        let since = self.clock.now().timestamp() - second;
+        let since = self.clock.now().timestamp() - second_of(execution_id);
         Duration::from_secs(since.max(0).unsigned_abs())
     }
 
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
+}
+
+/// The second in which the id of an execution was made, since 1970.
+pub fn second_of(execution_id: i64) -> i64 {
+    (execution_id >> 21) + SNOWFLAKE_EPOCH_SECONDS
 }
 
 /// `$system`, answered by the clock and the ids of this instance.

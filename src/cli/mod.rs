@@ -17,6 +17,7 @@ mod replay;
 mod requests;
 pub mod serve;
 mod signals;
+mod status;
 mod told;
 
 use std::collections::BTreeMap;
@@ -43,6 +44,7 @@ Examples:
   sidehook demo                                  try it without NocoBase
   sidehook serve --env-file /app/nocobase/.env   serve beside NocoBase
   sidehook check --env-file /app/nocobase/.env   say what serving that NocoBase would need
+  sidehook status --env-file .env                say who is alive, what waits and what has failed
   sidehook executions --env-file .env            list what has run
   sidehook requests --status 4xx --env-file .env list what was refused, and why
   sidehook prune --until 30d --env-file .env     say what could be removed of it
@@ -76,6 +78,8 @@ enum Command {
     Replay(replay::Replay),
     /// Remove old executions
     Prune(prune::Prune),
+    /// Say which instances are alive, what waits for them and what has failed lately
+    Status(status::Status),
 }
 
 const SERVE_HELP: &str = "\
@@ -123,6 +127,7 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Requests(requests) => Box::pin(requests.run()).await,
         Command::Replay(replay) => Box::pin(replay.run()).await,
         Command::Prune(prune) => Box::pin(prune.run()).await,
+        Command::Status(status) => Box::pin(status.run()).await,
     };
     outcome.and_then(|()| output::flush())
 }

@@ -71,7 +71,8 @@ impl Executions {
     }
 }
 
-fn line(past: &Past, is_coloured: bool) -> String {
+/// One of the list.
+pub fn line(past: &Past, is_coloured: bool) -> String {
     let status = status::coloured(past.status, 12, is_coloured);
     let seconds = seconds(past).map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.3}"));
     let title = past.title.as_deref().or(past.key.as_deref()).unwrap_or("(deleted)");

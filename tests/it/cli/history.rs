@@ -103,3 +103,25 @@ async fn prune_removes_what_is_over_and_says_before_what_it_would() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn status_says_who_is_alive_and_what_has_failed() {
+    on_every_database(async |database| {
+        let server = TestServer::start(&database).await;
+        let workflow = orders();
+        server.add(&workflow).await;
+        server.post("orders", &json!({"ok": false})).await;
+        server.settled(workflow.id, 1, crate::wait::TIMEOUT).await;
+        let (succeeded, told) = sidehook(&database, &["status"]).await;
+        assert!(succeeded && told.contains("1 instance alive"), "{told}");
+        assert!(told.contains("0 executions waiting for a worker") && told.contains("failed"), "{told}");
+        server.stop().await;
+        let (succeeded, told) = sidehook(&database, &["status", "--json"]).await;
+        assert!(!succeeded && told.contains("no sidehook serves this database"), "{told}");
+        let line = told.lines().find(|line| line.starts_with('{')).expect("a line of JSON");
+        let status: Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(status["instances"], json!([]), "{told}");
+        assert_eq!(status["failures"].as_array().map(Vec::len), Some(1), "{told}");
+    })
+    .await;
+}
