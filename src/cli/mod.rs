@@ -41,14 +41,14 @@ use crate::telemetry::{self, Log};
     arg_required_else_help = true,
     after_help = "\
 Examples:
-  sidehook demo                                  try it without NocoBase
-  sidehook serve --env-file /app/nocobase/.env   serve beside NocoBase
-  sidehook check --env-file /app/nocobase/.env   say what serving that NocoBase would need
-  sidehook status --env-file .env                say who is alive, what waits and what has failed
-  sidehook executions --env-file .env            list what has run
-  sidehook requests --status 4xx --env-file .env list what was refused, and why
-  sidehook prune --until 30d --env-file .env     say what could be removed of it
-  sidehook nodes                                 list the node types that sidehook runs"
+  sidehook demo                                    try it without NocoBase
+  sidehook serve --env-file /app/nocobase/.env     serve beside NocoBase
+  sidehook check --env-file /app/nocobase/.env     say what serving that NocoBase would need
+  sidehook status --env-file .env                  say who is alive, what waits and what has failed
+  sidehook executions --env-file .env              list what has run
+  sidehook requests --status 4xx --env-file .env   list what was refused, and why
+  sidehook prune --until 30d --env-file .env       say what could be removed of it
+  sidehook nodes                                   list the node types that sidehook runs"
 )]
 struct Cli {
     #[command(subcommand)]

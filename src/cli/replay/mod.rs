@@ -40,7 +40,7 @@ SIDEHOOK_REQUESTS=bodies.
 Examples:
   sidehook replay 4834329452544 --env-file .env
   sidehook replay --workflow orders --status 5xx --since 1h --dry-run --env-file .env
-  sidehook replay --since 1d --to http://127.0.0.1:13080 --header 'x-api-key: 123' --env-file .env")]
+  sidehook replay --since 1d --to http://127.0.0.1:13080 --header x-api-key:123 --env-file .env")]
 pub struct Replay {
     /// The ids of requests, from `sidehook requests`
     #[arg(value_name = "ID")]

@@ -40,6 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "engine",
             "expr",
             "http",
+            "ids",
             "measure",
             "node",
             "outbound",
