@@ -182,7 +182,7 @@ async fn a_trigger_says_what_is_kept_of_its_requests() {
     .await;
 }
 
-const SECRET: &str = "planted5ecret";
+const SECRET: &str = "plantedneedle";
 
 /// A workflow for each way in which senders show a secret, and one that nobody can use; each with an asynchronous one
 /// beside it.
