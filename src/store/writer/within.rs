@@ -22,7 +22,7 @@ impl Writer {
         begun.await.map_err(Failure::into_error)
     }
 
-    /// See [`super::recorder::Recorder::write_within`].
+    /// See [`Recorder::write_within`](crate::store::recorder::Recorder::write_within).
     pub(in crate::store) async fn write_within(
         &self,
         tx: DatabaseTransaction,
