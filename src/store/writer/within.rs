@@ -7,7 +7,7 @@ use crate::store::fault::{Fault, describe};
 use crate::store::record::{Record, RecordError, Written};
 
 impl Writer {
-    /// See [`super::recorder::Recorder::begin`].
+    /// See [`Recorder::begin`](crate::store::recorder::Recorder::begin).
     pub(in crate::store) async fn begin(
         &self,
         isolation: Option<IsolationLevel>,
