@@ -6,6 +6,8 @@ mod descriptors;
 mod env_file;
 mod executions;
 mod healthcheck;
+mod in_process;
+mod listen;
 mod migrate;
 mod moment;
 mod nodes;
@@ -15,6 +17,7 @@ mod prune;
 mod reachable;
 mod replay;
 mod requests;
+mod send;
 pub mod serve;
 mod signals;
 mod status;
@@ -74,6 +77,10 @@ enum Command {
     Executions(executions::Executions),
     /// List requests, with what became of them
     Requests(requests::Requests),
+    /// Print each request for a webhook as it arrives
+    Listen(listen::Listen),
+    /// Send a test event to a webhook
+    Send(send::Send),
     /// Send recorded requests once more
     Replay(replay::Replay),
     /// Remove old executions
@@ -125,6 +132,8 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Nodes(nodes) => nodes.run(),
         Command::Executions(executions) => Box::pin(executions.run()).await,
         Command::Requests(requests) => Box::pin(requests.run()).await,
+        Command::Listen(listen) => Box::pin(listen.run()).await,
+        Command::Send(send) => Box::pin(send.run()).await,
         Command::Replay(replay) => Box::pin(replay.run()).await,
         Command::Prune(prune) => Box::pin(prune.run()).await,
         Command::Status(status) => Box::pin(status.run()).await,

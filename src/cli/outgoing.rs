@@ -1,11 +1,11 @@
 //! Requests that a command sends to a server.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use url::Url;
 
-use crate::config::Config;
 use crate::expr::{Value, json};
 use crate::http::{Sent, Told};
 use crate::outbound::{Answer, Client, Failure, Headers, Hop, Policy, Settings, certificates};
@@ -32,9 +32,16 @@ pub fn base(text: &str) -> anyhow::Result<Url> {
     Ok(url)
 }
 
+/// `NAME: VALUE`, the name in lower case.
+pub fn header(text: &str) -> anyhow::Result<(String, String)> {
+    let (name, value) = text.split_once(':').context("a header is written like 'x-api-key: 123'")?;
+    Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+}
+
 impl Outgoing {
-    pub fn new(config: &Config, base: Url) -> anyhow::Result<Self> {
-        let extra = config.requests.extra_certificates.as_deref().map(certificates).transpose();
+    /// `extra` is a file of certificates to trust beside the well-known ones.
+    pub fn new(extra: Option<&Path>, base: Url) -> anyhow::Result<Self> {
+        let extra = extra.map(certificates).transpose();
         let extra =
             extra.map_err(|reason| anyhow::anyhow!("NODE_EXTRA_CA_CERTS cannot be read: {reason}"))?;
         // The guard is for addresses that workflows name; this one is named by who has called the command.
@@ -76,6 +83,12 @@ fn told(answer: &Answer) -> Told {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_is_a_name_and_a_value() {
+        assert_eq!(header("X-Key: a:b ").ok(), Some(("x-key".to_owned(), "a:b".to_owned())));
+        assert!(header("x-key").is_err());
+    }
 
     #[test]
     fn a_server_is_a_url_of_http() {

@@ -53,6 +53,14 @@ pub fn listen(sources: &Sources) -> Result<SocketAddr, Faults> {
     Ok(listen)
 }
 
+/// How HTTP is served. The other settings may be wrong or missing.
+pub fn http(sources: &Sources) -> Result<Http, Faults> {
+    let mut reader = Reader::open(sources);
+    let http = Http::read(&mut reader);
+    reader.finish_early()?;
+    Ok(http)
+}
+
 impl Http {
     pub(super) fn read(reader: &mut Reader) -> Self {
         Self {

@@ -23,7 +23,7 @@ pub use access::{Access, ProxyHeader};
 pub use database::Database;
 pub use database_url::sqlite_url;
 pub use engine::Engine;
-pub use http::{Http, listen};
+pub use http::{Http, http, listen};
 pub use javascript::JavaScript;
 pub use log::{Log, LogFormat};
 pub use metrics::{Metrics, Place};

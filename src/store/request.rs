@@ -55,6 +55,8 @@ pub struct RequestFilter {
     pub received_before: Option<i64>,
     /// Somewhere in path, query, headers, body, reason or delivery id, capital or not.
     pub text: Option<String>,
+    /// For the workflow with this key, also where nobody has it, or at this path.
+    pub about: Option<String>,
     /// These requests only.
     pub ids: Option<Vec<i64>>,
     /// Rows below this id.
@@ -176,6 +178,7 @@ fn holds(filter: &RequestFilter) -> Cond {
     let is = |name: &str| Expr::col(column(name));
     let mut all = Cond::all()
         .add_option(filter.key.as_ref().map(|key| is("workflow_key").eq(key)))
+        .add_option(filter.about.as_ref().map(|about| is_about(about)))
         .add_option(filter.received_from.map(|from| is("received_at").gte(from)))
         .add_option(filter.received_before.map(|before| is("received_at").lt(before)))
         .add_option(filter.ids.as_ref().map(|ids| is("id").is_in(ids.iter().copied())))
@@ -194,6 +197,15 @@ fn holds(filter: &RequestFilter) -> Cond {
             .add(["path", "query", "headers", "body", "reason", "delivery_id"].iter().fold(Cond::any(), has));
     }
     all
+}
+
+fn is_about(about: &str) -> Cond {
+    let path = || Expr::col(column("path"));
+    let ending = format!("%/{}", escaped(about.trim_start_matches('/')));
+    Cond::any()
+        .add(Expr::col(column("workflow_key")).eq(about))
+        .add(path().eq(about))
+        .add(path().like(LikeExpr::new(ending).escape('!')))
 }
 
 /// A text as it stands in a pattern of LIKE; the escape is one that MySQL's texts take as it is.

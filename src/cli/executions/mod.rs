@@ -1,5 +1,6 @@
 //! `sidehook executions`: what has run and what came of it, from the database. No server has to run for it.
 
+mod retry;
 mod selection;
 mod show;
 mod status;
@@ -26,7 +27,8 @@ use crate::store::history::Past;
 Examples:
   sidehook executions --env-file .env
   sidehook executions --status failed,error --since 1d --env-file .env
-  sidehook executions show 353920193101824 --env-file .env"
+  sidehook executions show 353920193101824 --env-file .env
+  sidehook executions retry 353920193101824 --env-file .env"
 )]
 pub struct Executions {
     #[command(subcommand)]
@@ -47,12 +49,16 @@ pub struct Executions {
 enum Command {
     /// Print one execution with its jobs and their results
     Show(show::Show),
+    /// Run workflows once more with the contexts of executions
+    Retry(retry::Retry),
 }
 
 impl Executions {
     pub async fn run(self) -> anyhow::Result<()> {
-        if let Some(Command::Show(show)) = self.command {
-            return show.run().await;
+        match self.command {
+            Some(Command::Show(show)) => return show.run().await,
+            Some(Command::Retry(retry)) => return Box::pin(retry.run()).await,
+            None => {}
         }
         let (config, _log) = self.settings.load()?;
         let store = connect(&config).await.context(UNOPENED)?;

@@ -4,7 +4,6 @@ mod progress;
 mod recorded;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
@@ -14,13 +13,13 @@ use url::Url;
 
 use self::progress::Progress;
 use self::recorded::Recorded;
-use super::outgoing::{Outgoing, base};
+use super::in_process::InProcess;
+use super::outgoing::{Outgoing, base, header};
 use super::requests::{Selection, UNREAD};
 use super::{Settings, output};
-use crate::app::{App, UNOPENED, connect};
+use crate::app::{UNOPENED, connect};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::control::Control;
 use crate::http::{Replayer, Told};
 use crate::store::Store;
 use crate::store::request::RequestFilter;
@@ -68,16 +67,10 @@ pub struct Replay {
 
 /// Where requests are sent.
 enum Way {
-    Here(Arc<App>, Replayer),
+    Here(InProcess, Replayer),
     Server(Box<Outgoing>),
     /// Nowhere.
     Dry,
-}
-
-/// `NAME: VALUE`
-fn header(text: &str) -> anyhow::Result<(String, String)> {
-    let (name, value) = text.split_once(':').context("a header is written like 'x-api-key: 123'")?;
-    Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
 }
 
 impl Replay {
@@ -100,27 +93,28 @@ impl Replay {
         if let Some(missing) = self.ids.iter().find(|id| !ids.contains(id)) {
             bail!("no request has the id {missing}");
         }
-        let grace = config.http.grace;
-        let control = Control::start().context("no thread can be started")?;
-        let way = self.way(config, &control).await?;
+        let way = self.way(config).await?;
         let outcome = self.send_all(&store, &ids, &way).await;
-        if let Way::Here(app, _) = way {
-            app.stop();
-            Box::pin(app.shut_down(grace)).await?;
+        if let Way::Here(here, _) = way {
+            here.end().await?;
         }
         outcome
     }
 
-    async fn way(&self, config: Config, control: &Control) -> anyhow::Result<Way> {
+    async fn way(&self, config: Config) -> anyhow::Result<Way> {
         if self.dry_run {
             return Ok(Way::Dry);
         }
         if let Some(to) = &self.to {
-            return Ok(Way::Server(Box::new(Outgoing::new(&config, to.clone())?)));
+            return Ok(Way::Server(Box::new(Outgoing::new(
+                config.requests.extra_certificates.as_deref(),
+                to.clone(),
+            )?)));
         }
-        let app = Box::pin(App::start(config, control.handle())).await?;
+        let here = InProcess::start(config).await?;
         eprintln!("Addresses, rates, credentials and signatures are not checked again.");
-        Ok(Way::Here(app.clone(), Replayer::new(app)))
+        let replayer = Replayer::new(here.app.clone());
+        Ok(Way::Here(here, replayer))
     }
 
     async fn send_all(&self, store: &Store, ids: &[i64], way: &Way) -> anyhow::Result<()> {
@@ -211,15 +205,4 @@ fn tell(progress: &mut Progress, row: &request::Model, answer: &Told) -> anyhow:
         return progress.line(format!("{:<19}  {before} -> {}", row.id, answer.status));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_header_is_a_name_and_a_value() {
-        assert_eq!(header("X-Key: a:b ").ok(), Some(("x-key".to_owned(), "a:b".to_owned())));
-        assert!(header("x-key").is_err());
-    }
 }

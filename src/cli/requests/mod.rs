@@ -2,7 +2,7 @@
 
 mod body;
 mod follow;
-mod line;
+pub mod line;
 mod selection;
 mod show;
 
@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
 pub use self::body::Body;
+pub use self::follow::follow;
 pub use self::selection::{Selection, UNREAD};
 pub use self::show::{OF_THE_CONNECTION, headers};
 
@@ -74,7 +75,7 @@ impl Requests {
             output::line(line::HEAD)?;
         }
         if self.follow {
-            return follow::follow(&store, filter, found, print).await;
+            return follow(&store, filter, found, print).await;
         }
         found.iter().try_for_each(print)
     }

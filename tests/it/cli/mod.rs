@@ -5,4 +5,6 @@ mod demo;
 mod history;
 mod replay;
 mod requests;
+mod retry;
 mod rights;
+mod trying;

@@ -160,7 +160,8 @@ impl SignatureVerificationAlgorithm for LegacyRsa {
 }
 
 impl Encoding {
-    fn write(self, bytes: &[u8]) -> Vec<u8> {
+    /// A signature as a text.
+    pub fn write(self, bytes: &[u8]) -> Vec<u8> {
         match self {
             Self::Plain => bytes.to_vec(),
             Self::Hex => hex::encode(bytes).into_bytes(),

@@ -49,6 +49,11 @@ pub fn parse(config: &Value) -> Parsed {
     Ok(Some(Box::new(Signed { rules: vec![rule], secrets, tolerance, url })))
 }
 
+/// The way to sign that a configuration says.
+pub fn rule_of(config: &Value) -> Result<Rule, Fault> {
+    rule(&members(config, &MEMBERS)?)
+}
+
 /// `idHeader`
 pub fn delivery(config: &Value) -> Option<Delivery> {
     let name = config.member("idHeader").as_str().map(str::to_ascii_lowercase)?;

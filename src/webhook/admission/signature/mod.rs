@@ -12,6 +12,7 @@ mod row;
 mod rule;
 mod schemes;
 pub mod settings;
+pub mod sign;
 mod signed;
 pub mod sns;
 mod token;

@@ -110,7 +110,8 @@ impl Rule {
         message.is_recent(stamp)
     }
 
-    fn part<'a>(
+    /// The bytes of a part of what is signed; none where the request does not have it.
+    pub fn part<'a>(
         &'a self,
         part: &'a Part,
         key: &'a Key,

@@ -5,11 +5,14 @@ use super::settings::{self, members};
 use super::{form, rule};
 use crate::expr::Value;
 use crate::expr::path::Path;
-use crate::webhook::admission::check::{Admit, Credential, Parsed};
+use crate::webhook::admission::check::{Admit, Credential, Fault, Parsed};
+use crate::webhook::admission::members::Members;
 use crate::webhook::body::qs;
 use crate::webhook::head::{Facts, Head};
 use crate::webhook::refusal::Refusal;
 use crate::webhook::secret::Secret;
+
+const MEMBERS: [&str; 5] = ["secret", "secrets", "header", "query", "body"];
 
 #[derive(Debug)]
 struct Token {
@@ -28,16 +31,32 @@ enum Place {
 
 /// `{secret | secrets, header | query | body}`
 pub fn parse(config: &Value) -> Parsed {
-    let members = members(config, &["secret", "secrets", "header", "query", "body"])?;
-    let text = |name| members.text(name).map(|text| text.map(str::to_owned));
-    let place = match (members.header("header")?, text("query")?, text("body")?) {
-        (Some(name), None, None) => Place::Header(name),
-        (None, Some(name), None) => Place::Query(name),
-        (None, None, Some(name)) => Place::Body(name),
-        _ => return Err(members.fault_of_all("has to have one of `header`, `query` and `body`")),
-    };
+    let members = members(config, &MEMBERS)?;
+    let place = place(&members)?;
     let secrets = settings::secrets(&members, "secret", "secrets")?;
     Ok(Some(Box::new(Token { secrets, place })))
+}
+
+fn place(members: &Members<'_>) -> Result<Place, Fault> {
+    let text = |name| members.text(name).map(|text| text.map(str::to_owned));
+    match (members.header("header")?, text("query")?, text("body")?) {
+        (Some(name), None, None) => Ok(Place::Header(name)),
+        (None, Some(name), None) => Ok(Place::Query(name)),
+        (None, None, Some(name)) => Ok(Place::Body(name)),
+        _ => Err(members.fault_of_all("has to have one of `header`, `query` and `body`")),
+    }
+}
+
+/// Puts a secret into the header where a configuration has it.
+pub fn put(config: &Value, secret: &[u8], head: &mut Head) -> Result<(), String> {
+    let members = members(config, &MEMBERS).map_err(|fault| fault.text)?;
+    match place(&members).map_err(|fault| fault.text)? {
+        Place::Header(name) => head.headers.push((name, crate::field::latin1(secret))),
+        Place::Query(_) | Place::Body(_) => {
+            return Err("a token in the query or in the body is part of what you send".to_owned());
+        }
+    }
+    Ok(())
 }
 
 impl Admit for Token {

@@ -1,0 +1,105 @@
+//! `sidehook listen`: prints each request for a webhook as it arrives, from the request log.
+
+use std::io::IsTerminal;
+
+use anyhow::Context as _;
+use clap::Args;
+use entity::request;
+
+use super::requests::{Body, follow, headers, line};
+use super::{Settings, output};
+use crate::app::{UNOPENED, connect};
+use crate::clock::{Clock, SystemClock};
+use crate::store::request::RequestFilter;
+
+/// Prints each request for a webhook as it arrives, whichever server of the database answers it, until Ctrl-C.
+#[derive(Args)]
+#[command(after_help = "\
+What is printed is what the request log keeps: bodies of requests that succeed need SIDEHOOK_REQUESTS=bodies, or
+\"log\": \"bodies\" in the trigger.
+
+Examples:
+  sidehook listen orders --env-file .env
+  sidehook listen /orders/shop --env-file .env")]
+pub struct Listen {
+    /// The key of a workflow, or a path
+    #[arg(value_name = "KEY|PATH")]
+    target: String,
+    /// Print headers, too
+    #[arg(long)]
+    headers: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Listen {
+    pub async fn run(self) -> anyhow::Result<()> {
+        let (config, _log) = self.settings.load()?;
+        let store = connect(&config).await.context(UNOPENED)?;
+        let filter = RequestFilter {
+            about: Some(self.target.clone()),
+            received_from: Some(SystemClock.now().timestamp_millis()),
+            ..RequestFilter::default()
+        };
+        let is_coloured = std::io::stdout().is_terminal();
+        eprintln!("Listening for {}; Ctrl-C ends it.", output::printable(&self.target));
+        let print = |row: &request::Model| {
+            let lines = block(row, self.headers, is_coloured);
+            lines.into_iter().try_for_each(output::line)
+        };
+        follow(&store, filter, Vec::new(), print).await
+    }
+}
+
+/// A request as some lines.
+fn block(row: &request::Model, with_headers: bool, is_coloured: bool) -> Vec<String> {
+    let dim = |text: String| if is_coloured { format!("\u{1b}[2m{text}\u{1b}[0m") } else { text };
+    let mut lines = vec![line::line(row, is_coloured)];
+    if with_headers {
+        lines.extend(headers(row).map(|(name, value)| dim(output::printable(&format!("{name}: {value}")))));
+    }
+    match Body::of(row) {
+        Body::None => {}
+        Body::Left => lines.push(dim(format!("({} bytes, which are not kept)", row.body_size))),
+        Body::Whole(bytes) => lines.extend(readable(&bytes)),
+        Body::Cut(bytes) => {
+            lines.extend(readable(&bytes));
+            lines.push(dim(format!("(the first {} of {} bytes)", bytes.len(), row.body_size)));
+        }
+    }
+    lines.push(String::new());
+    lines
+}
+
+/// JSON with a member in each line; other texts as they are.
+fn readable(bytes: &[u8]) -> Vec<String> {
+    let pretty = serde_json::from_slice::<serde_json::Value>(bytes).ok();
+    let pretty = pretty.and_then(|value| serde_json::to_string_pretty(&value).ok());
+    let Some(text) = pretty.or_else(|| String::from_utf8(bytes.to_vec()).ok()) else {
+        return vec![format!("({} bytes that are no text)", bytes.len())];
+    };
+    text.lines().map(output::printable).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_a_line_with_its_body_below() {
+        let row = request::Model {
+            status: Some(200),
+            method: "POST".to_owned(),
+            path: "/in".to_owned(),
+            headers: r#"[["x-a","b"]]"#.to_owned(),
+            body: Some(r#"{"a":[1]}"#.to_owned()),
+            body_size: 9,
+            ..request::Model::default()
+        };
+        let lines = block(&row, true, false);
+        assert_eq!(lines[1..], ["x-a: b", "{", "  \"a\": [", "    1", "  ]", "}", ""].map(str::to_owned));
+        assert!(block(&row, false, true)[0].contains("\u{1b}[32m200"));
+        let left = request::Model { body: None, ..row };
+        assert_eq!(block(&left, false, false)[1], "(9 bytes, which are not kept)");
+    }
+}
