@@ -11,7 +11,7 @@ import { bodyOf } from './body';
 import { curlOf } from './curl';
 import { urlOf } from './entries';
 import { ExecutionLink, SampleLink } from './places';
-import type { Webhooks } from './requests';
+import type { Webhooks } from './webhooks';
 
 interface RequestDrawerProps {
   /** Of the request; none: the drawer is closed. */

@@ -2,19 +2,18 @@
 
 import { Alert, Button, Card, Space, Switch, Table, Tooltip, Typography } from 'antd';
 import dayjs from 'dayjs';
-import { useFlowEngine } from '@nocobase/flow-engine';
-import { useEffect, useState } from 'react';
-import { keyBy, mapValues } from 'lodash';
+import { useState } from 'react';
+import { mapValues } from 'lodash';
 import { useLocation } from 'react-router-dom';
 import { DOCUMENTATION } from '../forms/member';
 import { type Translate, useT } from '../forms/locale';
-import type { Webhook } from '../server/requests';
 import { Answer } from './answer';
 import { type Entry, urlOf } from './entries';
 import { Filters } from './filters';
 import { type Selection, useRequests } from './follow';
 import { ExecutionLink, type Places, PlacesContext } from './places';
 import { RequestDrawer } from './request';
+import { useWebhooks } from './webhooks';
 
 /** The page for a client, which says where its own pages are. */
 export function requestsPage(places: Places) {
@@ -62,21 +61,6 @@ function Requests() {
       <RequestDrawer id={open} webhooks={webhooks} onClose={() => setOpen(undefined)} />
     </Card>
   );
-}
-
-/** By their keys. */
-export type Webhooks = Record<string, Webhook>;
-
-function useWebhooks(): Webhooks {
-  const { api } = useFlowEngine().context;
-  const [webhooks, setWebhooks] = useState<Webhooks>({});
-  useEffect(() => {
-    const show = ({ data }: Awaited<ReturnType<typeof api.request>>) =>
-      setWebhooks(keyBy((data?.data ?? []) as Webhook[], 'key'));
-    // Without titles there are keys.
-    api.request({ url: 'sidehook:webhooks', skipNotify: true }).then(show, () => {});
-  }, [api]);
-  return webhooks;
 }
 
 /** A link may say of which webhook. */
