@@ -1,7 +1,7 @@
-//! Moments as arguments name them.
+//! Moments as arguments name them, and as they are printed.
 
 use anyhow::bail;
-use chrono::DateTime;
+use chrono::{DateTime, Local, TimeDelta, Utc};
 
 use crate::measure::duration;
 
@@ -12,6 +12,24 @@ pub enum Moment {
     Ago(i64),
     /// In milliseconds since 1970.
     At(i64),
+}
+
+impl Moment {
+    /// As a time; none of one that is too far away to be any.
+    pub fn time(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Ago(ms) => now.checked_sub_signed(TimeDelta::milliseconds(ms)),
+            Self::At(ms) => DateTime::from_timestamp_millis(ms),
+        }
+    }
+}
+
+/// A time as this machine tells it.
+pub fn local(time: Option<DateTime<Utc>>) -> String {
+    time.map_or_else(
+        || "-".to_owned(),
+        |time| time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string(),
+    )
 }
 
 /// Reads `90s`, `1h`, `7d` or a time as RFC 3339 writes it.

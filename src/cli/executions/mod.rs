@@ -8,11 +8,12 @@ mod status;
 use std::io::IsTerminal;
 
 use anyhow::Context as _;
-use chrono::{DateTime, Local, Utc};
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
 pub use self::selection::Selection;
 
+use super::moment::local;
 use super::{Settings, output};
 use crate::app::{UNOPENED, connect};
 use crate::clock::{Clock, SystemClock};
@@ -84,7 +85,7 @@ pub fn line(past: &Past, is_coloured: bool) -> String {
     let title = past.title.as_deref().or(past.key.as_deref()).unwrap_or("(deleted)");
     let title = output::printable(title);
     let reason = past.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-    format!("{}  {:<17}  {status}  {seconds:>9}  {title}{reason}", time(past.created_at), past.id)
+    format!("{}  {:<17}  {status}  {seconds:>9}  {title}{reason}", local(past.created_at), past.id)
 }
 
 /// How long it ran; none while it does.
@@ -92,14 +93,6 @@ fn seconds(past: &Past) -> Option<f64> {
     let (started, ended) = (past.started_at.or(past.created_at)?, past.updated_at?);
     past.status.filter(|status| *status != 0)?;
     Some((ended - started).num_milliseconds() as f64 / 1000.0)
-}
-
-/// A time as this machine tells it.
-fn time(time: Option<DateTime<Utc>>) -> String {
-    time.map_or_else(
-        || "-".to_owned(),
-        |time| time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string(),
-    )
 }
 
 fn as_json(past: &Past) -> String {

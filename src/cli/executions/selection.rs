@@ -1,6 +1,6 @@
 //! Which executions a command is about, as arguments say it.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use clap::Args;
 
 use super::status;
@@ -35,10 +35,7 @@ fn one_status(text: &str) -> anyhow::Result<Status> {
 impl Selection {
     /// The same for the store.
     pub fn filter(&self, now: DateTime<Utc>) -> ExecutionFilter {
-        let time = |moment: Moment| match moment {
-            Moment::Ago(ms) => now.checked_sub_signed(TimeDelta::milliseconds(ms)),
-            Moment::At(ms) => DateTime::from_timestamp_millis(ms),
-        };
+        let time = |moment: Moment| moment.time(now);
         ExecutionFilter {
             key: self.workflow.clone(),
             statuses: (!self.status.is_empty()).then(|| self.status.iter().map(|status| status.0).collect()),

@@ -6,8 +6,9 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use entity::{JsonText, job};
 
-use super::{seconds, status, time};
+use super::{seconds, status};
 use crate::app::{UNOPENED, connect};
+use crate::cli::moment::local;
 use crate::cli::{Settings, output};
 use crate::store::history::{ExecutionFilter, Past};
 
@@ -66,7 +67,7 @@ fn facts(past: &Past) -> [String; 4] {
     [
         format!("workflow   {title} ({})", past.key.as_deref().unwrap_or("-")),
         format!("status     {}{reason}", status::name(past.status)),
-        format!("created    {}", time(past.created_at)),
+        format!("created    {}", local(past.created_at)),
         format!("ran        {length}"),
     ]
 }

@@ -1,8 +1,9 @@
 //! A request as a line: for people, and as JSON.
 
-use chrono::{DateTime, Local};
+use chrono::DateTime;
 use entity::request;
 
+use crate::cli::moment::local;
 use crate::cli::output::printable;
 use crate::expr::{Value, json};
 
@@ -46,10 +47,7 @@ fn what(row: &request::Model) -> String {
 
 /// A time in milliseconds since 1970 as this machine tells it.
 pub fn time(ms: i64) -> String {
-    DateTime::from_timestamp_millis(ms).map_or_else(
-        || "-".to_owned(),
-        |time| time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string(),
-    )
+    local(DateTime::from_timestamp_millis(ms))
 }
 
 /// All that is known of it, as JSON. Ids are texts: they are larger than JavaScript's whole numbers.

@@ -1,7 +1,7 @@
 //! Which requests a command is about, as arguments say it.
 
 use anyhow::bail;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use clap::Args;
 
 use crate::cli::moment::{Moment, moment};
@@ -55,12 +55,7 @@ impl Selection {
 
     /// The same for the store.
     pub fn filter(&self, now: DateTime<Utc>) -> RequestFilter {
-        let time = |moment: Moment| match moment {
-            Moment::Ago(ms) => {
-                now.checked_sub_signed(TimeDelta::milliseconds(ms)).map(|at| at.timestamp_millis())
-            }
-            Moment::At(ms) => Some(ms),
-        };
+        let time = |moment: Moment| moment.time(now).map(|time| time.timestamp_millis());
         RequestFilter {
             key: self.workflow.clone(),
             statuses: self.status.iter().map(|Statuses(from, to)| (*from, *to)).collect(),
