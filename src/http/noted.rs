@@ -126,14 +126,14 @@ impl<'a> Noted<'a> {
         let mut row = self.row()?;
         row.status = status.map(i32::from);
         row.duration_ms = status.map(|_| self.duration());
-        let body = self.kept();
         let is_body_kept = self.level.keeps_body(has_failed);
-        if is_body_kept {
-            put(&mut row, body.clone());
-        }
+        // Where the answer is known already, nothing of the body is needed later.
+        let body = if is_body_kept || status.is_none() { self.kept() } else { None };
+        let (of_row, of_failure) = if is_body_kept { (body, None) } else { (None, body) };
+        put(&mut row, of_row);
         let request = Arc::new(Request {
             row,
-            body: body.filter(|_| !is_body_kept && status.is_none()),
+            body: of_failure,
             only_failed,
             status_of,
             hold: self.share.take().map(|share| Box::new(share) as Box<_>),
