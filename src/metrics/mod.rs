@@ -5,6 +5,7 @@ mod levels;
 
 use std::time::Duration;
 
+use entity::status::execution::{ABORTED, CANCELED, ERROR, FAILED, REJECTED, RESOLVED, RETRY_NEEDED};
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder,
 };
@@ -205,13 +206,13 @@ fn only(family: &HistogramVec) -> Histogram {
 /// As NocoBase's screens call them (`plugin-workflow/src/server/constants.ts`).
 fn status_name(status: i32) -> &'static str {
     match status {
-        1 => "resolved",
-        -1 => "failed",
-        -2 => "error",
-        -3 => "aborted",
-        -4 => "canceled",
-        -5 => "rejected",
-        -6 => "retry_needed",
+        RESOLVED => "resolved",
+        FAILED => "failed",
+        ERROR => "error",
+        ABORTED => "aborted",
+        CANCELED => "canceled",
+        REJECTED => "rejected",
+        RETRY_NEEDED => "retry_needed",
         _ => "other",
     }
 }
