@@ -28,7 +28,7 @@ pub struct TestServer {
     /// Such as `http://127.0.0.1:40123`.
     pub url: String,
     pub app: Arc<App>,
-    _control: Control,
+    control: Arc<Control>,
     rows: Rows,
     pub client: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
@@ -77,7 +77,7 @@ impl TestServer {
     /// Starts with more settings, by their names in the environment.
     pub async fn start_with(database: &TestDatabase, settings: &[(&str, &str)]) -> Self {
         prepare(database, settings).await.db.close().await.expect("the connection closes");
-        let control = Control::start().expect("a thread");
+        let control = Arc::new(Control::start().expect("a thread"));
         let config = config(database, settings);
         let http = config.http.clone();
         let starting = Box::pin(App::start(config, control.handle()));
@@ -98,7 +98,7 @@ impl TestServer {
             }
         });
         let rows = Rows { store: app.store.clone() };
-        Self { url, rows, app, _control: control, client: client(), stop: Some(stop), serving: Some(serving) }
+        Self { url, rows, app, control, client: client(), stop: Some(stop), serving: Some(serving) }
     }
 
     /// Stops as SIGTERM does, once no execution is owned, queued or waiting: what is left then was forgotten. What
@@ -106,6 +106,8 @@ impl TestServer {
     pub async fn stop(self) {
         let is_idle = async || self.count(Table::Leases).await == 0 && self.count(Table::Timers).await == 0;
         until(is_idle, || "leases or timers are left".to_owned()).await;
+        // Connections of the pool may have been opened by its thread, and end with it.
+        let _control = self.control.clone();
         let (rows, app) = (self.rows.clone(), self.app.clone());
         self.stop_in_the_middle().await;
         let (number, used) = (app.engine.owner().number, app.engine.ids().used_until());
