@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use entity::status::execution::{ABORTED, CANCELED, ERROR, FAILED, REJECTED, RESOLVED, RETRY_NEEDED};
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
 };
 
 pub use self::levels::Level;
@@ -36,6 +36,7 @@ pub struct Metrics {
     flushes: IntCounterVec,
     flush_time: Histogram,
     flush_records: Histogram,
+    unlogged: IntCounter,
     levels: Levels,
     names_workflows: bool,
 }
@@ -124,6 +125,11 @@ impl Metrics {
             )?,
             flush_time: only(&times("flush_seconds", "The time of the recorder's transactions.", &[])?),
             flush_records: only(&histogram(&registry, records, &[], &RECORDS)?),
+            unlogged: single(&counter(
+                "request_log_failed_total",
+                "Requests whose executions were recorded without them.",
+                &[],
+            )?),
             levels: Levels::register(&registry)?,
             registry,
             names_workflows,
@@ -161,6 +167,11 @@ impl Metrics {
         self.flush_records.observe(records as f64);
     }
 
+    /// The request log did not take so many requests whose executions are recorded.
+    pub fn requests_unlogged(&self, requests: usize) {
+        self.unlogged.inc_by(requests as u64);
+    }
+
     /// Everything in Prometheus' text format, with the levels of now. A level that is missing could not be found out.
     pub fn text(&self, levels: &[Level]) -> String {
         self.levels.set(levels);
@@ -184,6 +195,11 @@ fn counter(
     let counter = IntCounterVec::new(Opts::new(format!("sidehook_{name}"), help), labels)?;
     registry.register(Box::new(counter.clone()))?;
     Ok(counter)
+}
+
+/// The one counter of a family without labels.
+fn single(family: &IntCounterVec) -> IntCounter {
+    family.with_label_values::<&str>(&[])
 }
 
 fn histogram(

@@ -92,6 +92,11 @@ pub(super) struct Waiting {
 }
 
 impl Record {
+    /// Whether it has something for the request log.
+    pub(super) fn logs(&self) -> bool {
+        self.request.is_some() || self.answered.is_some()
+    }
+
     /// About how large the record is on its way to the database.
     pub(super) fn bytes(&self) -> usize {
         let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);

@@ -1,6 +1,7 @@
 //! The transactions of the recorder: what records become in the database, and what is tried again.
 
 mod refused;
+mod unlogged;
 mod within;
 
 use std::collections::HashSet;
@@ -17,6 +18,7 @@ use super::fault::{Fault, describe};
 use super::instance::Owner;
 use super::record::{Record, RecordError, Waiting, Written};
 use crate::metrics::Metrics;
+use unlogged::Unlogged;
 
 /// Waits between the attempts at one transaction.
 const RETRY_DELAYS: [Duration; 4] = [
@@ -39,6 +41,7 @@ pub(super) struct Writer {
     now: Box<dyn Fn() -> DateTime<Utc> + Send + Sync>,
     waiting_bytes: Arc<AtomicUsize>,
     metrics: Arc<Metrics>,
+    unlogged: Unlogged,
 }
 
 impl Writer {
@@ -49,7 +52,8 @@ impl Writer {
         waiting_bytes: Arc<AtomicUsize>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { store, owner, now: Box::new(now), waiting_bytes, metrics }
+        let unlogged = Unlogged::default();
+        Self { store, owner, now: Box::new(now), waiting_bytes, metrics, unlogged }
     }
 
     /// Writes records as one transaction, or those that the database refuses alone and the others together,
@@ -97,7 +101,7 @@ impl Writer {
                 Err(Failure::Fenced) => return Err(RecordError::Fenced),
                 // No event is lost for the log's sake.
                 Err(Failure::Log(err)) if !Fault::of(&err).is_passing() => {
-                    unlogged(&err);
+                    self.left_out(records, &err);
                     logs = false;
                     continue;
                 }
@@ -128,10 +132,6 @@ impl Writer {
         tx.commit().await?;
         Ok(written)
     }
-}
-
-fn unlogged(err: &DbErr) {
-    tracing::warn!(reason = describe(err), "executions are recorded without their requests");
 }
 
 fn event_key(record: &Record) -> Option<&str> {

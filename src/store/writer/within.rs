@@ -2,7 +2,7 @@
 
 use sea_orm::{DatabaseTransaction, DbErr, IsolationLevel, TransactionTrait};
 
-use super::{Failure, Writer, unlogged};
+use super::{Failure, Writer};
 use crate::store::fault::{Fault, describe};
 use crate::store::record::{Record, RecordError, Written};
 
@@ -45,14 +45,14 @@ impl Writer {
 
     /// Logs a request so that the transaction can go on where that fails.
     async fn log_within(&self, tx: &DatabaseTransaction, record: &Record) -> Result<(), DbErr> {
-        if record.request.is_none() && record.answered.is_none() {
+        if !record.logs() {
             return Ok(());
         }
         let savepoint = tx.begin().await?;
         match self.store.log_requests(&savepoint, &[record]).await {
             Ok(()) => savepoint.commit().await,
             Err(err) => {
-                unlogged(&err);
+                self.left_out(&[record], &err);
                 savepoint.rollback().await
             }
         }
