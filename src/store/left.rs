@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use entity::status::job::PENDING;
 use entity::{Table, job};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement, WindowStatement};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, WindowStatement};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, JoinType, Order, QueryResult};
 
 use super::Store;
@@ -110,7 +110,8 @@ impl Store {
             let mut per_node = Query::select();
             per_node
                 .column(id.clone())
-                .expr_window_as(Func::cust("ROW_NUMBER"), window, run.clone())
+                // ROW_NUMBER() has no sign on MySQL, which is another type.
+                .expr_window_as(Expr::col(id.clone()).count(), window, run.clone())
                 .from(self.table(Table::Jobs))
                 .and_where(Expr::col(self.column("executionId")).eq(execution_id));
             let mut select = Query::select();

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use sea_orm::sea_query::Value;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
     RuntimeErr, Statement, TransactionOptions, TransactionTrait,
@@ -128,6 +129,20 @@ impl Pool {
         begun.await.unwrap_or_else(|err| Err(away(&err.to_string())))
     }
 
+    /// Runs a statement, a second time where it is older than a change of its tables.
+    async fn run<T, F: Future<Output = Result<T, DbErr>>>(
+        &self,
+        statement: Statement,
+        run: impl Fn(Statement) -> F,
+    ) -> Result<T, DbErr> {
+        let statement = told_apart(statement);
+        let outcome = self.limited_to(run(statement.clone())).await;
+        if self.is_stale(&outcome) {
+            return self.limited_to(run(statement)).await;
+        }
+        outcome
+    }
+
     async fn limited_to<T>(&self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
         match self.limit {
             Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
@@ -154,6 +169,33 @@ impl From<DatabaseConnection> for Pool {
     }
 }
 
+/// MySQL gives a parameter the type of its first value, and the driver keeps statements by their texts alone: a text
+/// would then be compared as a number, because a number was asked for before (MySQL 9.7, "Prepared Statements": derived
+/// types of parameters). So that they are statements of their own, the types stand in a comment.
+fn told_apart(mut statement: Statement) -> Statement {
+    if statement.db_backend == DbBackend::MySql
+        && let Some(values) = &statement.values
+        && !values.0.is_empty()
+    {
+        let types: String = values.0.iter().map(type_mark).collect();
+        statement.sql = format!("{} /* {types} */", statement.sql);
+    }
+    statement
+}
+
+/// A letter for each type that the driver binds in its own way.
+fn type_mark(value: &Value) -> char {
+    match value {
+        Value::Bool(_) => 'b',
+        Value::TinyInt(_) | Value::SmallInt(_) | Value::Int(_) | Value::BigInt(_) => 'i',
+        Value::TinyUnsigned(_) | Value::SmallUnsigned(_) | Value::Unsigned(_) | Value::BigUnsigned(_) => 'u',
+        Value::Float(_) | Value::Double(_) => 'f',
+        Value::String(_) | Value::Char(_) => 't',
+        Value::Bytes(_) => 'x',
+        _ => 'o',
+    }
+}
+
 fn away(reason: &str) -> DbErr {
     DbErr::Conn(RuntimeErr::Internal(reason.to_owned()))
 }
@@ -165,11 +207,7 @@ impl ConnectionTrait for Pool {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        let outcome = self.limited_to(self.db.execute_raw(statement.clone())).await;
-        if self.is_stale(&outcome) {
-            return self.limited_to(self.db.execute_raw(statement)).await;
-        }
-        outcome
+        self.run(statement, |statement| self.db.execute_raw(statement)).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
@@ -177,19 +215,11 @@ impl ConnectionTrait for Pool {
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let outcome = self.limited_to(self.db.query_one_raw(statement.clone())).await;
-        if self.is_stale(&outcome) {
-            return self.limited_to(self.db.query_one_raw(statement)).await;
-        }
-        outcome
+        self.run(statement, |statement| self.db.query_one_raw(statement)).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let outcome = self.limited_to(self.db.query_all_raw(statement.clone())).await;
-        if self.is_stale(&outcome) {
-            return self.limited_to(self.db.query_all_raw(statement)).await;
-        }
-        outcome
+        self.run(statement, |statement| self.db.query_all_raw(statement)).await
     }
 }
 
@@ -228,7 +258,7 @@ impl ConnectionTrait for Executor<'_> {
         match self {
             Self::Pool(pool) => pool.execute_raw(statement).await,
             Self::Transaction(transaction, pool) => {
-                Self::noted(pool, transaction.execute_raw(statement).await)
+                Self::noted(pool, transaction.execute_raw(told_apart(statement)).await)
             }
         }
     }
@@ -246,7 +276,7 @@ impl ConnectionTrait for Executor<'_> {
         match self {
             Self::Pool(pool) => pool.query_one_raw(statement).await,
             Self::Transaction(transaction, pool) => {
-                Self::noted(pool, transaction.query_one_raw(statement).await)
+                Self::noted(pool, transaction.query_one_raw(told_apart(statement)).await)
             }
         }
     }
@@ -255,7 +285,7 @@ impl ConnectionTrait for Executor<'_> {
         match self {
             Self::Pool(pool) => pool.query_all_raw(statement).await,
             Self::Transaction(transaction, pool) => {
-                Self::noted(pool, transaction.query_all_raw(statement).await)
+                Self::noted(pool, transaction.query_all_raw(told_apart(statement)).await)
             }
         }
     }
@@ -264,6 +294,18 @@ impl ConnectionTrait for Executor<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn statements_of_mysql_differ_by_the_types_of_their_values() {
+        let statement = |backend, values: Vec<Value>| {
+            told_apart(Statement::from_sql_and_values(backend, "SELECT ? = ?", values)).sql
+        };
+        let texts = [vec![1.into(), "1".into()], vec!["1".into(), 1.into()], vec![1.5.into(), true.into()]];
+        let texts = texts.map(|values| statement(DbBackend::MySql, values));
+        assert_eq!(texts, ["it", "ti", "fb"].map(|types| format!("SELECT ? = ? /* {types} */")));
+        assert_eq!(statement(DbBackend::MySql, Vec::new()), "SELECT ? = ?");
+        assert_eq!(statement(DbBackend::Sqlite, vec![1.into()]), "SELECT ? = ?");
+    }
 
     #[test]
     fn only_connections_that_are_there_retire() {

@@ -107,15 +107,17 @@ impl<C: ConnectionTrait> Runner<'_, C> {
             (DbBackend::Postgres, true) => {
                 format!("SET LOCAL statement_timeout = {}", self.timeout.as_millis())
             }
-            // What is in the comment is for MariaDB; MySQL has no such limit for statements that write.
-            (DbBackend::MySql, true) => {
-                format!(
-                    "SET @sidehook = 1 /*M! , SESSION max_statement_time = {} */",
-                    self.timeout.as_secs_f64()
-                )
-            }
+            // The first comment is read by MariaDB, the second by MySQL, whose limit is for statements that read.
+            (DbBackend::MySql, true) => format!(
+                "SET @sidehook = 1 /*M! , SESSION max_statement_time = {} */ \
+                 /*!80000 , SESSION max_execution_time = {} */",
+                self.timeout.as_secs_f64(),
+                self.timeout.as_millis(),
+            ),
             (DbBackend::MySql, false) => {
-                "SET @sidehook = NULL /*M! , SESSION max_statement_time = DEFAULT */".to_owned()
+                "SET @sidehook = NULL /*M! , SESSION max_statement_time = DEFAULT */ \
+                                          /*!80000 , SESSION max_execution_time = DEFAULT */"
+                    .to_owned()
             }
             _ => return Ok(()),
         };

@@ -51,9 +51,8 @@ pub async fn open(address: &Address, max_connections: u32) -> Result<Pool, OpenE
             postgres::pool(server, max, retired.clone())
         }
         Address::Mysql(server) => {
-            let granted = in_time(mysql::granted(server)).await.map_err(failed)?;
-            let max = bounded(max_connections, granted);
-            mysql::pool(server, max, retired.clone())
+            let met = in_time(mysql::meet(server)).await.map_err(failed)?;
+            mysql::pool(server, bounded(max_connections, met.granted), met.idle, retired.clone())
         }
     };
     Ok(Pool::new(db, retired))

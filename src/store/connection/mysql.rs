@@ -1,12 +1,14 @@
 //! Connections to MySQL and MariaDB.
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 use sea_orm::sqlx::mysql::{MySql, MySqlConnectOptions, MySqlConnection, MySqlSslMode};
 use sea_orm::sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 use sea_orm::{DatabaseConnection, SqlxError, SqlxMySqlConnector};
 
 use super::address::{Host, Server, TlsMode};
-use super::options::{IDLE_TRANSACTION, server_pool};
+use super::options::{IDLE_TIMEOUT, IDLE_TRANSACTION, server_pool};
 use crate::store::pool::Retirement;
 
 /// How many connections there may be of this account (0 for any number) and on this server.
@@ -14,6 +16,19 @@ const LIMITS: &str = "SELECT CAST(@@max_user_connections AS signed), CAST(@@max_
 /// Those of the same user: others are not shown without a right.
 const OTHERS: &str = "SELECT COUNT(*) FROM information_schema.processlist \
                       WHERE id <> CONNECTION_ID() AND user = SUBSTRING_INDEX(USER(), '@', 1)";
+
+/// On MySQL a connection in which nothing has happened for so long is not used any more: the server is about to end it.
+const IDLE_CONNECTION: Duration = Duration::from_secs(IDLE_TRANSACTION.as_secs() / 2);
+/// MariaDB has it.
+const ENDS_TRANSACTIONS: &str = "SHOW VARIABLES LIKE 'idle_transaction_timeout'";
+
+/// What a server says before there is a pool.
+pub(super) struct Met {
+    /// How many connections there may be; `None` where it does not say.
+    pub granted: Option<i64>,
+    /// How long connections may be idle.
+    pub idle: Duration,
+}
 
 fn options(server: &Server) -> MySqlConnectOptions {
     let mut options = MySqlConnectOptions::new()
@@ -49,12 +64,13 @@ fn options(server: &Server) -> MySqlConnectOptions {
     }
 }
 
-/// Connects once, and asks how many connections there may be. `None` where the server does not say.
-pub(super) async fn granted(server: &Server) -> Result<Option<i64>, SqlxError> {
+/// Connects once, and asks what the pool has to know.
+pub(super) async fn meet(server: &Server) -> Result<Met, SqlxError> {
     let mut connection = MySqlConnection::connect_with(&options(server)).await?;
     let granted = ask(&mut connection).await.ok();
+    let ends_transactions = connection.fetch_optional(ENDS_TRANSACTIONS).await?.is_some();
     let _ = connection.close().await;
-    Ok(granted)
+    Ok(Met { granted, idle: if ends_transactions { IDLE_TIMEOUT } else { IDLE_CONNECTION } })
 }
 
 async fn ask(connection: &mut MySqlConnection) -> Result<i64, SqlxError> {
@@ -65,18 +81,28 @@ async fn ask(connection: &mut MySqlConnection) -> Result<i64, SqlxError> {
     Ok(most - others)
 }
 
-pub(super) fn pool(server: &Server, max_connections: u32, retired: Retirement) -> DatabaseConnection {
-    let pool = server_pool::<MySql>(max_connections, server.port, retired, set_up, is_idle);
+pub(super) fn pool(
+    server: &Server,
+    max_connections: u32,
+    idle: Duration,
+    retired: Retirement,
+) -> DatabaseConnection {
+    let pool = server_pool::<MySql>(max_connections, server.port, idle, retired, set_up, is_idle);
     SqlxMySqlConnector::from_sqlx_mysql_pool(pool.connect_lazy_with(options(server)))
 }
 
-/// MariaDB only: MySQL knows nothing of the kind.
+/// Has the server end transactions in which nothing happens. MySQL knows nothing of the kind: there it is connections
+/// in which nothing happens, and the pool has to be done with them before.
 fn set_up(connection: &mut MySqlConnection) -> BoxFuture<'_, Result<(), SqlxError>> {
-    let setup = format!("SET SESSION idle_transaction_timeout = {}", IDLE_TRANSACTION.as_secs());
+    let seconds = IDLE_TRANSACTION.as_secs();
     Box::pin(async move {
-        match connection.execute(AssertSqlSafe(setup)).await {
-            Err(err) if err.as_database_error().is_none() => Err(err),
-            _ => Ok(()),
+        let of_mariadb = format!("SET SESSION idle_transaction_timeout = {seconds}");
+        match connection.execute(AssertSqlSafe(of_mariadb)).await {
+            Err(err) if err.as_database_error().is_some() => {
+                let of_mysql = format!("SET SESSION wait_timeout = {seconds}");
+                connection.execute(AssertSqlSafe(of_mysql)).await.map(drop)
+            }
+            outcome => outcome.map(drop),
         }
     })
 }

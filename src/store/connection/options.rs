@@ -21,7 +21,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// would keep its place in the pool for ever.
 const RELEASE_TIMEOUT: Duration = Duration::from_millis(1500);
 /// A connection that nobody needs is closed after so long.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// What all pools have in common.
 pub(super) fn pool_options<DB: sqlx::Database>(max_connections: u32) -> PoolOptions<DB> {
@@ -37,11 +37,13 @@ pub(super) fn pool_options<DB: sqlx::Database>(max_connections: u32) -> PoolOpti
 pub(super) type Talk<DB, T> =
     for<'c> fn(&'c mut <DB as sqlx::Database>::Connection) -> BoxFuture<'c, Result<T, SqlxError>>;
 
-/// The pool of a server that listens on `port`. A connection begins with `set_up`; one that comes back is closed unless
-/// `is_idle` is answered with true in time: the driver does not know of a BEGIN whose answer nobody waited for.
+/// The pool of a server that listens on `port`, in which connections are idle for no longer than `idle`. A connection
+/// begins with `set_up`; one that comes back is closed unless `is_idle` is answered with true in time: the driver does
+/// not know of a BEGIN whose answer nobody waited for.
 pub(super) fn server_pool<DB: sqlx::Database>(
     max_connections: u32,
     port: u16,
+    idle: Duration,
     retired: Retirement,
     set_up: impl for<'c> Fn(&'c mut DB::Connection) -> BoxFuture<'c, Result<(), SqlxError>>
     + Send
@@ -51,6 +53,7 @@ pub(super) fn server_pool<DB: sqlx::Database>(
 ) -> PoolOptions<DB> {
     let set_up = std::sync::Arc::new(set_up);
     pool_options(max_connections)
+        .idle_timeout(idle)
         .after_connect(move |connection, _| {
             let set_up = set_up.clone();
             Box::pin(async move {
@@ -59,7 +62,7 @@ pub(super) fn server_pool<DB: sqlx::Database>(
             })
         })
         .before_acquire(move |_, about| {
-            let is_good = !retired.covers(about.age);
+            let is_good = !retired.covers(about.age) && about.idle_for <= idle;
             Box::pin(async move { Ok(is_good) })
         })
         .after_release(move |connection, _| {

@@ -6,7 +6,7 @@ use sea_orm::sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 use sea_orm::{DatabaseConnection, SqlxError, SqlxPostgresConnector};
 
 use super::address::{Host, Server, TlsMode};
-use super::options::{IDLE_TRANSACTION, server_pool};
+use super::options::{IDLE_TIMEOUT, IDLE_TRANSACTION, server_pool};
 use crate::store::pool::Retirement;
 
 /// How many more connections there may be of this role, to this database and on this server; NULL for any number. The
@@ -70,6 +70,7 @@ pub(super) fn pool(server: &Server, max_connections: u32, retired: Retirement) -
     let pool = server_pool::<Postgres>(
         max_connections,
         server.port,
+        IDLE_TIMEOUT,
         retired,
         move |connection| {
             let setup = setup.clone();

@@ -408,11 +408,9 @@ async fn a_healthcheck_tells_whether_events_can_be_taken() {
     std::fs::write(&other, "SIDEHOOK_LISTEN=127.0.0.1:1\nSIDEHOOK_WORKERS=8\n").expect("written");
     let (right, wrong) = (variables.display().to_string(), other.display().to_string());
     let (own, none) = ([("SIDEHOOK_LISTEN", address.as_str())], [].as_slice());
-    for (first, second, own, is_found) in [
-        (&wrong, &right, none, true),
-        (&right, &wrong, none, false),
-        (&right, &wrong, own.as_slice(), true),
-    ] {
+    for (first, second, own, is_found) in
+        [(&wrong, &right, none, true), (&right, &wrong, none, false), (&right, &wrong, own.as_slice(), true)]
+    {
         let outcome = sidehook(&["healthcheck", "--env-file", first, "--env-file", second], own).await;
         assert_eq!(outcome.succeeded, is_found, "{first} {second}: {outcome:?}");
     }

@@ -51,7 +51,8 @@ async fn executions_are_listed_and_shown_with_their_jobs() {
         let id = lines.iter().find(|line| line["status"] == 1).expect("one has resolved")["id"].clone();
         let (succeeded, shown) =
             sidehook(&database, &["executions", "show", id.as_str().expect("a text")]).await;
-        assert!(succeeded && shown.contains(r#""name":"Ada""#), "{shown}");
+        // MySQL's own JSON type writes it with a blank.
+        assert!(succeeded && shown.replace(": ", ":").contains(r#""name":"Ada""#), "{shown}");
         let jobs: Vec<&str> = shown.lines().filter(|line| line.starts_with("resolved ")).collect();
         assert_eq!(jobs.len(), 2, "{shown}");
         let (succeeded, shown) = sidehook(&database, &["executions", "show", "1"]).await;
