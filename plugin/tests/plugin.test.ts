@@ -48,8 +48,12 @@ function nocobase({ triggers = [] as string[], instructions = [] as string[], na
   const start = async () => {
     await new (PluginSidehook as unknown as new (app: object) => PluginSidehook)(app).load();
     listeners.forEach((listener) => listener());
-    const act = async (action: string, params = {}) => {
-      const ctx: { action: object; body?: any } = { action: { params } };
+    const act = async (action: string, params = {}, method = 'POST') => {
+      const req = { headers: { host: 'nocobase.example' }, socket: {} };
+      const fail = (status: number, message: string) => {
+        throw new Error(`${status}: ${message}`);
+      };
+      const ctx: Record<string, any> = { action: { params }, method, req, throw: fail };
       await resources[0]!.actions[action]!(ctx, async () => {});
       return ctx.body;
     };
@@ -57,7 +61,7 @@ function nocobase({ triggers = [] as string[], instructions = [] as string[], na
       const ctx = { path: req.url!.split('?')[0], req, res };
       await uses[0]!.middleware(ctx, async () => void res.end('next'));
     });
-    return { act, url };
+    return { act, url, actions: Object.keys(resources[0]!.actions) };
   };
   return { start, workflow, lines, uses, snippets };
 }
@@ -80,6 +84,8 @@ test('registers both types once all plugins have loaded, and comes before the bo
     backlog: { running: 0, waiting: 0, sleeping: 0, waitingSince: null },
     registered: { trigger: true, response: true },
     guard: true,
+    health: null,
+    obstacle: 'url',
   });
 });
 
@@ -136,13 +142,60 @@ test('starts what is queued through NocoBase itself', async () => {
   expect(workflow.recover).toHaveBeenCalledOnce();
 });
 
-test('requests are for those who may see them, and null where there is no log', async () => {
+test('every action is for those who have the permission for it, and null says that there is no log', async () => {
   const { start, snippets } = nocobase();
-  const { act } = await start();
+  const { act, actions } = await start();
   expect(await act('requests')).toBeNull();
   expect(await act('requests', { filterByTk: '1' })).toBeNull();
+  const of = (...names: string[]) => names.map((name) => `sidehook:${name}`);
   expect(snippets).toEqual([
-    { name: 'pm.sidehook', actions: ['sidehook:status', 'sidehook:recover'] },
-    { name: 'pm.sidehook.requests', actions: ['sidehook:requests', 'sidehook:webhooks'] },
+    { name: 'pm.sidehook', actions: of('status', 'reach', 'recover') },
+    {
+      name: 'pm.sidehook.requests',
+      actions: of('requests', 'webhooks', 'retention', 'replay', 'listen'),
+    },
   ]);
+  expect(snippets.flatMap((snippet) => snippet.actions).sort()).toEqual(of(...actions).sort());
+});
+
+test('what changes something has to be posted, with all that it needs', async () => {
+  const { act } = await nocobase().start();
+  for (const action of ['replay', 'listen', 'recover'])
+    await expect(act(action, { filterByTk: '1', key: 'k' }, 'GET')).rejects.toThrow(/^405: /);
+  await expect(act('replay', { filterByTk: '1/../2' })).rejects.toThrow(/^400: /);
+  await expect(act('listen', { seconds: '300' })).rejects.toThrow(/^400: /);
+  expect(await act('replay', { filterByTk: '1' })).toEqual({ obstacle: 'url' });
+});
+
+test('the token stays on the server, and belongs to the sidehook of the main application', async () => {
+  const asked: string[] = [];
+  const sidehook = await serve((request, response) => {
+    asked.push(`${request.method} ${request.url} ${request.headers.authorization ?? '–'}`);
+    const health = { instances: [{ number: 0, silentMs: 20_400 }], features: ['replay'] };
+    response.end(request.url === '/health/status' ? JSON.stringify(health) : 'ok');
+  });
+  vi.stubEnv('SIDEHOOK_URL', sidehook.href);
+  expect((await (await nocobase().start()).act('status')).obstacle).toBe('token');
+  vi.stubEnv('SIDEHOOK_STATUS_TOKEN', 'between us');
+  const { act } = await nocobase().start();
+  const status = await act('status');
+  expect(status.health).toMatchObject({ features: ['replay'], errors: [], hour: [] });
+  expect(JSON.stringify(status)).not.toContain('between us');
+  expect(asked).toContain('GET /health/status Bearer between us');
+  asked.length = 0;
+  expect(await act('listen', { key: 'a/b', seconds: '9000' })).toEqual({ seconds: 300 });
+  expect(await act('listen', { key: 'a/b' })).toEqual({ seconds: 0 });
+  expect(asked.map((line) => line.split(' Bearer')[0])).toEqual([
+    'PUT /requests/listening/a%2Fb',
+    'DELETE /requests/listening/a%2Fb',
+  ]);
+  const other = await nocobase({ name: 'other' }).start();
+  expect((await other.act('status')).obstacle).toBe('url');
+});
+
+test('says for how long requests are kept, where NocoBase and sidehook share their settings', async () => {
+  const { act } = await nocobase().start();
+  expect(await act('retention', {}, 'GET')).toEqual({ keep: null });
+  vi.stubEnv('SIDEHOOK_REQUESTS_KEEP', '30d');
+  expect(await act('retention', {}, 'GET')).toEqual({ keep: '30d' });
 });

@@ -2,7 +2,8 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { isAlive, isMissed } from '../src/pages/alive';
 import { noticeProvider } from '../src/pages/notice';
 import type { Database } from '../src/server/nocobase';
-import { backlog, type Status } from '../src/server/status';
+import { healthOf } from '../src/server/health';
+import { agedBy, backlog, type Status } from '../src/server/status';
 import { Tables } from '../src/server/tables';
 
 afterEach(() => void vi.useRealTimers());
@@ -110,4 +111,36 @@ test('an instance that has ended is not there', async () => {
   const db = database({ instances: [{ id: 3, generation: '2', heartbeat_at: '1789999996000' }] }, asked);
   expect(await new Tables(db, {}).instances()).toEqual([{ id: 3, generation: 2, silentFor: 4 }]);
   expect(asked[0]).toContain('WHERE heartbeat_at > 0 ');
+});
+
+const AT = '2026-11-27T16:00:00Z';
+
+test('sidehook may tell less than is known of it', () => {
+  const nothing = { instance: null, instances: [], features: [], errors: [], hour: [], findings: [] };
+  expect(healthOf({})).toEqual(nothing);
+  expect(healthOf({ instances: 1, features: {}, errors: [null], hour: 'x', findings: [] })).toEqual(nothing);
+});
+
+test('moments are numbers, and the newest error comes first', () => {
+  const told = healthOf({
+    instance: 3,
+    errors: [
+      { at: Date.parse(AT) - 1, message: 'old' },
+      { at: AT, message: 'new' },
+    ],
+    hour: [{ at: AT, requests: { accepted: 3, refused: 1 }, p50Ms: 2, p95Ms: 9, p99Ms: null }],
+    findings: [{ subject: 'database', fault: 'is slow', mend: 'Make it fast.' }],
+  });
+  expect(told.errors.map(({ message }) => message)).toEqual(['new', 'old']);
+  const counts = { accepted: 3, refused: 1, failed: 0, p50Ms: 2, p95Ms: 9, p99Ms: null };
+  expect(told.hour).toEqual([{ at: Date.parse(AT), ...counts }]);
+  expect(told.findings).toEqual([{ subject: 'database', fault: 'is slow', mend: 'Make it fast.' }]);
+});
+
+test('signs of life are as old as sidehook says', () => {
+  const health = healthOf({ instances: [{ number: 0, silentMs: 1400 }] });
+  const other = { ...instance(40), id: 1 };
+  // NocoBase's clock may go wrong.
+  expect(agedBy(health, [instance(60), other])).toEqual([instance(1), other]);
+  expect(agedBy(null, [instance(60)])).toEqual([instance(60)]);
 });

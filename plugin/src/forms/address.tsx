@@ -7,17 +7,16 @@ import { useCurrentWorkflowContext } from '@nocobase/plugin-workflow/client-v2';
 import { isMissed } from '../pages/alive';
 import { REQUESTS } from '../pages/places';
 import type { TriggerConfig } from '../server/config';
+import type { Status } from '../server/status';
 import { curlLine } from './example';
 import { useT } from './locale';
-import { useStatus } from './status';
 
-export function Address() {
+export function Address({ status }: { status: Status | undefined }) {
   const t = useT();
   const { app } = useFlowEngine().context;
   const { key, versionStats } = useCurrentWorkflowContext();
   const form = Form.useFormInstance();
   const config: TriggerConfig | undefined = Form.useWatch('config', { form, preserve: true });
-  const status = useStatus();
   const sidehook = status?.url;
   const url = app.getApiUrl(`webhook:trigger/${key}`);
   const curl = curlLine(url, config);

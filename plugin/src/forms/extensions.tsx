@@ -4,7 +4,9 @@ import { Alert, Form, Input, Radio, Space } from 'antd';
 import type { TriggerConfig } from '../server/config';
 import { SHAPES } from '../server/members';
 import { useT } from './locale';
+import { Unknown } from './member';
 import { type Extensions, withMember } from './members';
+import { isOffered, useKnown } from './offered';
 import type { Control } from './part';
 
 /** `sidehook.context`: whether the context holds the request as a whole. */
@@ -12,10 +14,13 @@ export function ContextChoice({ value, onChange }: Control<Extensions | null>) {
   const t = useT();
   const form = Form.useFormInstance();
   const request = Form.useWatch<TriggerConfig['request']>(['config', 'request'], { form, preserve: true });
+  const isKnown = useKnown();
   const isFull = value?.context === 'full';
+  if (!isOffered(isKnown, 'context', value)) return null;
   return (
     <Form.Item label={t('Variables for later nodes')} style={{ marginBottom: 0 }}>
       <Space direction="vertical">
+        {!isKnown('context') && <Unknown />}
         <Radio.Group
           value={isFull}
           onChange={(event) =>
@@ -48,6 +53,8 @@ export function ContextChoice({ value, onChange }: Control<Extensions | null>) {
 /** `sidehook.path` */
 export function CustomPath({ value, onChange }: Control<Extensions | null>) {
   const t = useT();
+  const isKnown = useKnown();
+  if (!isOffered(isKnown, 'path', value)) return null;
   const others = Object.keys(value ?? {}).filter((name) => !Object.hasOwn(SHAPES, name));
   return (
     <Form.Item
@@ -57,6 +64,7 @@ export function CustomPath({ value, onChange }: Control<Extensions | null>) {
       )}
       style={{ marginBottom: 0 }}
     >
+      {!isKnown('path') && <Unknown />}
       <Input
         value={typeof value?.path === 'string' ? value.path : undefined}
         aria-label={t('Path on sidehook')}

@@ -1,7 +1,7 @@
 // One member of `sidehook` in the form: its label, a sentence of help with a link into the documentation, and what
 // happens to values that its fields cannot show. Those are shown as JSON, so that nothing is lost or hidden.
 
-import { Form, Input, Typography } from 'antd';
+import { Alert, Form, Input, Typography } from 'antd';
 import { cloneElement, type ReactElement } from 'react';
 import { validateTrigger } from '../server/config';
 import type { Labelled } from './fields';
@@ -9,6 +9,7 @@ import { BrokenJson, parseJson } from './json';
 import { useT } from './locale';
 import { type Extensions, withMember } from './members';
 import { type Control, Part } from './part';
+import { isOffered, useKnown } from './offered';
 import { useText } from './text';
 
 export const DOCUMENTATION = 'https://github.com/sidehook/sidehook/blob/main/docs/';
@@ -35,7 +36,9 @@ export function Member<T>(props: MemberProps<T>) {
 
 function Fields<T>(props: MemberProps<T> & Control<Extensions | null>) {
   const t = useT();
+  const isKnown = useKnown();
   const { name, value: extensions, onChange } = props;
+  if (!isOffered(isKnown, name, extensions)) return null;
   const member = extensions?.[name];
   const change = (changed: unknown) => onChange?.(withMember(extensions, name, changed));
   const isShown = member == null || props.fits(member);
@@ -46,6 +49,7 @@ function Fields<T>(props: MemberProps<T> & Control<Extensions | null>) {
       style={{ marginBottom: 0 }}
       extra={
         <>
+          {!isKnown(name) && <Unknown />}
           {props.help}{' '}
           <Typography.Link href={DOCUMENTATION + props.page} target="_blank" rel="noreferrer">
             {t('Docs')}
@@ -62,6 +66,18 @@ function Fields<T>(props: MemberProps<T> & Control<Extensions | null>) {
         { 'aria-label': props.label },
       )}
     </Form.Item>
+  );
+}
+
+/** Where something is set that the connected sidehook cannot keep to. */
+export function Unknown() {
+  const t = useT();
+  return (
+    <Alert
+      showIcon
+      type="warning"
+      message={t('The connected sidehook does not know this, and lets nobody in as long as it is set.')}
+    />
   );
 }
 

@@ -5,6 +5,7 @@ import { useFlowEngine } from '@nocobase/flow-engine';
 import { useCurrentWorkflowContext } from '@nocobase/plugin-workflow/client-v2';
 import type { TriggerConfig } from '../server/config';
 import { useT } from './locale';
+import { useKnown } from './offered';
 import { senderOf, SENDERS, withSender } from './senders';
 
 export function Sender() {
@@ -14,6 +15,8 @@ export function Sender() {
   const form = Form.useFormInstance();
   const sidehook = Form.useWatch<TriggerConfig['sidehook']>(['config', 'sidehook'], { form, preserve: true });
   const sender = senderOf(sidehook);
+  const isKnown = useKnown();
+  const offered = SENDERS.filter((one) => one === sender || Object.keys(one.sidehook).every(isKnown));
   return (
     <Form.Item
       label={t('Sender')}
@@ -28,7 +31,7 @@ export function Sender() {
         value={sender?.name}
         placeholder={t('None')}
         aria-label={t('Sender')}
-        options={SENDERS.map(({ name }) => ({ value: name, label: name }))}
+        options={offered.map(({ name }) => ({ value: name, label: name }))}
         onChange={(name?: string) =>
           form.setFieldValue(
             ['config', 'sidehook'],

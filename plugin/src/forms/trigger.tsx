@@ -9,10 +9,12 @@ import { ContextChoice, CustomPath } from './extensions';
 import { KeptConfig, loaded } from './kept';
 import { tExpr, useT } from './locale';
 import { ManualForm } from './manual';
+import { knownBy, KnownContext } from './offered';
 import { Part } from './part';
 import { Reply } from './reply';
 import { RequestItems } from './request';
 import { Security } from './security';
+import { useStatus } from './status';
 import { contextOptions, type FieldNames, named } from './variables';
 
 export class WebhookTrigger extends Trigger {
@@ -29,10 +31,11 @@ export class WebhookTrigger extends Trigger {
 function TriggerForm() {
   const t = useT();
   const { sync } = useCurrentWorkflowContext();
+  const status = useStatus();
   return (
-    <>
+    <KnownContext.Provider value={knownBy(status)}>
       <KeptConfig />
-      <Address />
+      <Address status={status} />
       <Part name="basicAuthentication" check={validateTrigger}>
         <BasicAuthentication />
       </Part>
@@ -81,6 +84,6 @@ function TriggerForm() {
       <Part name="sidehook" member="path" check={validateTrigger}>
         <CustomPath />
       </Part>
-    </>
+    </KnownContext.Provider>
   );
 }

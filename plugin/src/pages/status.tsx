@@ -6,7 +6,10 @@ import { DOCUMENTATION } from '../forms/member';
 import { type Translate, useT } from '../forms/locale';
 import type { Status } from '../server/status';
 import { isAlive, isInstanceAlive } from './alive';
+import { Heading } from './heading';
+import { Told } from './told';
 import { usePolled } from './polled';
+import { Reach } from './reach';
 
 const EVERY_MS = 5000;
 
@@ -53,9 +56,7 @@ function Shown({ status }: { status: Status }) {
         />
       )}
       <Descriptions bordered size="small" column={1} labelStyle={{ width: 280 }} items={facts(status, t)} />
-      <Typography.Title level={5} style={{ margin: 0 }}>
-        {t('Instances')}
-      </Typography.Title>
+      <Heading>{t('Instances')}</Heading>
       <Table
         size="small"
         rowKey="id"
@@ -64,6 +65,9 @@ function Shown({ status }: { status: Status }) {
         columns={columns(t)}
         locale={{ emptyText: t('None') }}
       />
+      <Told status={status} />
+      <Heading>{t('Is the URL reachable?')}</Heading>
+      <Reach />
     </>
   );
 }

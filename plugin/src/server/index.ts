@@ -2,16 +2,18 @@
 
 import { Plugin } from '@nocobase/server';
 import { parse } from '@nocobase/utils';
+import { actionsOf, SNIPPETS } from './actions';
 import { forward } from './forward';
 import { putUpGuard } from './guard';
 import { Handovers } from './handover';
 import { LocalWebhook } from './local';
+import { Manager } from './manage';
 import type { Context, Next, WorkflowPlugin } from './nocobase';
-import { type Parameters, RequestLog, webhooks } from './requests';
+import { PROBE_HEADER } from './reach';
 import { ResponseInstruction } from './response';
 import { webhookKey } from './route';
 import { send } from './send';
-import { backlog, probe, type Status } from './status';
+import { agedBy, backlog, healthBy, probe, type Status } from './status';
 import { Tables } from './tables';
 import { WebhookTrigger } from './trigger';
 
@@ -32,34 +34,23 @@ export default class PluginSidehook extends Plugin {
       after: 'logger',
       before: 'bodyParser',
     });
-    this.app.resourceManager.define({
-      name: 'sidehook',
-      actions: {
-        status: async (ctx: Context, next: Next) => {
-          ctx.body = await this.status(tables);
-          await next();
-        },
-        recover: async (ctx: Context, next: Next) => {
-          await this.workflow?.recover?.();
-          ctx.body = { recovered: Boolean(this.workflow?.recover) };
-          await next();
-        },
-        requests: async (ctx: Context, next: Next) => {
-          ctx.body = await this.requests(tables, ctx.action?.params ?? {});
-          await next();
-        },
-        webhooks: async (ctx: Context, next: Next) => {
-          ctx.body = await webhooks(this.db);
-          await next();
-        },
-      },
+    const manager = new Manager(this.isForwarding ? this.url : undefined, process.env.SIDEHOOK_STATUS_TOKEN);
+    const actions = actionsOf({
+      tables,
+      db: this.db,
+      manager,
+      isForwarding: this.isForwarding,
+      environment: process.env,
+      status: () => this.status(tables, manager),
+      recover: () => this.workflow?.recover?.(),
     });
-    this.app.acl.registerSnippet({ name: 'pm.sidehook', actions: ['sidehook:status', 'sidehook:recover'] });
-    // Requests hold what senders send, which is for fewer people.
-    this.app.acl.registerSnippet({
-      name: 'pm.sidehook.requests',
-      actions: ['sidehook:requests', 'sidehook:webhooks'],
-    });
+    this.app.resourceManager.define({ name: 'sidehook', actions });
+    for (const snippet of SNIPPETS) this.app.acl.registerSnippet(snippet);
+  }
+
+  /** sidehook serves the database of the main application only. */
+  private get isForwarding() {
+    return this.url !== undefined && this.app.name === 'main';
   }
 
   private get workflow() {
@@ -113,29 +104,29 @@ export default class PluginSidehook extends Plugin {
   /** Comes before NocoBase's body parser. */
   private async webhook(ctx: Context, next: Next) {
     const key = webhookKey(ctx.path, process.env.API_BASE_PATH, ctx.querystring);
-    // sidehook serves the database of the main application only.
-    const isForwarded = this.url && this.app.name === 'main';
-    if (key === undefined || !(isForwarded || this.local)) return next();
+    if (key === undefined || !(this.isForwarding || this.local)) return next();
     ctx.respond = false;
-    if (isForwarded) return forward(ctx.req, ctx.res, this.url!);
+    if (ctx.req.headers[PROBE_HEADER] !== undefined) ctx.res.setHeader(PROBE_HEADER, 'nocobase');
+    if (this.isForwarding) return forward(ctx.req, ctx.res, this.url!);
     send(ctx.res, await this.local!.handle(key, ctx.req));
   }
 
-  private async status(tables: Tables): Promise<Status> {
-    const [probed, instances, waiting] = await Promise.all([
+  private async status(tables: Tables, manager: Manager): Promise<Status> {
+    const [probed, told, instances, waiting] = await Promise.all([
       probe(this.url),
+      healthBy(manager),
       tables.instances(),
       backlog(this.db, tables),
     ]);
-    return { ...probed, instances, backlog: waiting, registered: this.registered, guard: this.guard };
-  }
-
-  /** One request where an id is given, else a list; null where there is none, or no log at all. */
-  private async requests(tables: Tables, parameters: Parameters) {
-    const log = new RequestLog(tables);
-    if (parameters.filterByTk !== undefined) return (await log.get(parameters.filterByTk)) ?? null;
-    const rows = await log.list(parameters);
-    return rows.length || (await log.isThere()) ? rows : null;
+    const { registered, guard } = this;
+    return {
+      ...probed,
+      ...told,
+      instances: agedBy(told.health, instances),
+      backlog: waiting,
+      registered,
+      guard,
+    };
   }
 
   private readUrl(text: string | undefined): URL | undefined {

@@ -93,8 +93,10 @@ export interface Context {
   querystring: string;
   req: IncomingMessage;
   res: ServerResponse;
+  method: string;
   respond?: boolean;
   body?: unknown;
+  throw(status: number, message: string): never;
 }
 
 export type Next = () => Promise<void>;

@@ -69,7 +69,7 @@ export class RequestLog {
   }
 
   /**
-   * Newest first. Of the parameters `workflow` (a key), `outcome`, `from` and `before` (milliseconds since 1970), `text`,
+   * Newest first. Of the parameters `workflow` (a key), `to` (a key, also of calls that found no workflow), `outcome`, `from` and `before` (milliseconds since 1970), `text`,
    * `below` and `above` (ids) everything that is given has to hold.
    */
   async list(parameters: Parameters): Promise<RequestRow[]> {
@@ -113,12 +113,18 @@ export async function webhooks(db: Database): Promise<Webhook[]> {
 }
 
 /** Conditions in SQL, and the values in them that others have written. */
-function selection({ workflow, outcome, from, before, text, below, above }: Parameters) {
+function selection({ workflow, to, outcome, from, before, text, below, above }: Parameters) {
   const conditions: string[] = [];
   const replacements: Record<string, string> = {};
   if (isText(workflow)) {
     conditions.push('workflow_key = :workflow');
     replacements.workflow = workflow;
+  }
+  if (isText(to)) {
+    const ending = `%/${escaped(encodeURIComponent(to))}`;
+    const isPath = "path LIKE :path ESCAPE '!' OR path LIKE :slashed ESCAPE '!'";
+    conditions.push(`(workflow_key = :to OR ${isPath})`);
+    Object.assign(replacements, { to, path: ending, slashed: `${ending}/` });
   }
   if (isText(outcome) && Object.hasOwn(OUTCOMES, outcome)) conditions.push(OUTCOMES[outcome as Outcome]);
   const bounds = { 'received_at >=': from, 'received_at <': before, 'id <': below, 'id >': above };
@@ -131,15 +137,18 @@ function selection({ workflow, outcome, from, before, text, below, above }: Para
     const found = SEARCHED.map((name) => `LOWER(${name}) LIKE :text ESCAPE '!'`);
     if (digits) found.push(...EXECUTIONS.map((name) => `${name} = ${digits}`));
     conditions.push(`(${found.join(' OR ')})`);
-    replacements.text = `%${text.toLowerCase().replace(/[!%_]/g, '!$&')}%`;
+    replacements.text = `%${escaped(text.toLowerCase())}%`;
   }
   return { conditions, replacements };
 }
 
+/** For `LIKE`. */
+const escaped = (text: string) => text.replace(/[!%_]/g, '!$&');
+
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 
 /** The digits of a whole number that a column of 64 bits can hold. */
-function idOf(value: unknown): string | undefined {
+export function idOf(value: unknown): string | undefined {
   const digits = String(value ?? '');
   return /^\d{1,19}$/.test(digits) ? digits : undefined;
 }

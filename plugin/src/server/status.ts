@@ -1,5 +1,7 @@
 // `GET sidehook:status`: whether sidehook is there, for people who set it up.
 
+import { type Health, healthOf } from './health';
+import { causeOf, type Hindered, type Manager, type Obstacle } from './manage';
 import type { Database } from './nocobase';
 import type { Counted, Instance, Tables } from './tables';
 
@@ -25,6 +27,28 @@ export interface Status {
   /** What this plugin does here, as opposed to another plugin with the same types. */
   registered: { trigger: boolean; response: boolean };
   guard: boolean;
+  /** What sidehook says of itself; null where it does not. */
+  health: Health | null;
+  /** Why it does not. */
+  obstacle: Obstacle | null;
+}
+
+/** What sidehook says of itself. */
+export async function healthBy(manager: Manager): Promise<Pick<Status, 'health' | 'obstacle'>> {
+  const told = await manager.health();
+  if (isHindered(told)) return { health: null, obstacle: told.obstacle };
+  return { health: healthOf(told.body), obstacle: null };
+}
+
+const isHindered = (told: object): told is Hindered => 'obstacle' in told;
+
+/** Signs of life are as old as sidehook says, where it does: clocks of machines differ. */
+export function agedBy(health: Health | null, instances: Instance[]): Instance[] {
+  if (!health) return instances;
+  return instances.map((instance) => {
+    const told = health.instances.find(({ number }) => number === instance.id);
+    return told ? { ...instance, silentFor: Math.round(told.silentMs / 1000) } : instance;
+  });
 }
 
 /** Asks the server at `base` whether it can take events. */
@@ -40,13 +64,7 @@ export async function probe(
     const error = response.ok ? null : `${response.status}: ${(await response.text()).slice(0, 200)}`;
     return { url, reachable: response.ok, version, error };
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    return {
-      url,
-      reachable: false,
-      version: null,
-      error: cause instanceof Error ? cause.message : String(cause),
-    };
+    return { url, reachable: false, version: null, error: causeOf(error) };
   }
 }
 
