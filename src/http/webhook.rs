@@ -338,7 +338,7 @@ async fn enqueue(
         system: app.engine.ids().clone(),
         ..Scope::of_context(context)
     };
-    let reply = Reply::of_config(&hook.trigger.response, &scope)?;
+    let reply = hook.trigger.response.reply(&scope)?;
     event.request = noted.event(Some(reply.status), status_of);
     let recorded = app.engine.enqueue(event).await.map_err(|err| refusal(app, &err, noted))?;
     if recorded.is_duplicate {

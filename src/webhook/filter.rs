@@ -4,9 +4,11 @@
 use std::sync::Arc;
 
 use super::admission::{Fault, Members};
+use super::memory::Share;
 use super::refusal::Refusal;
-use super::reply::{Reply, Response};
-use crate::expr::{Object, Scope, Template, Thrown, Value, logic};
+use super::reply::Reply;
+use super::response::Response;
+use crate::expr::{Object, Scope, Template, Thrown, Value, json, logic};
 
 /// At most so many comparisons and groups: each may read all of a body.
 const MAX_COMPARISONS: usize = 100;
@@ -41,15 +43,31 @@ impl Filter {
         Ok(Some(Self { condition: Template::parse(&calculation), reply }))
     }
 
-    /// Whether a context meets the condition. Throws what a comparison throws, such as `includes` of something that is
-    /// neither a text nor a list.
-    pub fn is_met(&self, context: &Value, env: &Arc<Object>) -> Result<bool, Thrown> {
-        logic::evaluate(&self.condition.render(&scope(context, env))?)
+    /// What a sender is told whose request does not meet the condition, with what the condition has thrown.
+    pub fn answer(
+        &self,
+        context: &Value,
+        env: &Arc<Object>,
+        share: &Share,
+    ) -> Result<Option<(Reply, Option<String>)>, Refusal> {
+        // It is looked at in a copy.
+        let weight = json::weight(context);
+        share.grow(weight).map_err(Refusal::out_of_memory)?;
+        let answer = match self.is_met(context, env) {
+            Ok(true) => None,
+            met => {
+                let thrown = met.err().map(|thrown| thrown.to_string());
+                Some((self.reply.reply(&scope(context, env))?, thrown))
+            }
+        };
+        share.give_back(weight);
+        Ok(answer)
     }
 
-    /// What a sender is told whose request does not meet it.
-    pub fn answer(&self, context: &Value, env: &Arc<Object>) -> Result<Reply, Refusal> {
-        Reply::of_config(&self.reply, &scope(context, env))
+    /// Whether a context meets the condition. Throws what a comparison throws, such as `includes` of something that is
+    /// neither a text nor a list.
+    fn is_met(&self, context: &Value, env: &Arc<Object>) -> Result<bool, Thrown> {
+        logic::evaluate(&self.condition.render(&scope(context, env))?)
     }
 }
 
@@ -90,7 +108,7 @@ fn check(calculation: &Value, left: &mut usize) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expr::json;
+    use crate::webhook::memory::Memory;
 
     fn value(text: &str) -> Value {
         json::parse(text.as_bytes()).expect("JSON in a test")
@@ -123,8 +141,9 @@ mod tests {
             format!(r#"{{"calculation":{BOTH},"reply":{{"body":"{{{{$context.data.labels.name}}}}"}}}}"#);
         let filter = Filter::parse(&value(&filter)).expect("usable").expect("it is on");
         let context = value(r#"{"data":{"action":"opened","labels":[{"name":"a"}]}}"#);
-        assert_eq!(filter.is_met(&context, &Arc::default()).ok(), Some(false));
-        assert!(filter.answer(&context, &Arc::default()).is_ok());
+        let (env, memory) = (Arc::default(), Memory::new(1 << 20));
+        let answer = filter.answer(&context, &env, &memory.share());
+        assert!(matches!(answer, Ok(Some((_, None)))), "{answer:?}");
         let labels = context.member("data").member("labels");
         assert!(labels.as_array().is_some_and(|labels| labels.columns().is_empty()));
     }

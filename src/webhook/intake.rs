@@ -17,9 +17,6 @@ use crate::expr::{Value, json};
 /// Bodies above this are not read on a thread that others wait for.
 const SMALL_BODY: usize = 64 << 10;
 
-/// The longest body that may be a challenge. Amazon's are the longest, with about two kilobytes.
-const LONGEST_CHALLENGE: usize = 16 << 10;
-
 /// A request for a webhook.
 #[derive(Clone, Copy, Debug)]
 pub struct Intake<'a> {
@@ -81,34 +78,6 @@ impl Intake<'_> {
         Ok(self.check_length(length.unwrap_or_default())?)
     }
 
-    /// Answers a challenge that comes without a body, for those who may call. It may have a method that the trigger does
-    /// not take.
-    pub fn greet(&self) -> Result<Option<Greeting>, Refusal> {
-        let Some(challenge) = self.trigger.challenge.as_ref().filter(|_| self.trigger.unusable().is_none())
-        else {
-            return Ok(None);
-        };
-        let greeting = challenge.by_head(self.head, self.facts);
-        if !matches!(greeting, Ok(None)) {
-            self.trigger.admission.admit_caller(self.head, self.facts)?;
-        }
-        greeting
-    }
-
-    /// Answers a challenge in a body: before anybody looks at its signature where the sender does not sign it, else
-    /// once [`Intake::admit_body`] has let it in.
-    pub fn answer(&self, bytes: &[u8], admitted: Option<&Admitted>) -> Result<Option<Greeting>, Stop> {
-        let challenge = self.trigger.challenge.as_ref().filter(|_| bytes.len() <= LONGEST_CHALLENGE);
-        let Some(challenge) = challenge else { return Ok(None) };
-        if admitted.is_none() {
-            return Ok(challenge.by_unsigned(self.head, bytes, self.facts)?);
-        }
-        let opened = self.trigger.admission.open(self.head, bytes, self.facts)?;
-        let answer = challenge.by_body(self.head, opened.as_deref().unwrap_or(bytes), self.facts);
-        // All checks have been asked by now.
-        Ok(answer.map_err(|wanted| Stop::Needs { wanted, from: usize::MAX })??)
-    }
-
     /// Decides by the whole request, once [`Intake::admit_head`] has let it in.
     pub fn admit_body(&self, from: usize, bytes: &[u8]) -> Result<Admitted, Stop> {
         self.trigger.admission.admit(Stage::Body, from, self.head, Some(bytes), self.facts)?;
@@ -165,28 +134,12 @@ impl Intake<'_> {
         let challenge = self.trigger.challenge.as_ref();
         let acknowledgement = challenge.map(|challenge| challenge.acknowledgement(self.facts)).transpose()?;
         let acknowledgement = acknowledgement.flatten();
-        match self.filtered(&context, share)? {
+        let filter = self.trigger.filter.as_ref();
+        let filtered = filter.map(|filter| filter.answer(&context, &self.facts.env, share)).transpose()?;
+        match filtered.flatten() {
             Some((reply, thrown)) => Ok(Read::Answer { reply: reply.acknowledging(acknowledgement), thrown }),
             None => Ok(Read::Event { context, delivery_id: id.transpose()?.flatten(), acknowledgement }),
         }
-    }
-
-    /// The answer to what does not meet the filter, with what the filter has thrown.
-    fn filtered(&self, context: &Value, share: &Share) -> Result<Option<(Reply, Option<String>)>, Refusal> {
-        let (Some(filter), env) = (&self.trigger.filter, &self.facts.env) else { return Ok(None) };
-        // It is looked at in a copy.
-        let weight = json::weight(context);
-        share.grow(weight).map_err(Refusal::out_of_memory)?;
-        let met = filter.is_met(context, env);
-        let answer = match met {
-            Ok(true) => None,
-            met => {
-                let thrown = met.err().map(|thrown| thrown.to_string());
-                Some((filter.answer(context, env)?, thrown))
-            }
-        };
-        share.give_back(weight);
-        Ok(answer)
     }
 }
 

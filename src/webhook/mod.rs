@@ -18,6 +18,7 @@ pub mod path;
 pub mod quota;
 pub mod refusal;
 pub mod reply;
+pub mod response;
 pub mod secret;
 pub mod trigger;
 mod withheld;

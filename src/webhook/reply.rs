@@ -1,28 +1,18 @@
-//! What a caller is answered: by a response node, by the end of the execution, or by the configuration of the
-//! trigger.
+//! What a caller is answered: by a response node, or by the end of the execution.
 
 use std::borrow::Cow;
 
-use super::challenge::Greeting;
 use super::refusal::Refusal;
 use crate::expr::convert::text_to_number;
-use crate::expr::{Scope, Template, Value, json};
+use crate::expr::{Value, json};
 use crate::field;
 
-const JSON: &str = "application/json; charset=utf-8";
-const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const JSON: &str = "application/json; charset=utf-8";
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 /// The header that names the execution of an earlier delivery.
 const DUPLICATE: &str = "x-sidehook-duplicate";
 /// Statuses whose answers have no body (RFC 9110, section 15).
 const EMPTY: [u16; 3] = [204, 205, 304];
-
-/// A configured answer: `{statusCode, headers: [{name, value}], body}`, each with placeholders.
-#[derive(Clone, Debug, Default)]
-pub struct Response {
-    status_code: Template,
-    headers: Template,
-    body: Template,
-}
 
 /// An answer, before it becomes HTTP.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,22 +32,6 @@ pub struct ReplyBody {
     /// The value of the `content-type` header, as valid as those of [`Reply::headers`].
     pub content_type: Cow<'static, str>,
     pub bytes: Vec<u8>,
-}
-
-impl Response {
-    /// Reads a configuration, whatever it is.
-    pub fn parse(config: &Value) -> Self {
-        Self {
-            status_code: Template::parse(&config.member("statusCode")),
-            headers: Template::parse(&config.member("headers")),
-            body: Template::parse(&config.member("body")),
-        }
-    }
-
-    /// Whether the answer depends on the execution's context.
-    pub fn has_placeholders(&self) -> bool {
-        [&self.status_code, &self.headers, &self.body].iter().any(|template| template.has_placeholders())
-    }
 }
 
 impl Reply {
@@ -98,41 +72,14 @@ impl Reply {
         Self::empty(408)
     }
 
-    /// The answer of an asynchronous workflow: the configured one, its placeholders filled in, by the rules
-    /// of [`Reply::of_response_job`]. Without a configured body it is `ok`; a body of null is none.
-    ///
-    /// Refuses (500) also when a placeholder throws.
-    pub fn of_config(response: &Response, scope: &Scope) -> Result<Self, Refusal> {
-        let render = |template: &Template| {
-            template.render(scope).map_err(|thrown| {
-                Refusal::internal(format!("The configured response cannot be rendered: {thrown}."))
-            })
-        };
-        let configured = !response.body.is_undefined();
-        Self::of_response_job(&Value::object([
-            ("statusCode", render(&response.status_code)?),
-            ("headers", render(&response.headers)?),
-            ("body", if configured { render(&response.body)? } else { Value::from("ok") }),
-        ]))
-    }
-
     /// The same for a delivery whose event is, or was, run for an earlier one.
     pub fn of_duplicate(mut self, execution_id: i64) -> Self {
         self.headers.push((DUPLICATE.to_owned(), execution_id.to_string()));
         self
     }
 
-    /// The same with what the sender has to hear of an event that was taken, where the answer is a successful one.
-    pub fn acknowledging(mut self, acknowledgement: Option<Greeting>) -> Self {
-        if let Some(greeting) = acknowledgement.filter(|_| (200..300).contains(&self.status)) {
-            let Self { status, headers, body } = Self::from(greeting);
-            self.headers.extend(headers);
-            return Self { status, body, ..self };
-        }
-        self
-    }
-
-    fn empty(status: u16) -> Self {
+    /// An answer of a status only.
+    pub(super) fn empty(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: None }
     }
 }
@@ -143,21 +90,6 @@ impl From<Refusal> for Reply {
         let body = ReplyBody { content_type: JSON.into(), bytes: refusal.body().into_bytes() };
         let headers = refusal.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Self { status: refusal.status, headers, body: Some(body) }
-    }
-}
-
-/// What is repeated to a sender must not be taken for a page or a script, whoever is made to ask for it.
-impl From<Greeting> for Reply {
-    fn from(greeting: Greeting) -> Self {
-        let (content_type, text) = match greeting {
-            Greeting::Empty(status) => return Self::empty(status),
-            Greeting::Echo(text) => (TEXT, text),
-            Greeting::Json(text) => (JSON, text),
-        };
-        let headers = [("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")];
-        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        let body = ReplyBody { content_type: content_type.into(), bytes: text.into_bytes() };
-        Self { status: 200, headers, body: Some(body) }
     }
 }
 
@@ -194,7 +126,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::webhook::trigger::Trigger;
 
     fn value(text: &str) -> Value {
         json::parse(text.as_bytes()).expect("JSON in a test")
@@ -209,10 +140,6 @@ mod tests {
         let (content_type, bytes) =
             reply.body.map(|body| (body.content_type, body.bytes)).unwrap_or_default();
         (reply.status, content_type.into_owned(), String::from_utf8(bytes).expect("UTF-8"))
-    }
-
-    fn of_config(config: &str, context: &str) -> Result<Reply, Refusal> {
-        Reply::of_config(&Trigger::parse(&value(config)).response, &Scope::of_context(value(context)))
     }
 
     #[test]
@@ -269,36 +196,6 @@ mod tests {
         assert!(refusal.message.contains("\"X-Wide\""), "{}", refusal.message);
         let moved = of_job(r#"{"statusCode":302,"headers":[{"name":"Location","value":"/✓"}]}"#);
         assert_eq!(moved.headers, [("Location".to_owned(), "/%E2%9C%93".to_owned())]);
-    }
-
-    #[test]
-    fn an_asynchronous_workflow_answers_ok_unless_configured() {
-        for config in ["null", "{}", r#"{"response":{}}"#, r#"{"response":"x"}"#] {
-            let reply = of_config(config, "{}").expect(config);
-            assert_eq!(summary(reply), (200, TEXT.to_owned(), "ok".to_owned()), "{config}");
-        }
-        let reply = of_config(r#"{"response":{"statusCode":202,"body":{"ok":true,"list":[1]}}}"#, "{}");
-        let expected = (202, JSON.to_owned(), r#"{"ok":true,"list":[1]}"#.to_owned());
-        assert_eq!(reply.map(summary), Ok(expected));
-        assert_eq!(of_config(r#"{"response":{"body":null}}"#, "{}").map(|reply| reply.body), Ok(None));
-    }
-
-    #[test]
-    fn placeholders_of_the_configured_response_are_filled_in() {
-        let config = r#"{"response":{"statusCode":"{{$context.body.status}}",
-            "headers":[{"name":"X-Id","value":"{{$context.body.id}}"}],
-            "body":{"id":"{{$context.body.id}}"}}}"#;
-        let reply = of_config(config, r#"{"body":{"status":"201","id":5}}"#).expect("a usable response");
-        assert_eq!(reply.headers, [("X-Id".to_owned(), "5".to_owned())]);
-        assert_eq!(summary(reply), (201, JSON.to_owned(), r#"{"id":5}"#.to_owned()));
-    }
-
-    #[test]
-    fn a_response_that_throws_is_refused() {
-        let config = r#"{"response":{"body":"{{$context.body.l.map}}"}}"#;
-        let refusal = of_config(config, r#"{"body":{"l":[]}}"#).expect_err("map throws");
-        assert_eq!(refusal.status, 500);
-        assert!(refusal.message.contains("Array.prototype.map"), "{}", refusal.message);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::filter::Filter;
 use super::json_path::JsonPath;
 use super::logged::Level;
 use super::path::{self, Pattern};
-use super::reply::Response;
+use super::response::Response;
 use super::secret::Secret;
 use crate::expr::path::Path;
 use crate::expr::{Array, Object, Value};

@@ -1,6 +1,7 @@
 //! `challenge`: how senders find out, before they send anything, that somebody wants it. Such a request is answered at
 //! once; no workflow is run for it and nothing is recorded. The kinds are the one list here.
 
+mod answer;
 mod body;
 mod encrypted;
 mod query;
