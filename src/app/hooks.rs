@@ -1,16 +1,17 @@
 //! The webhooks: found by workflow key or by custom path, from memory.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use sea_orm::DbErr;
 
+use super::paths::Paths;
 use crate::engine::Workflow;
 use crate::expr::{Value, json};
 use crate::store::Store;
 use crate::store::catalog::{Catalog, Definition};
 use crate::store::fault::describe;
-use crate::webhook::path::{self, Claim, Unserved};
+use crate::webhook::path::Claim;
 use crate::webhook::refusal::Refusal;
 use crate::webhook::trigger::Trigger;
 
@@ -23,34 +24,13 @@ pub struct Hook {
 /// All webhooks of a database, as they were a moment ago.
 pub struct Hooks {
     catalog: Catalog<Hook>,
-    api_base_path: String,
-    paths: Mutex<Arc<Paths>>,
+    paths: Paths<Hook>,
 }
 
 /// A webhook that was asked for, with the parameters of its path: an object.
 pub struct Called {
     pub hook: Arc<Hook>,
     pub params: Value,
-}
-
-/// The custom paths of the workflows, as those were at one time.
-struct Paths {
-    hooks: Arc<HashMap<String, Arc<Hook>>>,
-    table: path::Table,
-    unserved: Vec<Unserved>,
-}
-
-impl Paths {
-    fn build(api_base_path: &str, hooks: Arc<HashMap<String, Arc<Hook>>>) -> Self {
-        let (table, unserved) =
-            path::Table::build(api_base_path, hooks.values().filter_map(|hook| hook.claim()));
-        Self { hooks, table, unserved }
-    }
-
-    fn find(&self, path: &str) -> Option<Called> {
-        let path::Found { key, params } = self.table.find(path)?;
-        Some(Called { hook: self.hooks.get(key)?.clone(), params })
-    }
 }
 
 impl Hook {
@@ -79,14 +59,13 @@ impl Hooks {
             on_new(&hook);
             hook
         });
-        let paths = Mutex::new(Arc::new(Paths::build(&api_base_path, Arc::default())));
-        Self { catalog, api_base_path, paths }
+        Self { catalog, paths: Paths::new(api_base_path, Hook::claim) }
     }
 
     /// Reads what has changed; returns how many workflows that are.
     pub async fn refresh(&self) -> Result<usize, DbErr> {
         let read = self.catalog.refresh().await?;
-        self.paths();
+        self.paths.of(self.entries());
         Ok(read)
     }
 
@@ -104,29 +83,13 @@ impl Hooks {
 
     /// The webhook of a custom path, which is still encoded; refuses paths that no workflow has.
     pub async fn find_by_path(&self, path: &str) -> Result<Called, Refusal> {
-        let paths = self.paths();
-        if let Some(called) = paths.find(path) {
-            return Ok(called);
-        }
-        if !paths.table.is_own(path) {
+        let mut paths = self.paths.of(self.entries());
+        if !paths.has(path) {
             self.catalog.refresh_shared().await.map_err(|err| unreadable(&err))?;
+            paths = self.paths.of(self.entries());
         }
-        self.paths().find(path).ok_or_else(Refusal::nothing_here)
-    }
-
-    /// The table of custom paths, made anew when the workflows have changed. Warns of each path that is not
-    /// served when it was not known before.
-    fn paths(&self) -> Arc<Paths> {
-        let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
-        let hooks = self.catalog.entries();
-        if !Arc::ptr_eq(&hooks, &paths.hooks) {
-            let new = Paths::build(&self.api_base_path, hooks);
-            for Unserved { key, reason } in new.unserved.iter().filter(|one| !paths.unserved.contains(one)) {
-                tracing::warn!(workflow.key = key, %reason, "a webhook is not served at its custom path");
-            }
-            *paths = Arc::new(new);
-        }
-        paths.clone()
+        let (hook, params) = paths.find(path).ok_or_else(Refusal::nothing_here)?;
+        Ok(Called { hook, params })
     }
 }
 

@@ -6,6 +6,7 @@ mod complaints;
 mod documents;
 mod hooks;
 mod levels;
+mod paths;
 mod readiness;
 mod tidying;
 

@@ -4,7 +4,6 @@
 pub mod admission;
 pub mod body;
 pub mod challenge;
-pub mod context;
 pub mod cors;
 pub mod delivery;
 pub mod document;
@@ -21,4 +20,5 @@ pub mod reply;
 pub mod response;
 pub mod secret;
 pub mod trigger;
+mod whole;
 mod withheld;

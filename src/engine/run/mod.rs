@@ -17,6 +17,7 @@ pub mod request;
 pub mod restore;
 pub mod rows;
 pub mod step;
+pub mod waiting;
 pub mod waits;
 mod work;
 pub mod workflow;

@@ -10,7 +10,7 @@ use entity::status::job::ERROR;
 use sea_orm::DbErr;
 
 use crate::engine::run::position::Position;
-use crate::engine::run::record::HANDOVER_TIMEOUT;
+use crate::engine::run::waiting::HANDOVER_TIMEOUT;
 use crate::engine::shared::Shared;
 use crate::expr::{Thrown, json};
 use crate::node::JobId;
