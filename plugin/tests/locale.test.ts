@@ -8,6 +8,7 @@ const at = (path: string) => new URL(`../src/${path}`, import.meta.url);
 const OF_NOCOBASE = [
   'Add',
   'Add condition',
+  'Cancel',
   'Delete',
   'Docs',
   'Filter',

@@ -92,6 +92,15 @@ test('everything that is asked for has to hold', async () => {
   expect(asked[0]!.replacements).toEqual({ workflow: 'orders' });
 });
 
+test('calls of a URL are found also where there was no workflow', async () => {
+  const { requests, asked } = log();
+  await requests.list({ to: 'a_b/c' });
+  expect(whereOf(asked[0]!.sql)).toBe(
+    "(workflow_key = :to OR path LIKE :path ESCAPE '!' OR path LIKE :slashed ESCAPE '!')",
+  );
+  expect(asked[0]!.replacements).toEqual({ to: 'a_b/c', path: '%/a!_b!%2Fc', slashed: '%/a!_b!%2Fc/' });
+});
+
 test('a text is looked for as it is written, capital or not', async () => {
   const { requests, asked } = log();
   await requests.list({ text: '100%_A!' });

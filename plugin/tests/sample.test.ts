@@ -19,6 +19,7 @@ test('lists what is of the event: neither what all requests have nor what lets a
     'user-agent',
     'content-type',
     'x-forwarded-for',
+    'x-sidehook-hop',
     'accept-encoding',
     'sec-fetch-mode',
   ];

@@ -23,8 +23,11 @@ export const CLIENTS = {
   newer: { list: '/v/admin/settings/workflow', workflow: '/v/admin/workflow' },
 };
 
+/** A page of the plugin in a client: `requests` or `status`. */
+export const pageOf = (client, page) => `${client === 'newer' ? '/v' : ''}/admin/settings/sidehook/${page}`;
+
 /** Opens a browser that is signed in, and hands a page to `use`. */
-export async function inBrowser(token, use, { locale = 'en-US' } = {}) {
+export async function inBrowser(token, use, { locale = 'en-US', role = 'root' } = {}) {
   const profile = mkdtempSync(join(tmpdir(), 'sidehook-chromium-'));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: CHROMIUM,
@@ -36,7 +39,7 @@ export async function inBrowser(token, use, { locale = 'en-US' } = {}) {
   });
   try {
     context.setDefaultTimeout(TIMEOUT_MS);
-    const settings = { TOKEN: token, AUTH: 'basic', LOCALE: locale, ROLE: 'root' };
+    const settings = { TOKEN: token, AUTH: 'basic', LOCALE: locale, ROLE: role };
     await context.addInitScript((values) => {
       for (const [name, value] of Object.entries(values)) localStorage.setItem(`NOCOBASE_${name}`, value);
     }, settings);

@@ -2,14 +2,13 @@
 // those see who may not.
 
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
-import { CLIENTS, inBrowser } from './browser.mjs';
+import { CLIENTS, inBrowser, pageOf } from './browser.mjs';
+import { deliver } from './github.mjs';
 import { ApiError, signIn } from './nocobase.mjs';
 import { createWorkflow, until } from './workflows.mjs';
 
 const { NB_URL, SH_URL } = process.env;
 const SECRET = 'kept between the two of us';
-const PAGES = { classic: '/admin/settings/sidehook/requests', newer: '/v/admin/settings/sidehook/requests' };
 
 const api = await signIn();
 await inBrowser(api.token, async (screen) => {
@@ -34,17 +33,8 @@ async function createWebhook(title) {
     enabled: true,
     config: { sidehook: { signature, idempotency, log: 'bodies' } },
   });
-  const body = JSON.stringify({ zen: 'Keep it logically awesome.' });
-  const send = async (secret, id) => {
-    const proof = createHmac('sha256', secret).update(body).digest('hex');
-    const headers = {
-      'content-type': 'application/json',
-      'x-github-delivery': id,
-      'x-hub-signature-256': `sha256=${proof}`,
-    };
-    const url = `${SH_URL}/api/webhook:trigger/${workflow.key}?from=github`;
-    return (await fetch(url, { method: 'POST', headers, body })).status;
-  };
+  const url = `${SH_URL}/api/webhook:trigger/${workflow.key}?from=github`;
+  const send = (secret, id) => deliver(url, secret, id);
   await until('sidehook asks for signatures', async () => (await send('guessed', 'a')) === 401);
   return { workflow, send };
 }
@@ -62,7 +52,7 @@ async function seeRequests(screen, client) {
   await popup.waitForURL(/workflow=/);
   const href = popup.url();
   await popup.close();
-  assert.equal(href, `${NB_URL}${PAGES[client]}?workflow=${workflow.key}`);
+  assert.equal(href, `${NB_URL}${pageOf(client, 'requests')}?workflow=${workflow.key}`);
   await screen.goto(href.replace(NB_URL, ''));
   const rows = page.locator('.sidehook-requests tr.ant-table-row');
   const refused = rows.filter({ hasText: '401' });
@@ -102,7 +92,11 @@ async function useAsSample(screen, row, workflow) {
   const { data } = await api.get('workflows:get', { filterByTk: workflow.id });
   assert.deepEqual(data.config, {
     ...workflow.config,
-    request: { headers: [{ key: 'x-github-delivery' }], query: [{ key: 'from' }], body: [{ key: 'zen' }] },
+    request: {
+      headers: [{ key: 'x-github-delivery' }, { key: 'x-github-event' }],
+      query: [{ key: 'from' }],
+      body: [{ key: 'zen' }],
+    },
   });
 }
 
@@ -164,7 +158,7 @@ async function followExecution(screen, client, row) {
 
 async function inChinese(screen) {
   await api.post('systemSettings:update', { enabledLanguages: ['en-US', 'zh-CN'] }, { filterByTk: 1 });
-  await screen.goto(PAGES.classic);
+  await screen.goto(pageOf('classic', 'requests'));
   await screen.page.locator('tr.ant-table-row').first().waitFor();
   await screen.page.getByRole('columnheader', { name: '接收时间' }).waitFor();
   screen.hasPictures = true;

@@ -1,8 +1,8 @@
 // The part "Security and delivery" of the trigger's form, from the choice of a sender to a delivery that it signs.
 
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
 import { CLIENTS } from './browser.mjs';
+import { deliver } from './github.mjs';
 import { createWorkflow, until } from './workflows.mjs';
 
 const { NB_URL, SH_URL } = process.env;
@@ -44,22 +44,12 @@ export async function letInWhoSigns(api, screen, client) {
   await screen.openCard();
   await screen.submit();
   assert.deepEqual(await stored(), github);
-  await deliver(workflow.key);
+  await seeWhoIsLetIn(workflow.key);
   await api.post('workflows:destroy', undefined, { filterByTk: workflow.id });
 }
 
-async function deliver(key) {
-  const body = JSON.stringify({ zen: 'Keep it logically awesome.' });
-  const send = async (origin, secret, id) => {
-    const signature = createHmac('sha256', secret).update(body).digest('hex');
-    const headers = {
-      'content-type': 'application/json',
-      'x-github-delivery': id,
-      'x-hub-signature-256': `sha256=${signature}`,
-    };
-    const response = await fetch(`${origin}/api/webhook:trigger/${key}`, { method: 'POST', headers, body });
-    return response.status;
-  };
+async function seeWhoIsLetIn(key) {
+  const send = (origin, secret, id) => deliver(`${origin}/api/webhook:trigger/${key}`, secret, id);
   // sidehook reads changed workflows within a second.
   await until('sidehook asks for signatures', async () => (await send(SH_URL, 'guessed', '1')) === 401);
   assert.equal(await send(SH_URL, SECRET, '1'), 200);

@@ -2,13 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { CLIENTS, inBrowser } from './browser.mjs';
+import { CLIENTS, inBrowser, pageOf } from './browser.mjs';
 import { signIn } from './nocobase.mjs';
 import { call, createWorkflow } from './workflows.mjs';
 
-const { SH_URL } = process.env;
+const { NB_URL, SH_URL } = process.env;
 const LIBRARY = new URL('lib.sh', import.meta.url).pathname;
-const PAGES = { classic: '/admin/settings/sidehook/status', newer: '/v/admin/settings/sidehook/status' };
 
 const api = await signIn();
 await inBrowser(api.token, async (screen) => {
@@ -33,7 +32,7 @@ async function seeSleeper(screen) {
   await api.post(`workflows/${workflow.id}/nodes:create`, delay);
   const before = (await api.get('sidehook:status')).data.backlog;
   await call(`${SH_URL}/api/webhook:trigger/${workflow.key}`, {});
-  await screen.goto(PAGES.classic);
+  await screen.goto(pageOf('classic', 'status'));
   const facts = screen.page.locator('.sidehook-status .ant-descriptions');
   await facts.getByRole('row', { name: `Executions that wait for a time ${before.sleeping + 1}` }).waitFor();
   assert.match(await facts.innerText(), new RegExp(`Waiting executions\\s+${before.waiting}\\s`));
@@ -47,22 +46,25 @@ async function seeComeAndGo(screen, client) {
   const isGone = page.getByText(`sidehook does not answer at ${SH_URL}/: `);
   const nobody = page.getByText('No sidehook is alive.');
   const alive = page.locator('tr.ant-table-row', { hasText: 'Alive' });
-  await screen.goto(PAGES[client]);
+  await screen.goto(pageOf(client, 'status'));
   await answers.waitFor();
   await alive.first().waitFor();
   assert.equal(await nobody.count(), 0);
-  await screen.picture('status');
+  await seeWhatItTells(screen, page);
+  await seeWhoAnswers(screen, page, 'and hands calls on to sidehook');
+  await screen.picture('status', page);
 
   run('stop_sidehook');
   // Without a click.
   await isGone.waitFor();
   await nobody.first().waitFor();
   assert.equal(await answers.count(), 0);
+  await seeWhoAnswers(screen, page, 'but does not reach sidehook');
   await alive.first().waitFor({ state: 'hidden' });
   await screen.picture('status-gone');
   await seeNotices(screen, client, workflow, 1);
 
-  await screen.goto(PAGES[client]);
+  await screen.goto(pageOf(client, 'status'));
   await isGone.waitFor();
   run('start_sidehook');
   await answers.waitFor();
@@ -72,16 +74,35 @@ async function seeComeAndGo(screen, client) {
   await api.post('workflows:destroy', undefined, { filterByTk: workflow.id });
 }
 
-/** In the form of a trigger, and on its card where the client shows notices: so many. */
+/** What sidehook tells of itself: there was a call in the last hour. */
+async function seeWhatItTells(screen, page) {
+  await page.getByText(/^Accepted: [1-9]\d*$/).waitFor();
+  assert.ok((await page.locator('.sidehook-hour rect').count()) > 0);
+  await page.getByText('Latest errors').waitFor();
+}
+
+async function seeWhoAnswers(screen, page, who) {
+  await screen.click(page.getByRole('button', { name: 'Test the URL' }));
+  const told = page.locator('.sidehook-reach .ant-alert', { hasText: who });
+  await told.waitFor();
+  assert.match(await told.innerText(), new RegExp(`^NocoBase answers at ${NB_URL}/api/webhook:trigger/`));
+}
+
+/** In the form of a trigger and on its card: so many. */
 async function seeNotices(screen, client, workflow, count) {
   await screen.goto(`${CLIENTS[client].workflow}/workflows/${workflow.id}`);
   await screen.card('Trigger').waitFor();
   const notice = (part) => part.locator('.ant-alert', { hasText: 'No sidehook is alive.' });
-  if (client === 'newer' && count) await notice(screen.card('Trigger')).waitFor();
+  const card = screen.card('Trigger');
+  // The classic client has no place for notices: there the card is marked.
+  const marked = card.and(screen.page.locator('[data-sidehook-silent="No sidehook is alive."]'));
+  const onCard = client === 'newer' ? notice(card) : marked;
+  if (count) await onCard.waitFor();
+  if (count && client === 'classic') await screen.picture('notice-card', card);
   const drawer = await screen.openCard();
   // It is told there where the calls are handed on to, once the status is known.
   await drawer.getByText(`Calls are handed on to sidehook at ${SH_URL}/.`).waitFor();
   assert.equal(await notice(drawer).count(), count);
   if (count) await screen.picture('notice', drawer);
-  if (client === 'newer') assert.equal(await notice(screen.card('Trigger')).count(), count);
+  assert.equal(await onCard.count(), count);
 }

@@ -11,7 +11,7 @@ export default class PluginSidehookClient extends Plugin {
     const t = (text: string) => this.t(text);
     register(pm.get('workflow'));
     tellOfSilence(pm.get('workflow'), apiClient, t);
-    markExecutions(t);
+    markExecutions(apiClient, t);
     settings.addMenuItem({ key: 'sidehook', title: 'sidehook', icon: 'ApiOutlined' });
     for (const page of pages(t, { workflow: '/admin/workflow' }))
       settings.addPageTabItem({ menuKey: 'sidehook', ...page });

@@ -11,7 +11,7 @@ export default class PluginSidehookClient extends Plugin {
     const t = (text: string) => this.t(text);
     register(pm.get('workflow'));
     tellOfSilence(pm.get('workflow'), apiClient, t);
-    markExecutions(t);
+    markExecutions(apiClient, t);
     settings.add('sidehook', { title: 'sidehook', icon: 'ApiOutlined' });
     for (const { key, ...page } of pages(t, { workflow: '/admin/settings/workflow' }))
       settings.add(`sidehook.${key}`, page);

@@ -8,6 +8,7 @@ interface TranslateOptions {
 
 interface RequestOptions {
   url: string;
+  method?: 'get' | 'post';
   params?: object;
   /** Whether the caller tells of errors itself. */
   skipNotify: boolean;

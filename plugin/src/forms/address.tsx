@@ -5,7 +5,7 @@ import { useFlowEngine } from '@nocobase/flow-engine';
 import { Link } from 'react-router-dom';
 import { useCurrentWorkflowContext } from '@nocobase/plugin-workflow/client-v2';
 import { isMissed } from '../pages/alive';
-import { REQUESTS } from '../pages/places';
+import { REQUESTS } from '../pages/paths';
 import type { TriggerConfig } from '../server/config';
 import type { Status } from '../server/status';
 import { curlLine } from './example';

@@ -10,7 +10,7 @@ import { parseQuery } from './query';
 
 /** Headers that every request has, or that proxies add: they tell nothing of an event. */
 const ORDINARY =
-  /^(accept|accept-.*|cache-control|connection|content-.*|expect|forwarded|host|keep-alive|origin|pragma|referer|sec-.*|te|traceparent|transfer-encoding|upgrade.*|user-agent|via|x-forwarded-.*|x-real-ip)$/;
+  /^(accept|accept-.*|cache-control|connection|content-.*|expect|forwarded|host|keep-alive|origin|pragma|referer|sec-.*|te|traceparent|transfer-encoding|upgrade.*|user-agent|via|x-forwarded-.*|x-real-ip|x-sidehook-.*)$/;
 
 /** `request` with what the sample has, and whether its body could be read. What was there stays. */
 export function withSample(request: Request | null | undefined, sample: RequestDetail) {

@@ -1,10 +1,11 @@
 // The badge on executions that sidehook has begun, on NocoBase's list of executions and above the canvas of one. NocoBase
 // has no place for additions there, and nothing is stored: the ids tell, and a style makes the badge.
 
+import type { Api } from '@nocobase/flow-engine';
 import { isOfSidehook } from './execution-id';
+import { requestLink } from './request-link';
+import { watchPages } from './watched';
 
-/** NocoBase's pages about workflows, in both clients. */
-const PAGES = /\/admin\/(settings\/)?workflow(\/|$)/;
 /** The cells of the list, and the title above a canvas: one of them is the id itself. */
 const PLACES = '.ant-drawer .ant-table-row > td, .ant-breadcrumb strong';
 const ATTRIBUTE = 'data-sidehook-execution';
@@ -21,28 +22,21 @@ const STYLE = `[${ATTRIBUTE}]::after {
 td[${ATTRIBUTE}]::after {
   display: table;
   margin: 2px 0 0;
+}
+.sidehook-request-link {
+  margin-inline-start: 8px;
 }`;
 
 /** What is used of an element. */
 type Place = Pick<Element, 'textContent' | 'hasAttribute' | 'setAttribute' | 'removeAttribute'>;
 
-/** Marks executions on all of NocoBase's pages about workflows, as they come and go. */
-export function markExecutions(t: (text: string) => string) {
-  const style = document.createElement('style');
-  style.textContent = STYLE;
-  document.head.append(style);
-  let isPlanned = false;
-  const look = () => {
-    isPlanned = false;
+/** Marks executions on all of NocoBase's pages about workflows, and leads from each to its request. */
+export function markExecutions(api: Pick<Api, 'request'>, t: (text: string) => string) {
+  const link = requestLink(api, () => t('Its request in the log'));
+  watchPages(STYLE, () => {
     mark(Array.from(document.querySelectorAll(PLACES)), t('Run by sidehook'));
-  };
-  // Once for all that changes before the next frame. Attributes are not observed: marks are some.
-  const plan = () => {
-    if (isPlanned || !PAGES.test(location.pathname)) return;
-    isPlanned = true;
-    requestAnimationFrame(look);
-  };
-  new MutationObserver(plan).observe(document.body, { childList: true, subtree: true, characterData: true });
+    void link();
+  });
 }
 
 /** Gives the badge to places with the id of an execution of sidehook, and takes it where there is another text now. */

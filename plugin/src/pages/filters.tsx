@@ -49,6 +49,7 @@ export function Filters({ value, onChange, titles }: FiltersProps) {
       />
       <Input.Search
         allowClear
+        defaultValue={value.text}
         style={{ width: 200 }}
         placeholder={t('Text in the request')}
         aria-label={t('Text in the request')}

@@ -3,6 +3,7 @@
 import type { ComponentType } from 'react';
 import type { WorkflowPlugin } from '@nocobase/client-v2';
 import type { Api } from '@nocobase/flow-engine';
+import { warnOnCards } from './card';
 import { noticeProvider } from './notice';
 import type { Places } from './places';
 import { requestsPage } from './requests';
@@ -40,8 +41,9 @@ export function tellOfSilence(
       'Webhooks that only sidehook can serve are refused, and executions that belong to it wait. Start sidehook.',
     ),
   });
-  const { ask, provider } = noticeProvider(api, texts);
+  const notices = noticeProvider(api, texts);
+  if (!workflow?.registerWorkflowNoticeProvider) return warnOnCards(api, notices);
   // A card is drawn once, and does not wait.
-  if (location.pathname.includes('/workflow')) void ask();
-  workflow?.registerWorkflowNoticeProvider?.('sidehook', provider);
+  if (location.pathname.includes('/workflow')) void notices.ask();
+  workflow.registerWorkflowNoticeProvider('sidehook', notices.provider);
 }

@@ -2,7 +2,7 @@
 
 import type { Api } from '@nocobase/flow-engine';
 import type { Status } from '../server/status';
-import { isMissed } from './alive';
+import { isAlive, isMissed } from './alive';
 
 /** A card asks whenever it is drawn. */
 const OLD_AFTER_MS = 10_000;
@@ -10,6 +10,8 @@ const OLD_AFTER_MS = 10_000;
 interface Asked {
   workflow?: Record<string, unknown> | null;
 }
+
+export type Notices = ReturnType<typeof noticeProvider>;
 
 /** NocoBase's shape of it. */
 export interface Notice {
@@ -38,8 +40,15 @@ export function noticeProvider(
   const askAgain = () => (Date.now() - askedAt < OLD_AFTER_MS ? Promise.resolve() : ask());
   const noticeOf = (workflow: Asked['workflow']): Notice | null =>
     status && isMissed(workflow, status) ? { key: 'sidehook', type: 'warning', ...texts() } : null;
+  /** Whether it is known that no sidehook is alive. */
+  const isSilent = async () => {
+    await askAgain();
+    return status !== undefined && !isAlive(status);
+  };
   return {
     ask,
+    isSilent,
+    noticeOf,
     provider: {
       getNotices: ({ workflow, surface }: Asked & { surface: string }) => {
         // The list waits for the answer, a card does not.

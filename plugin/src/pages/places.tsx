@@ -2,17 +2,12 @@
 
 import { createContext, useContext } from 'react';
 import { Link } from 'react-router-dom';
+import { SAMPLE } from './paths';
 
 export interface Places {
   /** The beginning of the paths of canvases and executions. */
   workflow: string;
 }
-
-/** The request log, in both clients. */
-export const REQUESTS = '/admin/settings/sidehook/requests';
-
-/** The parameter of a canvas that names a request, for its trigger's form. */
-export const SAMPLE = 'sample';
 
 export const PlacesContext = createContext<Places>({ workflow: '/admin/workflow' });
 

@@ -11,22 +11,25 @@ import { bodyOf } from './body';
 import { curlOf } from './curl';
 import { urlOf } from './entries';
 import { ExecutionLink, SampleLink } from './places';
+import { Replay } from './replay';
 import type { Webhooks } from './webhooks';
 
 interface RequestDrawerProps {
   /** Of the request; none: the drawer is closed. */
   id: string | undefined;
   webhooks: Webhooks;
+  /** Shows another request. */
+  onShow: (id: string) => void;
   onClose: () => void;
 }
 
-export function RequestDrawer({ id, webhooks, onClose }: RequestDrawerProps) {
+export function RequestDrawer({ id, webhooks, onShow, onClose }: RequestDrawerProps) {
   const t = useT();
   const { detail, fault } = useRequest(id);
   return (
     <Drawer open={id !== undefined} width={720} title={t('Request')} onClose={onClose} destroyOnClose>
       {fault && <Alert showIcon type="error" message={fault} />}
-      {detail && <Detail detail={detail} webhook={webhooks[detail.workflowKey ?? '']} />}
+      {detail && <Detail detail={detail} webhook={webhooks[detail.workflowKey ?? '']} onShow={onShow} />}
     </Drawer>
   );
 }
@@ -58,7 +61,13 @@ function useRequest(id: string | undefined) {
   return { detail, fault };
 }
 
-function Detail({ detail, webhook }: { detail: RequestDetail; webhook: Webhook | undefined }) {
+interface DetailProps {
+  detail: RequestDetail;
+  webhook: Webhook | undefined;
+  onShow: (id: string) => void;
+}
+
+function Detail({ detail, webhook, onShow }: DetailProps) {
   const t = useT();
   const { workflowKey, reason, executionId, duplicateOf, deliveryId, peer, bodySha256 } = detail;
   const facts = {
@@ -84,6 +93,7 @@ function Detail({ detail, webhook }: { detail: RequestDetail; webhook: Webhook |
           .filter(([, fact]) => fact)
           .map(([label, children]) => ({ key: label, label, children }))}
       />
+      <Replay detail={detail} onShow={onShow} />
       <Curl detail={detail} />
       {webhook && (
         <p>

@@ -13,6 +13,7 @@ import { Filters } from './filters';
 import { type Selection, useRequests } from './follow';
 import { ExecutionLink, type Places, PlacesContext } from './places';
 import { RequestDrawer } from './request';
+import { Retention } from './retention';
 import { useWebhooks } from './webhooks';
 
 /** The page for a client, which says where its own pages are. */
@@ -58,16 +59,16 @@ function Requests() {
           {t('Show older requests')}
         </Button>
       )}
-      <RequestDrawer id={open} webhooks={webhooks} onClose={() => setOpen(undefined)} />
+      <Retention />
+      <RequestDrawer id={open} webhooks={webhooks} onShow={setOpen} onClose={() => setOpen(undefined)} />
     </Card>
   );
 }
 
-/** A link may say of which webhook. */
+/** A link may say of which webhook, or with which text. */
 function useGiven(): Selection {
-  const { search } = useLocation();
-  const workflow = new URLSearchParams(search).get('workflow');
-  return workflow ? { workflow } : {};
+  const given = new URLSearchParams(useLocation().search);
+  return { workflow: given.get('workflow') || undefined, text: given.get('text') || undefined };
 }
 
 function columnsOf(t: Translate, titles: Record<string, string>) {
