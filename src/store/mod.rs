@@ -30,7 +30,6 @@ mod stats;
 pub mod storage;
 mod timer;
 pub mod workflow;
-mod writer;
 
 use std::time::Duration;
 
@@ -39,7 +38,7 @@ use sea_orm::sea_query::{Alias, Expr, SelectStatement, TableRef};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, TransactionOptions};
 
 pub use codec::Codec;
-pub use pool::{Executor, Pool};
+pub use pool::{Executor, Pool, touch};
 
 /// How long a statement of sidehook's own may take. Longer than SQLite waits for somebody else's transaction.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(12);

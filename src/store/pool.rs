@@ -291,6 +291,12 @@ impl ConnectionTrait for Executor<'_> {
     }
 }
 
+/// Does something in a transaction, so that the server does not take it for abandoned. What is wrong with it
+/// shows with its next statement.
+pub async fn touch(tx: &DatabaseTransaction) {
+    let _ = tx.execute_unprepared("SELECT 1").await;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

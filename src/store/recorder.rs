@@ -4,20 +4,28 @@
 //! Order of locks in every transaction: the own instance row, executions by id, jobs by id, leases,
 //! counters. NocoBase's own abort takes executions before jobs too.
 
+mod failure;
+mod refused;
+mod retries;
+mod unlogged;
+mod within;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, IsolationLevel};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout};
 
 pub use super::record::{FreedKey, LeaseChange, Record, RecordError, Written};
 
+use self::failure::Failure;
 use super::Store;
 use super::instance::Owner;
 use super::record::Waiting;
-use super::writer::Writer;
 use crate::metrics::Metrics;
+use unlogged::Unlogged;
 
 /// At most so many records in one transaction.
 const BATCH_RECORDS: usize = 512;
@@ -29,6 +37,9 @@ const LARGE_RECORD: usize = 1 << 20;
 const QUEUE_RECORDS: usize = 20_000;
 /// At most so many bytes wait; then new events are refused.
 const QUEUE_BYTES: usize = 256 << 20;
+
+/// How long a transaction may take. Longer than a server keeps one that is idle: until then locks may still be let go.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The way to the database for everything that an execution writes.
 #[derive(Clone)]
@@ -50,22 +61,6 @@ impl Recorder {
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
         let writer = Arc::new(Writer::new(store, owner, now, waiting_bytes.clone(), metrics));
         (Self { queue, waiting_bytes, writer: writer.clone() }, write_batches(writer, records))
-    }
-
-    /// Begins a transaction for writes that belong to a record: it goes in with [`Recorder::write_within`]. Where
-    /// somebody takes this instance's number over before that, none of it is committed.
-    pub async fn begin(&self, isolation: Option<IsolationLevel>) -> Result<DatabaseTransaction, RecordError> {
-        self.writer.begin(isolation).await
-    }
-
-    /// Writes a record in a transaction and commits it. What the database refuses is not there, a lost race
-    /// included; after any other error nothing may be assumed: where the answer to COMMIT got lost, all of it is.
-    pub async fn write_within(
-        &self,
-        tx: DatabaseTransaction,
-        record: &Record,
-    ) -> Result<Written, RecordError> {
-        self.writer.write_within(tx, record).await
     }
 
     /// Writes the record of a new event; refuses it at once when too much is waiting already.
@@ -100,12 +95,6 @@ impl Recorder {
     }
 }
 
-/// Does something in a transaction, so that the server does not take it for abandoned. What is wrong with it
-/// shows with its next statement.
-pub async fn touch(tx: &DatabaseTransaction) {
-    let _ = tx.execute_unprepared("SELECT 1").await;
-}
-
 async fn write_batches(writer: Arc<Writer>, mut records: mpsc::Receiver<Waiting>) {
     let large = tokio_util::task::TaskTracker::new();
     while let Some(first) = records.recv().await {
@@ -127,4 +116,89 @@ async fn write_batches(writer: Arc<Writer>, mut records: mpsc::Receiver<Waiting>
     }
     large.close();
     large.wait().await;
+}
+
+/// Writes batches of records, each as one transaction.
+struct Writer {
+    store: Store,
+    owner: Owner,
+    now: Box<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+    waiting_bytes: Arc<AtomicUsize>,
+    metrics: Arc<Metrics>,
+    unlogged: Unlogged,
+}
+
+impl Writer {
+    fn new(
+        store: Store,
+        owner: Owner,
+        now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static,
+        waiting_bytes: Arc<AtomicUsize>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let unlogged = Unlogged::default();
+        Self { store, owner, now: Box::new(now), waiting_bytes, metrics, unlogged }
+    }
+
+    /// Writes records as one transaction, or those that the database refuses alone and the others together,
+    /// and tells their callers.
+    async fn write_batch(&self, batch: Vec<Waiting>) {
+        // By event key: two transactions that insert the same keys then meet in the same order.
+        let mut batch = batch;
+        batch.sort_by(|a, b| event_key(&a.record).cmp(&event_key(&b.record)));
+        let mut parts = vec![batch];
+        while let Some(part) = parts.pop() {
+            if part.is_empty() {
+                continue;
+            }
+            let records: Vec<&Record> = part.iter().map(|waiting| &*waiting.record).collect();
+            match self.write(&records).await {
+                Ok(written) => {
+                    part.into_iter().zip(written).for_each(|(one, written)| self.answer(one, Ok(written)))
+                }
+                Err(err) => parts.extend(self.apart(part, err).await),
+            }
+        }
+    }
+
+    fn answer(&self, waiting: Waiting, result: Result<Written, RecordError>) {
+        self.waiting_bytes.fetch_sub(waiting.bytes, Ordering::Relaxed);
+        // Nobody listens any more when the caller's task has been cancelled; the record counts all the same.
+        let _ = waiting.done.send(result);
+    }
+
+    /// Writes records as one transaction, again and again where it fails for a passing reason.
+    async fn write(&self, records: &[&Record]) -> Result<Vec<Written>, RecordError> {
+        let started = Instant::now();
+        match self.attempt(records, true).await {
+            Ok(written) => Ok(written),
+            Err(failure) => self.try_again(records, failure, started).await,
+        }
+    }
+
+    /// With the requests that belong to the records, where it `logs`.
+    async fn attempt(&self, records: &[&Record], logs: bool) -> Result<Vec<Written>, Failure> {
+        let begun = Instant::now();
+        let outcome = timeout(WRITE_TIMEOUT, self.write_once(records, logs)).await;
+        self.metrics.flushed(records.len(), begun.elapsed(), matches!(outcome, Ok(Ok(_))));
+        outcome.unwrap_or_else(|_| Err(Failure::unanswered(WRITE_TIMEOUT)))
+    }
+
+    async fn write_once(&self, records: &[&Record], logs: bool) -> Result<Vec<Written>, Failure> {
+        let tx = self.store.begin().await?;
+        if !self.store.fence(&tx, self.owner).await? {
+            tx.rollback().await?;
+            return Err(Failure::Fenced);
+        }
+        let written = self.store.write_records(&tx, records, self.owner, (self.now)()).await?;
+        if logs {
+            self.store.log_requests(&tx, records).await.map_err(Failure::Log)?;
+        }
+        tx.commit().await?;
+        Ok(written)
+    }
+}
+
+fn event_key(record: &Record) -> Option<&str> {
+    record.create.as_ref().map(|row| row.event_key.as_str())
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::run::event::Cut;
 use crate::expr::Thrown;
-use crate::store::recorder;
+use crate::store;
 
 /// How long to wait before a database that was away is tried again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -85,7 +85,7 @@ pub async fn keep_open<T>(scope: Option<&DatabaseTransaction>, work: impl Future
             Ok(outcome) => return outcome,
             Err(_) => {
                 if let Some(scope) = scope {
-                    recorder::touch(scope).await;
+                    store::touch(scope).await;
                 }
             }
         }

@@ -2,19 +2,19 @@
 
 use sea_orm::{DatabaseTransaction, DbErr, IsolationLevel, TransactionTrait};
 
-use super::{Failure, Writer};
+use super::failure::Failure;
+use super::{Recorder, Writer};
 use crate::store::fault::{Fault, describe};
 use crate::store::record::{Record, RecordError, Written};
 
-impl Writer {
-    /// See [`Recorder::begin`](crate::store::recorder::Recorder::begin).
-    pub(in crate::store) async fn begin(
-        &self,
-        isolation: Option<IsolationLevel>,
-    ) -> Result<DatabaseTransaction, RecordError> {
+impl Recorder {
+    /// Begins a transaction for writes that belong to a record: it goes in with [`Recorder::write_within`]. Where
+    /// somebody takes this instance's number over before that, none of it is committed.
+    pub async fn begin(&self, isolation: Option<IsolationLevel>) -> Result<DatabaseTransaction, RecordError> {
+        let Writer { store, owner, .. } = &*self.writer;
         let begun = async {
-            let tx = self.store.begin_isolated(isolation).await?;
-            match self.store.fences_late() || self.store.fence(&tx, self.owner).await? {
+            let tx = store.begin_isolated(isolation).await?;
+            match store.fences_late() || store.fence(&tx, *owner).await? {
                 true => Ok(tx),
                 false => Err(Failure::Fenced),
             }
@@ -22,18 +22,20 @@ impl Writer {
         begun.await.map_err(Failure::into_error)
     }
 
-    /// See [`Recorder::write_within`](crate::store::recorder::Recorder::write_within).
-    pub(in crate::store) async fn write_within(
+    /// Writes a record in a transaction and commits it. What the database refuses is not there, a lost race
+    /// included; after any other error nothing may be assumed: where the answer to COMMIT got lost, all of it is.
+    pub async fn write_within(
         &self,
         tx: DatabaseTransaction,
         record: &Record,
     ) -> Result<Written, RecordError> {
+        let Writer { store, owner, now, .. } = &*self.writer;
         let written = async {
-            if self.store.fences_late() && !self.store.fence(&tx, self.owner).await? {
+            if store.fences_late() && !store.fence(&tx, *owner).await? {
                 return Err(Failure::Fenced);
             }
-            let written = self.store.write_records(&tx, &[record], self.owner, (self.now)()).await?;
-            self.log_within(&tx, record).await?;
+            let written = store.write_records(&tx, &[record], *owner, now()).await?;
+            self.writer.log_within(&tx, record).await?;
             tx.commit().await?;
             Ok(written.first().copied().unwrap_or(Written::Committed))
         };
@@ -42,7 +44,9 @@ impl Writer {
             failure => failure.into_error(),
         })
     }
+}
 
+impl Writer {
     /// Logs a request so that the transaction can go on where that fails.
     async fn log_within(&self, tx: &DatabaseTransaction, record: &Record) -> Result<(), DbErr> {
         if !record.logs() {

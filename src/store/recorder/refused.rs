@@ -4,14 +4,23 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::DbErr;
 
-use super::{Failure, Writer, event_key};
+use super::failure::Failure;
+use super::{Writer, event_key};
 use crate::store::fault::Fault;
 use crate::store::record::{Record, RecordError, Waiting, Written};
 
 impl Writer {
-    /// What is left to be written of a batch that was refused: all but the events that are known to be taken, or halves
-    /// that find the one bad row of many without failing its neighbours.
-    pub(super) fn apart(&self, mut part: Vec<Waiting>, taken: &HashSet<i64>) -> Vec<Vec<Waiting>> {
+    /// What is left to be written of a batch that could not be written as one transaction; tells the callers of what is
+    /// not. Of a batch that was refused that is all but the events that are known to be taken, or halves that find the
+    /// one bad row of many without failing its neighbours.
+    pub(super) async fn apart(&self, mut part: Vec<Waiting>, err: RecordError) -> Vec<Vec<Waiting>> {
+        if part.len() == 1 || !matches!(err, RecordError::Refused(_) | RecordError::Duplicate) {
+            part.into_iter().for_each(|one| self.answer(one, Err(err.clone())));
+            return Vec::new();
+        }
+        let records: Vec<&Record> = part.iter().map(|waiting| &*waiting.record).collect();
+        let is_duplicate = matches!(err, RecordError::Duplicate);
+        let taken = if is_duplicate { self.taken(&records).await } else { HashSet::new() };
         if taken.is_empty() {
             let second = part.split_off(part.len() / 2);
             return vec![second, part];
@@ -25,7 +34,7 @@ impl Writer {
 
     /// The ids of the executions among the records whose event another execution has; none where that cannot be found
     /// out.
-    pub(super) async fn taken(&self, records: &[&Record]) -> HashSet<i64> {
+    async fn taken(&self, records: &[&Record]) -> HashSet<i64> {
         let created: HashMap<&str, &Record> =
             records.iter().filter_map(|record| Some((event_key(record)?, *record))).collect();
         let keys: Vec<&str> = created.keys().copied().collect();
