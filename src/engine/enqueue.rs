@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use super::claim::{Claim, record_first};
 use super::dispatcher::{Event, new_row};
 use super::execution::Execution;
-use super::processor;
 use super::run::restore::Start;
 use super::shared::Shared;
+use super::spawn::spawn;
 use crate::store::execution::NewExecution;
 use crate::store::lease::Lease;
 use crate::store::recorder::{LeaseChange, Record, RecordError};
@@ -63,7 +63,7 @@ async fn record_and_start(
                 request: None,
                 hold: event.hold,
             };
-            processor::spawn(shared, execution, shared.running.register(id, true), Some(worker));
+            spawn(shared, execution, shared.running.register(id, true), Some(worker));
         }
         None => {
             shared.has_backlog.store(true, Ordering::Release);

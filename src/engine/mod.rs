@@ -10,6 +10,7 @@ mod processor;
 mod run;
 mod schedule;
 mod shared;
+mod spawn;
 mod turns;
 mod watch;
 

@@ -1,5 +1,6 @@
 //! Runs one execution: performs what its [`Run`] asks for, and tells it what came of it.
 
+mod broken;
 mod cut_off;
 mod host;
 mod pause;
@@ -37,19 +38,6 @@ const EFFECTS_IN_A_ROW: u32 = 256;
 /// What the metrics call the types that sidehook does not know.
 const UNKNOWN_NODE: &str = "unknown";
 
-/// Runs an execution in a task of its own, as soon as a worker is free.
-pub fn spawn(shared: &Arc<Shared>, execution: Execution, registration: Registration, worker: Option<Worker>) {
-    let engine = shared.clone();
-    shared.tasks.spawn(async move {
-        let worker = match worker {
-            Some(worker) => Some(worker),
-            None => engine.workers.enter(execution.workflow.id).await,
-        };
-        // Errors have been logged and dealt with.
-        let _ = run(&engine, execution, worker, registration).await;
-    });
-}
-
 /// Runs an execution until it ends, or waits for something that needs no process to remember it. One that has been
 /// recorded and whose run could not be is run again later.
 pub async fn run(
@@ -72,20 +60,7 @@ pub async fn run(
                 });
             }
         }
-        Err(RecordError::Fenced) => {
-            tracing::warn!(execution.id = id, "another instance runs this execution now");
-        }
-        Err(err) if registration.has_row() => {
-            tracing::warn!(execution.id = id, reason = %err, "execution is going to be run again");
-            shared.strand(vec![id]);
-        }
-        Err(err) => {
-            tracing::warn!(execution.id = id, reason = %err, "execution could not be recorded");
-            // Unless the database took it and only its answer got lost.
-            if matches!(err, RecordError::Unavailable(_)) {
-                shared.strand(vec![id]);
-            }
-        }
+        Err(err) => broken::tell(shared, id, registration.has_row(), err),
     }
     outcome
 }

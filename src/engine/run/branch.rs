@@ -1,4 +1,4 @@
-//! The branches that a node enters one after the other, and nodes that nobody can run.
+//! The branches that a node enters, one or one after the other, and nodes that nobody can run.
 
 use super::Run;
 use super::event::{Effect, How, Moment};
@@ -15,6 +15,14 @@ impl Run {
         let text = format!("instruction [{}] not found for node (#{})", place.type_name, place.id);
         let told = self.calls.pop().map_or(node, |call| call.node);
         self.has_run(told, None, How::Run, Err(Thrown::error(text)), moment)
+    }
+
+    /// Enters a branch.
+    pub(super) fn enter(&mut self, node: NodeIndex, branch: NodeIndex, input: JobId) {
+        if self.workflow.graph.has_unknown() {
+            self.calls.push(Call { node, next: None });
+        }
+        self.next = Some(Step::Run { node: branch, input: Some(input) });
     }
 
     /// Enters the branch at a place; the ones after it are left for later.

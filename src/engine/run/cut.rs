@@ -68,6 +68,18 @@ impl Run {
         self.end(ERROR);
     }
 
+    /// Gives the jobs an end that something under way would have settled: the execution is over, and nobody
+    /// would look for them. NocoBase leaves them pending for ever.
+    pub(super) fn end_waits(&mut self, moment: &Moment<'_>) {
+        let result = Thrown::error("The execution ended while this node was under way").to_result();
+        for job in self.waits.clear() {
+            if self.journal.is_pending(job) {
+                self.journal.settle(job, ABORTED, &result, moment.now);
+            }
+        }
+        self.journal.show_hidden();
+    }
+
     /// Nothing may wait within a transaction node: what does is an error, and so is the execution.
     pub(super) fn fail_pending(&mut self) {
         self.waits.clear();

@@ -1,7 +1,9 @@
 //! The jobs of one run, as nodes see them. What their rows will be is [`super::rows`]' business; the journal knows
 //! which of them have to be written.
 
+mod changes;
 mod pause;
+mod superseded;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,7 +12,7 @@ use chrono::{DateTime, Utc};
 use entity::status::job::PENDING;
 
 use super::rows::{Change, Extent, JobRow, Place};
-use crate::expr::{Live, Object, Value};
+use crate::expr::{Object, Value};
 use crate::node::{Draft, Job, JobId, NodeIndex};
 use crate::store::job::{JobUpdate, NewJob};
 
@@ -84,38 +86,6 @@ impl Journal {
         &self.jobs[&id].job
     }
 
-    pub fn set_status(&mut self, id: JobId, status: i32) {
-        if let Some(entry) = self.jobs.get_mut(&id) {
-            entry.job.status = status;
-            self.fresh.insert(id);
-        }
-    }
-
-    pub fn set_result(&mut self, id: JobId, result: Value) {
-        if let Some(entry) = self.jobs.get_mut(&id) {
-            entry.job.result = result;
-            entry.row.result_has_changed();
-            self.fresh.insert(id);
-        }
-    }
-
-    /// Puts a live object in the place of an equal result.
-    pub fn share_result(&mut self, id: JobId, live: Arc<Live>) {
-        if let Some(entry) = self.jobs.get_mut(&id) {
-            entry.job.result = Value::Live(live.clone());
-            Arc::make_mut(&mut self.results).insert(entry.row.place.key.clone(), Value::Live(live));
-            self.fresh.insert(id);
-        }
-    }
-
-    pub fn set_meta(&mut self, id: JobId, meta: Value) {
-        if let Some(entry) = self.jobs.get_mut(&id) {
-            entry.job.meta = meta;
-            entry.row.meta_has_changed();
-            self.fresh.insert(id);
-        }
-    }
-
     pub fn newest(&self, node: NodeIndex) -> Option<JobId> {
         self.newest.get(&node).copied()
     }
@@ -157,16 +127,6 @@ impl Journal {
         }
     }
 
-    /// Brings those rows up to date that cannot change any more, because their node has a newer job. Lets a
-    /// long loop write what it has without changing what its rows will be.
-    pub fn flush_superseded(&mut self) {
-        let settled: Vec<JobId> = self.superseded.intersection(&self.unsaved).copied().collect();
-        for id in settled {
-            self.unsaved.remove(&id);
-            self.bring_up_to_date(id);
-        }
-    }
-
     fn bring_up_to_date(&mut self, id: JobId) {
         self.fresh.remove(&id);
         if let Some(Entry { job, row, .. }) = self.jobs.get_mut(&id) {
@@ -203,20 +163,6 @@ impl Journal {
         open.into_iter().chain(superseded).for_each(|id| self.forget(id));
         (new, updates)
     }
-
-    /// Forgets a job that is written, is neither the newest nor the youngest of its node, and that nothing is going
-    /// to settle: a branch of a race that has lost goes on while the loop around it does.
-    fn forget(&mut self, id: JobId) {
-        let is_youngest = self.jobs.get(&id).is_some_and(|entry| self.youngest[&entry.job.node] == id);
-        if is_youngest || !self.superseded.contains(&id) {
-            return;
-        }
-        let is_open = self.unsaved.contains(&id) || self.unwritten.contains(&id) || self.is_pending(id);
-        if !is_open && self.jobs.get(&id).is_none_or(|entry| entry.row.is_written()) {
-            self.superseded.remove(&id);
-            self.jobs.remove(&id);
-        }
-    }
 }
 
 /// Whether a value is, or has somewhere in it, an object that its owner still changes.
@@ -232,6 +178,7 @@ fn holds_live(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::expr::Live;
 
     const NODE: NodeIndex = NodeIndex(0);
 

@@ -10,6 +10,7 @@ mod ended;
 pub mod event;
 pub mod graph;
 pub mod journal;
+mod long;
 mod pause;
 pub mod position;
 pub mod record;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::status::execution::{ERROR as EXECUTION_ERROR, STARTED};
-use entity::status::job::{ABORTED, ERROR, RESOLVED};
+use entity::status::job::{ERROR, RESOLVED};
 use entity::status::reason;
 
 pub use self::ended::Ended;
@@ -43,9 +44,6 @@ use self::workflow::Workflow;
 use crate::expr::{Live, Object, Scope, Template, Thrown, Value};
 use crate::node::{self, Draft, Job, JobId, NodeIndex, Outcome, Work};
 use crate::store::execution::NewExecution;
-
-/// At most about so many jobs wait in memory before a run writes them.
-const JOBS_IN_MEMORY: usize = 1_000;
 
 /// A run; it begins with [`Event::Begin`].
 pub struct Run {
@@ -112,7 +110,7 @@ impl Run {
             kept: None,
             restarts: Vec::new(),
             must_record: false,
-            record_at: JOBS_IN_MEMORY,
+            record_at: long::JOBS_IN_MEMORY,
             stage: Stage::Running,
             output: None,
             reply: None,
@@ -271,22 +269,14 @@ impl Run {
                 self.journal.save_again(job);
                 return self.pass(node, job, moment);
             }
-            Outcome::Enter { branch, input } => {
-                if self.workflow.graph.has_unknown() {
-                    self.calls.push(Call { node, next: None });
-                }
-                self.next = Some(Step::Run { node: branch, input: Some(input) });
-            }
+            Outcome::Enter { branch, input } => self.enter(node, branch, input),
             Outcome::EnterEach { input } => self.next = Some(self.enter_next(node, input, 0)),
             Outcome::Again(job) => self.next = Some(Step::Resume { node, branch_job: job }),
             Outcome::Wait => {
                 self.journal.flush();
                 self.next = Some(Step::Unwind);
             }
-            Outcome::Background(work) if self.workflow.is_sync || moment.is_in_scope => {
-                return self.work_here(node, input, work, moment);
-            }
-            Outcome::Background(work) => return Some(self.work_beside(node, work, moment)),
+            Outcome::Background(work) => return self.work(node, input, work, moment),
             Outcome::Sleep { pending, duration } => self.sleep(node, pending, duration, moment),
             Outcome::Exit(status) => {
                 self.log_job(node, status);
@@ -309,33 +299,9 @@ impl Run {
         moment.commits.then_some(Effect::Commit { node, job })
     }
 
-    /// Long runs write on their way. What stays in memory all the same is not looked at again before as much has
-    /// been added to it.
-    fn record_if_many(&mut self, moment: &Moment<'_>) {
-        let has_ended = matches!(self.next, None | Some(Step::Finish { .. }));
-        if self.journal.waiting() <= self.record_at || moment.is_in_scope || has_ended {
-            return;
-        }
-        self.journal.flush_superseded();
-        self.record_at = JOBS_IN_MEMORY.max(2 * self.journal.unsaved());
-        self.must_record = true;
-    }
-
     fn end(&mut self, status: i32) {
         self.journal.flush();
         (self.next, self.ended) = (None, Some(status));
-    }
-
-    /// Gives the jobs an end that something under way would have settled: the execution is over, and nobody
-    /// would look for them. NocoBase leaves them pending for ever.
-    fn end_waits(&mut self, moment: &Moment<'_>) {
-        let result = Thrown::error("The execution ended while this node was under way").to_result();
-        for job in self.waits.clear() {
-            if self.journal.is_pending(job) {
-                self.journal.settle(job, ABORTED, &result, moment.now);
-            }
-        }
-        self.journal.show_hidden();
     }
 
     /// Saves a new job of a node.

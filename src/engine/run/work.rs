@@ -12,9 +12,23 @@ use crate::expr::Thrown;
 use crate::node::{Draft, JobId, NodeIndex, Outcome, Settled, Work};
 
 impl Run {
+    /// Does the work of a node: where the run is, or beside it.
+    pub(super) fn work(
+        &mut self,
+        node: NodeIndex,
+        input: Option<JobId>,
+        work: Work,
+        moment: &mut Moment<'_>,
+    ) -> Option<Effect> {
+        if self.workflow.is_sync || moment.is_in_scope {
+            return self.work_here(node, input, work, moment);
+        }
+        Some(self.work_beside(node, work, moment))
+    }
+
     /// Waits for work where the run is: what a synchronous workflow does. Before and after effects outside the
     /// place is recorded.
-    pub(super) fn work_here(
+    fn work_here(
         &mut self,
         node: NodeIndex,
         input: Option<JobId>,
@@ -55,7 +69,7 @@ impl Run {
     }
 
     /// Saves a pending job and leaves its work to the background: what an asynchronous workflow does.
-    pub(super) fn work_beside(&mut self, node: NodeIndex, mut work: Work, moment: &mut Moment<'_>) -> Effect {
+    fn work_beside(&mut self, node: NodeIndex, mut work: Work, moment: &mut Moment<'_>) -> Effect {
         let pending = std::mem::take(&mut work.pending);
         let job = self.save(node, pending, moment);
         self.journal.flush();

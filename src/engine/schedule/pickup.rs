@@ -10,11 +10,11 @@ use sea_orm::DbErr;
 
 use super::running::Registration;
 use crate::engine::execution::Execution;
-use crate::engine::processor;
 use crate::engine::run::position::Position;
 use crate::engine::run::restore::{Recorded, Start};
 use crate::engine::run::workflow::Workflow;
 use crate::engine::shared::Shared;
+use crate::engine::spawn::spawn;
 use crate::expr::{Value, json};
 use crate::store::execution::ExecutionUpdate;
 use crate::store::recorder::{LeaseChange, Record};
@@ -77,7 +77,7 @@ pub async fn pick_up(shared: &Arc<Shared>, ids: &[i64], is_first_run: bool) -> R
             request: None,
             hold: None,
         };
-        processor::spawn(shared, execution, registration, worker);
+        spawn(shared, execution, registration, worker);
     }
     Ok(())
 }
