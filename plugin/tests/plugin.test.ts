@@ -193,9 +193,26 @@ test('the token stays on the server, and belongs to the sidehook of the main app
   expect((await other.act('status')).obstacle).toBe('url');
 });
 
-test('says for how long requests are kept, where NocoBase and sidehook share their settings', async () => {
-  const { act } = await nocobase().start();
-  expect(await act('retention', {}, 'GET')).toEqual({ keep: null });
+test('says for how long requests are kept, where sidehook or settings that are for both say it', async () => {
+  const keep = async () => (await (await nocobase().start()).act('retention', {}, 'GET')).keep;
+  expect(await keep()).toBeNull();
   vi.stubEnv('SIDEHOOK_REQUESTS_KEEP', '30d');
-  expect(await act('retention', {}, 'GET')).toEqual({ keep: '30d' });
+  expect(await keep()).toBe('30d');
+  const sidehook = await serve((_, response) => response.end('{"requestsKeptSeconds":172800}'));
+  vi.stubEnv('SIDEHOOK_URL', sidehook.href);
+  vi.stubEnv('SIDEHOOK_STATUS_TOKEN', 'between us');
+  expect(await keep()).toBe('2d');
+});
+
+test('somebody vouches for a request that was refused, or nobody does', async () => {
+  const bodies: string[] = [];
+  const sidehook = await serve(async (request, response) => {
+    bodies.push(String(await read(request)));
+    response.end('{"status":200}');
+  });
+  vi.stubEnv('SIDEHOOK_URL', sidehook.href);
+  vi.stubEnv('SIDEHOOK_STATUS_TOKEN', 'between us');
+  const { act } = await nocobase().start();
+  for (const vouched of ['true', 'false', undefined]) await act('replay', { filterByTk: '1', vouched });
+  expect(bodies).toEqual(['{"vouched":true}', '', '']);
 });

@@ -143,12 +143,13 @@ test('one request has its headers and what is kept of its body', async () => {
     body: 'aGk=',
     body_encoding: 'base64',
   };
-  const { requests, asked } = log({ rows: [{ ...row, body_sha256: 'ab' }] });
+  const { requests, asked } = log({ rows: [{ ...row, body_sha256: 'ab', is_admitted: 1 }] });
   expect(await requests.get('1152921504606846977')).toMatchObject({
     headers: [['content-type', 'text/plain']],
     body: 'aGk=',
     bodyEncoding: 'base64',
     bodySha256: 'ab',
+    isAdmitted: true,
   });
   expect(asked[0]!.sql).toMatch(/ WHERE id = 1152921504606846977$/);
   const broken = log({ rows: [{ ...ROW, headers: '{' }] });

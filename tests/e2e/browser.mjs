@@ -16,6 +16,7 @@ const ARGUMENTS = [
   '--disable-sync',
 ];
 const TIMEOUT_MS = 180_000;
+const VIEWPORT = { width: 1280, height: 800 };
 
 /** Where the clients have their pages. */
 export const CLIENTS = {
@@ -32,7 +33,7 @@ export async function inBrowser(token, use, { locale = 'en-US', role = 'root' } 
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: CHROMIUM,
     args: ARGUMENTS,
-    viewport: { width: 1280, height: 800 },
+    viewport: VIEWPORT,
     locale,
     timezoneId: 'UTC',
     permissions: ['clipboard-read', 'clipboard-write'],
@@ -138,6 +139,14 @@ export class Screen {
   async type(field, text) {
     await field.focus();
     await this.page.keyboard.insertText(text);
+  }
+
+  /** Takes a picture of a page that is so high. */
+  async highPicture(name, height) {
+    if (!PICTURES || !this.hasPictures) return;
+    await this.page.setViewportSize({ ...VIEWPORT, height });
+    await this.picture(name);
+    await this.page.setViewportSize(VIEWPORT);
   }
 
   /** Takes a picture for the tutorial, of the whole page or of a part of it. */

@@ -24,6 +24,7 @@ await inBrowser(api.token, async (screen) => {
     console.log(`${client}: passed`);
   }
 });
+await inBrowser(api.token, inChinese, { locale: 'zh-CN' });
 await withoutPermission();
 console.log('a user without the permission: passed');
 
@@ -114,7 +115,12 @@ async function sendAgain(screen, client, workflow, id) {
   // sidehook reads changed workflows within a second.
   await until('the request is let in', async () => {
     await screen.click(part.getByRole('button', { name: 'Send again' }));
-    await screen.click(page.locator('.ant-popconfirm:visible .ant-btn-primary'));
+    const question = page.locator('.ant-popconfirm:visible');
+    // It was refused, for which somebody has to vouch.
+    await question.getByText('It was refused when it came').waitFor();
+    await screen.picture('replay-question', drawer);
+    await screen.click(question.locator('.ant-btn-primary'));
+    await question.waitFor({ state: 'hidden' });
     await part.locator('.ant-alert').waitFor();
     return (await part.innerText()).includes('Answered with 200.');
   });
@@ -133,6 +139,15 @@ async function sendAgain(screen, client, workflow, id) {
   assert.equal(await link.getAttribute('href'), `${pageOf(client, 'requests')}?text=${number}`);
   await screen.goto(await link.getAttribute('href'));
   await page.locator('.sidehook-requests tr.ant-table-row', { hasText: number }).waitFor();
+}
+
+async function inChinese(screen) {
+  await api.post('systemSettings:update', { enabledLanguages: ['en-US', 'zh-CN'] }, { filterByTk: 1 });
+  screen.hasPictures = true;
+  await screen.goto(pageOf('classic', 'status'));
+  await screen.page.getByText('最近一小时的请求').waitFor();
+  await screen.highPicture('status-chinese', 1250);
+  console.log('zh-CN: passed');
 }
 
 /** A user who may do all else sees none of it, on the screens and by the API. */

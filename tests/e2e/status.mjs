@@ -52,7 +52,7 @@ async function seeComeAndGo(screen, client) {
   assert.equal(await nobody.count(), 0);
   await seeWhatItTells(screen, page);
   await seeWhoAnswers(screen, page, 'and hands calls on to sidehook');
-  await screen.picture('status', page);
+  await screen.highPicture('status', 1250);
 
   run('stop_sidehook');
   // Without a click.
@@ -61,7 +61,7 @@ async function seeComeAndGo(screen, client) {
   assert.equal(await answers.count(), 0);
   await seeWhoAnswers(screen, page, 'but does not reach sidehook');
   await alive.first().waitFor({ state: 'hidden' });
-  await screen.picture('status-gone');
+  await screen.highPicture('status-gone', 900);
   await seeNotices(screen, client, workflow, 1);
 
   await screen.goto(pageOf(client, 'status'));

@@ -26,7 +26,8 @@ export function Replay({ detail, onShow }: ReplayProps) {
   const replay = async () => {
     setBusy(true);
     setResult(undefined);
-    const params = { filterByTk: detail.id };
+    // Who sees it has been asked whether it may be let in.
+    const params = { filterByTk: detail.id, vouched: !detail.isAdmitted };
     try {
       const { data } = await api.request({
         url: 'sidehook:replay',
@@ -44,7 +45,15 @@ export function Replay({ detail, onShow }: ReplayProps) {
     <Space direction="vertical" className="sidehook-replay" style={{ display: 'flex', marginBottom: 16 }}>
       <Popconfirm
         title={t('Send this request once more?')}
-        description={t('Its workflow does all that it does again.')}
+        description={
+          <div style={{ maxWidth: 320 }}>
+            {detail.isAdmitted
+              ? t('Its workflow does all that it does again.')
+              : t(
+                  'It was refused when it came, and nobody checks now who has sent it: send it only if you know that.',
+                )}
+          </div>
+        }
         onConfirm={replay}
       >
         <Button loading={isBusy} disabled={!isWhole}>

@@ -1,4 +1,4 @@
-// For how long requests are kept, and where that is set: in sidehook's environment, which NocoBase may share.
+// For how long requests are kept, and where that is set.
 
 import { Typography } from 'antd';
 import { useFlowEngine } from '@nocobase/flow-engine';
@@ -19,9 +19,10 @@ export function Retention() {
   return (
     <Typography.Paragraph type="secondary" className="sidehook-retention" style={{ margin: '16px 0 0' }}>
       {keep
-        ? t('Requests are kept for {{time}}, as SIDEHOOK_REQUESTS_KEEP says in the environment.', {
-            time: keep,
-          })
+        ? t(
+            'Requests are kept for {{time}}. SIDEHOOK_REQUESTS_KEEP in the environment of sidehook sets that.',
+            { time: keep },
+          )
         : t(
             'Requests are kept for 7 days, unless SIDEHOOK_REQUESTS_KEEP says otherwise in the environment of sidehook.',
           )}

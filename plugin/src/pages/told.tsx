@@ -1,6 +1,6 @@
 // What sidehook tells of itself: what there is to mend, its last hour, and its latest errors.
 
-import { Alert, Table } from 'antd';
+import { Alert, Table, Typography } from 'antd';
 import dayjs from 'dayjs';
 import { useT } from '../forms/locale';
 import type { Health } from '../server/health';
@@ -26,6 +26,11 @@ export function Told({ status: { health, obstacle } }: { status: Status }) {
     <>
       <Findings health={health} />
       <Heading>{t('Requests of the last hour')}</Heading>
+      {health.instances.length > 1 && health.instance !== null && (
+        <Typography.Text type="secondary">
+          {t('Of the instance {{number}} alone, which has answered.', { number: health.instance })}
+        </Typography.Text>
+      )}
       <Hour health={health} />
       <Errors health={health} />
     </>

@@ -1,5 +1,6 @@
 // The actions of the resource `sidehook`, for NocoBase's screens, and who may call which.
 
+import { durationOf, healthOf } from './health';
 import type { Manager } from './manage';
 import type { Context, Database, Next } from './nocobase';
 import { publicUrl, reach } from './reach';
@@ -35,8 +36,7 @@ export function actionsOf({ tables, db, manager, isForwarding, environment, stat
     status,
     requests: (params) => requests(tables, params),
     webhooks: () => webhooks(db),
-    // Where one file of settings is for both.
-    retention: () => ({ keep: environment.SIDEHOOK_REQUESTS_KEEP || null }),
+    retention: async () => ({ keep: await retention(manager, environment) }),
     reach: ({ protocol }, ctx) => {
       const isEncrypted = protocol === 'https:' || 'encrypted' in ctx.req.socket;
       const base = publicUrl(ctx.req.headers, isEncrypted, environment.API_BASE_PATH);
@@ -49,9 +49,9 @@ export function actionsOf({ tables, db, manager, isForwarding, environment, stat
       await recovering;
       return { recovered: Boolean(recovering) };
     },
-    replay: ({ filterByTk }, ctx) => {
+    replay: ({ filterByTk, vouched }, ctx) => {
       const id = idOf(filterByTk);
-      return id ? manager.replay(id) : ctx.throw(400, 'The id of a request is missing.');
+      return id ? manager.replay(id, vouched === 'true') : ctx.throw(400, 'The id of a request is missing.');
     },
     // Without any seconds it ends.
     listen: ({ key, seconds }, ctx) =>
@@ -69,6 +69,13 @@ export function actionsOf({ tables, db, manager, isForwarding, environment, stat
     ...Object.entries(changing).map(([name, answer]) => [name, answering(answer, true)] as const),
   ];
   return Object.fromEntries(all);
+}
+
+/** As sidehook says, or as a file of settings says that is for both; null where neither does. */
+async function retention(manager: Manager, { SIDEHOOK_REQUESTS_KEEP: keep }: Parts['environment']) {
+  const told = await manager.health();
+  const seconds = 'obstacle' in told ? null : healthOf(told.body).requestsKeptSeconds;
+  return seconds === null ? keep || null : durationOf(seconds);
 }
 
 /** One request where an id is given, else a list; null where there is none, or no log at all. */

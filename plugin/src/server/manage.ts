@@ -55,9 +55,10 @@ export class Manager {
     return 'status' in answer && answer.status !== 200 ? refusal(answer) : answer;
   }
 
-  /** Has a request of the log handled once more. */
-  async replay(id: string): Promise<Replayed | Hindered> {
-    const answer = await this.ask('POST', `requests/${id}/replay`, undefined, PATIENCE_OF_REPLAY_MS);
+  /** Has a request of the log handled once more. For one that was refused somebody has to vouch. */
+  async replay(id: string, isVouched = false): Promise<Replayed | Hindered> {
+    const values = isVouched ? { vouched: true } : undefined;
+    const answer = await this.ask('POST', `requests/${id}/replay`, values, PATIENCE_OF_REPLAY_MS);
     if ('obstacle' in answer) {
       if (answer.obstacle !== 'closed') return answer;
       // The same status says that there is no such request.

@@ -56,6 +56,8 @@ export interface RequestDetail extends RequestRow {
   body: string | null;
   bodyEncoding: string | null;
   bodySha256: string | null;
+  /** Whether its sender was let in. */
+  isAdmitted: boolean;
 }
 
 /** What an action was called with: texts, as far as anybody has written them by hand. */
@@ -84,7 +86,7 @@ export class RequestLog {
   async get(id: unknown): Promise<RequestDetail | undefined> {
     const digits = idOf(id);
     if (!digits) return;
-    const columns = `${this.columns()}, headers, body, body_encoding, body_sha256`;
+    const columns = `${this.columns()}, headers, body, body_encoding, body_sha256, is_admitted`;
     const [row] = await this.tables.select('requests', columns, `WHERE id = ${digits}`);
     return row && asDetail(row);
   }
@@ -190,6 +192,8 @@ function asDetail(row: Record<string, unknown>): RequestDetail {
     body: text('body'),
     bodyEncoding: text('body_encoding'),
     bodySha256: text('body_sha256'),
+    // Some databases have numbers in its place.
+    isAdmitted: Boolean(row.is_admitted),
   };
 }
 
