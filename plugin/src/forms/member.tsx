@@ -25,8 +25,12 @@ export interface MemberProps<T> {
   fields: (control: Control<T>) => ReactElement;
 }
 
-/** The fields of a member, or its JSON. */
+/** The fields of a member, or its JSON; nothing where the connected sidehook does not know it. */
 export function Member<T>(props: MemberProps<T>) {
+  const isKnown = useKnown();
+  const form = Form.useFormInstance();
+  const extensions = Form.useWatch<Extensions>(['config', 'sidehook'], { form, preserve: true });
+  if (!isOffered(isKnown, props.name, extensions)) return null;
   return (
     <Part name="sidehook" member={props.name} check={validateTrigger}>
       <Fields {...props} />
@@ -38,7 +42,6 @@ function Fields<T>(props: MemberProps<T> & Control<Extensions | null>) {
   const t = useT();
   const isKnown = useKnown();
   const { name, value: extensions, onChange } = props;
-  if (!isOffered(isKnown, name, extensions)) return null;
   const member = extensions?.[name];
   const change = (changed: unknown) => onChange?.(withMember(extensions, name, changed));
   const isShown = member == null || props.fits(member);
