@@ -23,6 +23,7 @@ pub enum Table {
     Timers,
     Handovers,
     Requests,
+    Listening,
 }
 
 impl Table {
@@ -46,12 +47,21 @@ impl Table {
             Table::Timers => "timers",
             Table::Handovers => "handovers",
             Table::Requests => "requests",
+            Table::Listening => "listening",
         }
     }
 
     /// Whether sidehook created this table and may change it.
     pub fn is_own(self) -> bool {
-        matches!(self, Table::Instances | Table::Leases | Table::Timers | Table::Handovers | Table::Requests)
+        matches!(
+            self,
+            Table::Instances
+                | Table::Leases
+                | Table::Timers
+                | Table::Handovers
+                | Table::Requests
+                | Table::Listening
+        )
     }
 }
 

@@ -6,6 +6,7 @@ mod complaints;
 mod documents;
 mod hooks;
 mod levels;
+mod listening;
 mod paths;
 mod readiness;
 mod tidying;
@@ -23,6 +24,7 @@ use tokio_util::task::TaskTracker;
 pub use assembly::{UNOPENED, connect, open_store, secret_key};
 pub use documents::Documents;
 pub use hooks::{Called, Hook, Hooks};
+pub use listening::{Deaf, Listening};
 pub use readiness::Unready;
 
 use self::complaints::Complaints;
@@ -58,6 +60,8 @@ pub struct App {
     pub documents: Documents,
     /// The log of requests that have no execution.
     pub requests: RequestLog,
+    /// Webhooks whose requests somebody waits for.
+    pub listening: Listening,
     /// What bodies and contexts may take.
     pub memory: Arc<Memory>,
     pub metrics: Arc<Metrics>,
@@ -117,6 +121,7 @@ impl App {
             collections,
             documents,
             requests,
+            listening: Listening::default(),
             control: control.clone(),
             readiness: Readiness::default(),
             tasks,
@@ -259,6 +264,7 @@ impl App {
             }
             self.refresh_environment(&mut environment, &mut complaints).await;
             self.refresh_plugin(&mut complaints).await;
+            complaints.hear("webhooks that are waited for", self.listening.refresh(&self.store).await);
         }
     }
 

@@ -1,6 +1,7 @@
 //! `sidehook listen`: prints each request for a webhook as it arrives, from the request log.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -10,13 +11,17 @@ use super::requests::{Body, follow, headers, line};
 use super::{Settings, output};
 use crate::app::{UNOPENED, connect};
 use crate::clock::{Clock, SystemClock};
+use crate::store::Store;
 use crate::store::request::RequestFilter;
+
+/// So long servers keep bodies after they were last told to.
+const KEPT_FOR: Duration = Duration::from_secs(300);
 
 /// Prints each request for a webhook as it arrives, whichever server of the database answers it, until Ctrl-C.
 #[derive(Args)]
 #[command(after_help = "\
-What is printed is what the request log keeps: bodies of requests that succeed need SIDEHOOK_REQUESTS=bodies, or
-\"log\": \"bodies\" in the trigger.
+For a key the bodies of all requests are kept while this runs, and up to five minutes longer; the workflow need not be
+enabled. With SIDEHOOK_REQUESTS=off servers keep nothing.
 
 Examples:
   sidehook listen orders --env-file .env
@@ -47,7 +52,26 @@ impl Listen {
             let lines = block(row, self.headers, is_coloured);
             lines.into_iter().try_for_each(output::line)
         };
-        follow(&store, filter, Vec::new(), print).await
+        tokio::select! {
+            outcome = follow(&store, filter, Vec::new(), print) => outcome,
+            outcome = keep_bodies(&store, &self.target) => outcome,
+        }
+    }
+}
+
+/// Has servers keep the bodies of requests for a workflow, as long as this is polled and a little longer. A path is
+/// nobody's key.
+async fn keep_bodies(store: &Store, key: &str) -> anyhow::Result<()> {
+    loop {
+        let (id, now) = (i64::from(rand::random::<u32>()), SystemClock.now().timestamp_millis());
+        let ends_at = now + i64::try_from(KEPT_FOR.as_millis())?;
+        let told = store.listen(id, key, Some(ends_at), now).await;
+        if !told
+            .context("sidehook's tables cannot be written; has this version served this database before?")?
+        {
+            eprintln!("Others wait for too many webhooks: bodies may be missing.");
+        }
+        tokio::time::sleep(KEPT_FOR / 2).await;
     }
 }
 

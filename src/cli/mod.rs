@@ -8,6 +8,7 @@ mod executions;
 mod healthcheck;
 mod in_process;
 mod listen;
+mod manage;
 mod migrate;
 mod moment;
 mod nodes;

@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::descriptors;
+use super::manage::Managing;
 use super::signals::{self, Told};
 use crate::app::App;
 use crate::config::{Config, Place};
@@ -95,7 +96,7 @@ pub async fn run_then(config: Config, tell: impl FnOnce(SocketAddr)) -> anyhow::
             _ => Duration::ZERO,
         }
     };
-    server.open(app.clone());
+    server.open_managed(app.clone(), Arc::new(Managing::new(app.clone())));
     if let Some(metrics) = &metrics {
         metrics.open_for_metrics(app.clone());
     }

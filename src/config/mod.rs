@@ -9,6 +9,7 @@ mod engine;
 mod http;
 mod javascript;
 mod log;
+mod management;
 mod metrics;
 mod nocobase;
 mod reader;
@@ -26,6 +27,7 @@ pub use engine::Engine;
 pub use http::{Http, http, listen};
 pub use javascript::JavaScript;
 pub use log::{Log, LogFormat};
+pub use management::Management;
 pub use metrics::{Metrics, Place};
 pub use nocobase::NocoBase;
 pub use reader::{Faults, Sources};
@@ -55,6 +57,8 @@ pub struct Config {
     pub log: Log,
     /// What Prometheus is told.
     pub metrics: Metrics,
+    /// Who may manage it.
+    pub management: Management,
     /// What is to be told although sidehook can serve, such as names of the environment that nobody reads.
     pub warnings: Vec<String>,
 }
@@ -79,6 +83,7 @@ impl Config {
             request_log: RequestLog::read(reader),
             log: Log::read(reader),
             metrics: Metrics::read(reader),
+            management: Management::read(reader),
             warnings: Vec::new(),
         }
     }

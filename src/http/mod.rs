@@ -5,6 +5,7 @@ mod arrival;
 mod body;
 mod connection;
 mod health;
+mod manage;
 mod metrics;
 mod noted;
 mod peer;
@@ -18,6 +19,7 @@ mod strangers;
 mod stream;
 mod webhook;
 
+pub use manage::{Manager, Replayed, Unreplayed};
 pub use replay::{Replay, Sent, Told};
 pub use replayer::Replayer;
 pub use server::Server;

@@ -7,12 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use entity::request;
+use futures_util::StreamExt;
+use poem::Body;
 
 use super::arrival::Arrival;
 use crate::app::{App, Called, Hook};
 use crate::engine::{Ended, Kept, Request, RequestState, is_failure};
 use crate::expr::Value;
 use crate::metrics::Outcome;
+use crate::webhook::body::qs;
 use crate::webhook::head::Head;
 use crate::webhook::logged::{Level, Received, Secrets, masked, plain};
 use crate::webhook::memory::Share;
@@ -75,8 +78,31 @@ impl<'a> Noted<'a> {
     /// The webhook that it is for.
     pub fn found(&mut self, called: &Called) {
         self.level = called.hook.trigger.log.unwrap_or(self.level);
+        if self.app.listening.is_for(&called.hook.workflow.key, self.received_at) {
+            self.level = Level::Bodies;
+        }
         self.hook = Some(called.hook.clone());
         self.params = called.params.clone();
+    }
+
+    /// Keeps the body of a request that nobody has the URL of, where somebody waits for it.
+    pub async fn unfound(&mut self, body: Body, refusal: Refusal) -> Refusal {
+        let filter_by = || {
+            let query = qs::parse_query(&self.head.query);
+            query.member("filterByTk").as_str().map(ToString::to_string)
+        };
+        if !self.app.listening.is_at(&self.head.path, filter_by, self.received_at) {
+            return refusal;
+        }
+        self.level = Level::Bodies;
+        let mut chunks = body.into_bytes_stream();
+        // What comes after that would not be kept.
+        while self.body.size() <= self.app.config.request_log.body
+            && let Some(Ok(chunk)) = chunks.next().await
+        {
+            self.receive(&chunk);
+        }
+        refusal
     }
 
     /// It is about to be asked whether it is let in.

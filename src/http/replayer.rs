@@ -22,7 +22,7 @@ pub struct Replayer {
 
 impl Replayer {
     pub fn new(app: Arc<App>) -> Self {
-        Self { routes: routes::routes(app) }
+        Self { routes: routes::routes(app, None) }
     }
 
     /// Handles one; an error says why it is no request.

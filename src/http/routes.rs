@@ -7,6 +7,7 @@ use poem::middleware::AddData;
 use poem::{Endpoint, EndpointExt, Request, Response, Route};
 use tracing::Instrument;
 
+use super::manage::{self, Manager};
 use super::{health, metrics, reply, webhook};
 use crate::app::App;
 use crate::config::Place;
@@ -21,11 +22,17 @@ use crate::webhook::refusal::Refusal;
 /// | `GET /health/live` | 200 while the process serves |
 /// | `GET /health/ready` | 200 while events can be recorded, else 503 |
 /// | `GET /metrics` | for Prometheus, where `SIDEHOOK_METRICS_LISTEN` is `main` |
+/// | `GET /health/status` | how it is doing; this and the next ones where `SIDEHOOK_STATUS_TOKEN` is set |
+/// | `POST /requests/<id>/replay` | handles a request of the log once more |
+/// | `PUT`, `DELETE /requests/listening/<workflow key>` | keeps the bodies of all requests for a while |
 ///
 /// Those of webhooks may end with a slash.
-pub fn routes(app: Arc<App>) -> BoxEndpoint<'static, Response> {
+pub fn routes(app: Arc<App>, manager: Option<Arc<dyn Manager>>) -> BoxEndpoint<'static, Response> {
     let api = app.config.http.api_base_path.clone();
     let mut routes = Route::new();
+    if let Some(manager) = manager.filter(|_| app.config.management.token.is_some()) {
+        routes = manage::add(routes, manager);
+    }
     if app.config.metrics.listen == Some(Place::Main) {
         routes = routes.at("/metrics", metrics::metrics);
     }

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use super::addresses::{Addresses, Seat};
+use super::manage::Manager;
 use super::shared::Shared;
 use super::{connection, routes};
 use crate::app::App;
@@ -59,7 +60,12 @@ impl Server {
 
     /// Has requests handled by an app.
     pub fn open(&self, app: Arc<App>) {
-        self.shared.open(routes::routes(app));
+        self.shared.open(routes::routes(app, None));
+    }
+
+    /// The same, with the URLs for those who manage it.
+    pub fn open_managed(&self, app: Arc<App>, manager: Arc<dyn Manager>) {
+        self.shared.open(routes::routes(app, Some(manager)));
     }
 
     /// Has nothing but metrics told.

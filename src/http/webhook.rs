@@ -161,7 +161,7 @@ async fn trigger(
             noted.arrives(&arrival);
             Box::pin(handle(app, limits, arrival, (cors, body), &mut noted, replay)).await
         }
-        Err(refusal) => Err(refusal),
+        Err(refusal) => Err(noted.unfound(body, refusal).await),
     };
     let mut reply = outcome.unwrap_or_else(|refusal| {
         if replay.is_none() {

@@ -1,17 +1,22 @@
 //! What is counted and timed, for Prometheus. Each occurrence is a function here, which whoever sees it calls; levels
 //! are set when somebody asks. Nothing is global: who counts has the [`Metrics`].
 
+mod hour;
 mod levels;
+mod outcome;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use entity::status::execution::{ABORTED, CANCELED, ERROR, FAILED, REJECTED, RESOLVED, RETRY_NEEDED};
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
 };
 
+pub use self::hour::Minute;
 pub use self::levels::Level;
+pub use self::outcome::Outcome;
 
+use self::hour::Hour;
 use self::levels::Levels;
 
 /// From what a statement takes on a local database to what callers wait at most, in seconds.
@@ -38,33 +43,9 @@ pub struct Metrics {
     flush_records: Histogram,
     unlogged: IntCounter,
     levels: Levels,
+    hour: Hour,
+    started: Instant,
     names_workflows: bool,
-}
-
-/// What came of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was the first delivery of an event.
-    Event,
-    /// It was another delivery of one.
-    Duplicate,
-    /// It was answered and needs no execution: a challenge, a preflight, what the filter leaves out.
-    Answered,
-    Refused,
-    /// Its sender has gone before the answer.
-    HungUp,
-}
-
-impl Outcome {
-    fn label(self) -> &'static str {
-        match self {
-            Self::Event => "event",
-            Self::Duplicate => "duplicate",
-            Self::Answered => "answered",
-            Self::Refused => "refused",
-            Self::HungUp => "hung_up",
-        }
-    }
 }
 
 /// An execution has ended.
@@ -131,6 +112,8 @@ impl Metrics {
                 &[],
             )?),
             levels: Levels::register(&registry)?,
+            hour: Hour::default(),
+            started: Instant::now(),
             registry,
             names_workflows,
         })
@@ -138,6 +121,7 @@ impl Metrics {
 
     /// A request was answered. `workflow` is the key of the one that it was for, where that is known.
     pub fn request_answered(&self, outcome: Outcome, status: u16, workflow: Option<&str>, took: Duration) {
+        self.hour.add(self.started.elapsed(), outcome, status, took);
         let status = status.to_string();
         self.requests.with_label_values(&self.labels([outcome.label(), &status], workflow)).inc();
         self.answers.with_label_values(&[outcome.label()]).observe(took.as_secs_f64());
@@ -170,6 +154,11 @@ impl Metrics {
     /// The request log did not take so many requests whose executions are recorded.
     pub fn requests_unlogged(&self, requests: usize) {
         self.unlogged.inc_by(requests as u64);
+    }
+
+    /// What the last hour was like, by the minutes in which there were requests, counted from the start.
+    pub fn last_hour(&self) -> Vec<Minute> {
+        self.hour.minutes(self.started.elapsed())
     }
 
     /// Everything in Prometheus' text format, with the levels of now. A level that is missing could not be found out.

@@ -16,6 +16,7 @@ pub mod instance;
 pub mod job;
 pub mod lease;
 pub mod left;
+pub mod listening;
 pub mod metadata;
 mod plan;
 pub mod plugin;

@@ -31,7 +31,7 @@ const SPILLED: usize = 256 << 10;
 const DEFAULT_CACHE: &str = "PRAGMA cache_size = -2000";
 
 /// The tables with a column of each and the rights that are needed, as docs/deploy.md lists them.
-const NEEDED: [(Table, &str, &[Right]); 13] = [
+const NEEDED: [(Table, &str, &[Right]); 14] = [
     (Table::Workflows, "id", READING),
     (Table::FlowNodes, "id", READING),
     (Table::ApplicationPlugins, "name", READING),
@@ -45,6 +45,7 @@ const NEEDED: [(Table, &str, &[Right]); 13] = [
     (Table::Timers, "job_id", ALL),
     (Table::Handovers, "job_id", ALL),
     (Table::Requests, "id", ALL),
+    (Table::Listening, "id", ALL),
 ];
 
 /// What a user lacks on a table.
@@ -86,7 +87,7 @@ impl fmt::Display for Right {
 impl MissingRights {
     /// Whether sidehook can serve all the same: without it `$env` is empty, or there is no request log.
     pub fn is_optional(&self) -> bool {
-        matches!(self.table, Table::EnvironmentVariables | Table::Requests)
+        matches!(self.table, Table::EnvironmentVariables | Table::Requests | Table::Listening)
     }
 
     /// The statement that gives them.

@@ -1,6 +1,7 @@
 //! Logs: readable on a terminal, JSON otherwise. They never carry credentials, signatures or bodies, and whoever reads
 //! them, or does not, decides over nothing else.
 
+mod latest;
 mod queue;
 
 use std::any::Any;
@@ -11,10 +12,13 @@ use std::panic;
 
 use anyhow::Context as _;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::TryInitError;
 
+pub use latest::{Noted, latest};
 pub use queue::Log;
 
+use self::latest::Keeper;
 use self::queue::Queue;
 use crate::config::LogFormat;
 
@@ -39,10 +43,10 @@ pub fn start(filter: &str, format: LogFormat) -> anyhow::Result<Log> {
     };
     let started: Result<(), TryInitError> = if is_text {
         use tracing_subscriber::util::SubscriberInitExt;
-        log.with_target(false).with_ansi(is_terminal).finish().try_init()
+        log.with_target(false).with_ansi(is_terminal).finish().with(Keeper).try_init()
     } else {
         use tracing_subscriber::util::SubscriberInitExt;
-        log.json().flatten_event(true).with_span_list(false).finish().try_init()
+        log.json().flatten_event(true).with_span_list(false).finish().with(Keeper).try_init()
     };
     started.map_err(|err| anyhow::anyhow!("logging is set up already: {err}"))?;
     // Otherwise a panic would be printed past the queue.

@@ -50,6 +50,11 @@ pub struct Trigger {
 const EXTENSIONS: [&str; 9] =
     ["challenge", "context", "cors", "filter", "idempotency", "log", "parse", "path", "rawBody"];
 
+/// The members of `sidehook` that this version knows.
+pub fn members() -> impl Iterator<Item = &'static str> {
+    EXTENSIONS.into_iter().chain(admission::extensions())
+}
+
 /// The parts of a request that go into the context.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
@@ -199,8 +204,7 @@ fn unknown(sidehook: &Value) -> Vec<Fault> {
         return vec![Fault::unusable("`sidehook` of its trigger is not an object: nobody is let in")];
     }
     let names = sidehook.as_object().into_iter().flat_map(Object::iter).map(|(name, _)| &**name);
-    let is_known =
-        |name: &str| EXTENSIONS.contains(&name) || admission::extensions().any(|known| known == name);
+    let is_known = |name: &str| members().any(|known| known == name);
     let fault = |name| {
         Fault::unusable(format!(
             "`sidehook.{name}` of its trigger is not known to this version: nobody is let in"

@@ -10,6 +10,8 @@ use clap::Args;
 use sea_orm::DbErr;
 
 use self::finding::{Finding, Level, Setting};
+pub use self::report::Found;
+
 use self::report::Report;
 use super::Settings;
 use crate::app::{self, Hook, UNOPENED};
@@ -52,23 +54,35 @@ impl Check {
         config.database.address = config.database.address.without_creating();
         let store = app::connect(&config).await.context(UNOPENED)?;
         let mut report = Report::default();
-        report.fact("Database", &store.database_version().await?);
-        if let Some(state) = encryption(&config.database.address, &store).await? {
-            report.fact("Connection", state);
-        }
-        report.fact("Listens on", &config.http.listen.to_string());
-        let permission = store.permission().await?;
-        let gaps = check_tables(&store, &permission, &mut report).await?;
-        if gaps.is_empty() && !permission.hides_workflows() {
-            check_plugin(&store, &mut report).await?;
-        }
-        check_own_tables(&store, &mut report).await?;
-        check_rights(&store, &permission, &mut report).await?;
-        if gaps.is_empty() && !permission.hides_workflows() {
-            list_workflows(&store, &config, &mut report).await.context("the workflows cannot be read")?;
-        }
+        examine(&store, &config, &mut report).await?;
         report.finish()
     }
+}
+
+/// What is wrong with a deployment and its webhooks; for those who do not read it line by line.
+pub async fn findings(store: &Store, config: &Config) -> anyhow::Result<Vec<Found>> {
+    let mut report = Report::silent();
+    examine(store, config, &mut report).await?;
+    Ok(report.found())
+}
+
+async fn examine(store: &Store, config: &Config, report: &mut Report) -> anyhow::Result<()> {
+    report.fact("Database", &store.database_version().await?);
+    if let Some(state) = encryption(&config.database.address, store).await? {
+        report.fact("Connection", state);
+    }
+    report.fact("Listens on", &config.http.listen.to_string());
+    let permission = store.permission().await?;
+    let gaps = check_tables(store, &permission, report).await?;
+    if gaps.is_empty() && !permission.hides_workflows() {
+        check_plugin(store, report).await?;
+    }
+    check_own_tables(store, report).await?;
+    check_rights(store, &permission, report).await?;
+    if gaps.is_empty() && !permission.hides_workflows() {
+        list_workflows(store, config, report).await.context("the workflows cannot be read")?;
+    }
+    Ok(())
 }
 
 /// How far the way to a server is secret.

@@ -13,18 +13,45 @@ pub struct Report {
     errors: usize,
     faults: usize,
     warnings: usize,
+    /// Nothing is printed.
+    is_silent: bool,
+    /// What it is about at the moment.
+    subject: String,
+    found: Vec<Found>,
     /// Why nothing more can be printed.
     unprinted: Option<anyhow::Error>,
 }
 
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What it is wrong with: a part of the deployment, or the title of a workflow.
+    pub subject: String,
+    pub fault: String,
+    /// What to do about it, where that is not said already.
+    pub mend: String,
+}
+
 impl Report {
+    /// One that prints nothing.
+    pub fn silent() -> Self {
+        Self { is_silent: true, ..Self::default() }
+    }
+
+    /// Errors and warnings.
+    pub fn found(self) -> Vec<Found> {
+        self.found
+    }
+
     /// Something about the deployment.
     pub fn fact(&mut self, label: &str, text: &str) {
+        label.clone_into(&mut self.subject);
         self.print(format_args!("{label:LABEL$}{text}"));
     }
 
     /// A line of its own.
     pub fn heading(&mut self, text: &str) {
+        text.clone_into(&mut self.subject);
         self.print(format_args!("\n{text}"));
     }
 
@@ -36,23 +63,30 @@ impl Report {
     /// What keeps sidehook from serving.
     pub fn error(&mut self, text: &str) {
         self.errors += 1;
+        self.note_down(text);
         self.detail("ERROR", text);
     }
 
     /// What keeps a webhook from being served, but no others.
     pub fn fault(&mut self, text: &str) {
         self.faults += 1;
+        self.note_down(text);
         self.detail("ERROR", text);
     }
 
     /// What to do about the errors before.
     pub fn hint(&mut self, text: &str) {
+        if let Some(last) = self.found.last_mut() {
+            let space = if last.mend.is_empty() { "" } else { " " };
+            last.mend = format!("{}{space}{text}", last.mend);
+        }
         self.detail("", text);
     }
 
     /// What does not work as it was meant.
     pub fn warning(&mut self, text: &str) {
         self.warnings += 1;
+        self.note_down(text);
         self.detail("WARNING", text);
     }
 
@@ -78,8 +112,13 @@ impl Report {
         self.unprinted.map_or(Ok(()), Err)
     }
 
+    fn note_down(&mut self, text: &str) {
+        let (subject, fault) = (self.subject.clone(), text.to_owned());
+        self.found.push(Found { subject, fault, mend: String::new() });
+    }
+
     fn print(&mut self, line: fmt::Arguments<'_>) {
-        if self.unprinted.is_none() {
+        if self.unprinted.is_none() && !self.is_silent {
             self.unprinted = output::line(line).err();
         }
     }

@@ -12,7 +12,8 @@ use futures_util::{StreamExt, stream};
 use url::Url;
 
 use self::progress::Progress;
-use self::recorded::Recorded;
+pub use self::recorded::{HEADER, Recorded};
+
 use super::in_process::InProcess;
 use super::outgoing::{Outgoing, base, header};
 use super::requests::{Selection, UNREAD};

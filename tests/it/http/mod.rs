@@ -5,6 +5,7 @@ mod framing;
 mod health;
 mod limits;
 mod log;
+mod manage;
 mod many;
 mod metrics;
 mod readiness;

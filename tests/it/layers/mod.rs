@@ -42,6 +42,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "http",
             "ids",
             "measure",
+            "metrics",
             "node",
             "outbound",
             "store",
@@ -69,7 +70,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("script", &["expr"]),
     ("store", &["metrics"]),
     ("supervision", &[]),
-    ("telemetry", &["config"]),
+    ("telemetry", &["clock", "config"]),
     ("webhook", &["address", "expr", "field", "measure"]),
 ];
 

@@ -10,13 +10,13 @@ use crate::wait::TIMEOUT;
 /// What the tables of a deployment are called.
 struct Expected {
     settings: &'static [(&'static str, &'static str)],
-    tables: [&'static str; 14],
+    tables: [&'static str; 15],
     /// With its schema, quoted where the name needs it on PostgreSQL and SQLite.
     executions: &'static str,
     workflow_id: &'static str,
 }
 
-const PLAIN: [&str; 14] = [
+const PLAIN: [&str; 15] = [
     "applicationPlugins",
     "environmentVariables",
     "executions",
@@ -25,6 +25,7 @@ const PLAIN: [&str; 14] = [
     "sidehook_handovers",
     "sidehook_instances",
     "sidehook_leases",
+    "sidehook_listening",
     "sidehook_migrations",
     "sidehook_requests",
     "sidehook_timers",
@@ -32,7 +33,7 @@ const PLAIN: [&str; 14] = [
     "workflowVersionStats",
     "workflows",
 ];
-const PREFIXED: [&str; 14] = [
+const PREFIXED: [&str; 15] = [
     "nb_applicationPlugins",
     "nb_environmentVariables",
     "nb_executions",
@@ -44,11 +45,12 @@ const PREFIXED: [&str; 14] = [
     "sidehook_nb_handovers",
     "sidehook_nb_instances",
     "sidehook_nb_leases",
+    "sidehook_nb_listening",
     "sidehook_nb_migrations",
     "sidehook_nb_requests",
     "sidehook_nb_timers",
 ];
-const UNDERSCORED: [&str; 14] = [
+const UNDERSCORED: [&str; 15] = [
     "application_plugins",
     "environment_variables",
     "executions",
@@ -57,6 +59,7 @@ const UNDERSCORED: [&str; 14] = [
     "sidehook_handovers",
     "sidehook_instances",
     "sidehook_leases",
+    "sidehook_listening",
     "sidehook_migrations",
     "sidehook_requests",
     "sidehook_timers",
@@ -64,7 +67,7 @@ const UNDERSCORED: [&str; 14] = [
     "workflow_version_stats",
     "workflows",
 ];
-const PREFIXED_AND_UNDERSCORED: [&str; 14] = [
+const PREFIXED_AND_UNDERSCORED: [&str; 15] = [
     "nb_application_plugins",
     "nb_environment_variables",
     "nb_executions",
@@ -76,6 +79,7 @@ const PREFIXED_AND_UNDERSCORED: [&str; 14] = [
     "sidehook_nb_handovers",
     "sidehook_nb_instances",
     "sidehook_nb_leases",
+    "sidehook_nb_listening",
     "sidehook_nb_migrations",
     "sidehook_nb_requests",
     "sidehook_nb_timers",

@@ -1,0 +1,179 @@
+//! URLs for those who manage sidehook: NocoBase's plugin, and people who watch. All ask for `SIDEHOOK_STATUS_TOKEN`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use poem::http::{StatusCode, header};
+use poem::middleware::AddData;
+use poem::web::{Data, Path};
+use poem::{Body, EndpointExt, Request, Response, Route, get, handler, post, put};
+use ring::digest::{SHA256, digest};
+use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
+
+use crate::app::{App, Deaf};
+use crate::expr::{Value, json};
+
+/// How long bodies are kept where nobody says it, and at most.
+const LISTENING: u64 = 300;
+const LISTENING_AT_MOST: u64 = 600;
+/// The longest body of a request to these URLs, in bytes.
+const BODY: usize = 1 << 10;
+/// So many requests are sent again at a time.
+const REPLAYS: usize = 4;
+
+/// What these URLs do, beside waiting for requests.
+#[async_trait]
+pub trait Manager: Send + Sync {
+    /// How this instance and its deployment are doing, as an object.
+    async fn status(&self) -> Value;
+
+    /// Handles a request of the log once more.
+    async fn replay(&self, id: i64) -> Result<Replayed, Unreplayed>;
+}
+
+/// What came of a request that was handled once more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    pub status: u16,
+    /// Where it has led to one that is known by now.
+    pub execution_id: Option<i64>,
+    /// Its own row in the request log.
+    pub request_id: Option<i64>,
+}
+
+/// Why a request cannot be handled once more.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreplayed {
+    #[error("no request has this id")]
+    Unknown,
+    #[error("{0}")]
+    Unfit(String),
+}
+
+/// The manager, with what its callers have to share.
+struct Managed {
+    manager: Arc<dyn Manager>,
+    replays: Semaphore,
+}
+
+/// Adds the URLs for those who manage it.
+pub fn add(routes: Route, manager: Arc<dyn Manager>) -> Route {
+    let managed = Arc::new(Managed { manager, replays: Semaphore::new(REPLAYS) });
+    routes
+        .at("/health/status", get(status).with(AddData::new(managed.clone())))
+        .at("/requests/:id/replay", post(replay).with(AddData::new(managed)))
+        .at("/requests/listening/:key", put(listen).delete(listen_no_more))
+}
+
+/// `GET /health/status`.
+#[handler]
+async fn status(
+    Data(app): Data<&Arc<App>>,
+    Data(managed): Data<&Arc<Managed>>,
+    request: &Request,
+) -> Response {
+    match is_allowed(app, request) {
+        true => object(StatusCode::OK, &managed.manager.status().await),
+        false => denied(),
+    }
+}
+
+/// `POST /requests/<id>/replay`.
+#[handler]
+async fn replay(
+    Path(id): Path<String>,
+    Data(app): Data<&Arc<App>>,
+    Data(managed): Data<&Arc<Managed>>,
+    request: &Request,
+) -> Response {
+    if !is_allowed(app, request) {
+        return denied();
+    }
+    let Ok(_place) = managed.replays.try_acquire() else {
+        return error(StatusCode::TOO_MANY_REQUESTS, "other requests are being sent again: try in a moment");
+    };
+    let outcome = match id.parse() {
+        Ok(id) => managed.manager.replay(id).await,
+        Err(_) => Err(Unreplayed::Unknown),
+    };
+    let id = |id: Option<i64>| id.map_or(Value::Null, |id| Value::from(id.to_string()));
+    match outcome {
+        Ok(replayed) => object(
+            StatusCode::OK,
+            &Value::object([
+                ("status", Value::Number(replayed.status.into())),
+                ("executionId", id(replayed.execution_id)),
+                ("requestId", id(replayed.request_id)),
+            ]),
+        ),
+        Err(reason @ Unreplayed::Unknown) => error(StatusCode::NOT_FOUND, &reason.to_string()),
+        Err(reason) => error(StatusCode::CONFLICT, &reason.to_string()),
+    }
+}
+
+/// `PUT /requests/listening/<key>` with `{"seconds": 300}`.
+#[handler]
+async fn listen(
+    Path(key): Path<String>,
+    Data(app): Data<&Arc<App>>,
+    request: &Request,
+    body: Body,
+) -> Response {
+    if !is_allowed(app, request) {
+        return denied();
+    }
+    let Ok(bytes) = body.into_bytes_limit(BODY).await else {
+        return error(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body has to be an object such as {\"seconds\": 300}",
+        );
+    };
+    let seconds = match json::parse(&bytes).map(|body| body.member("seconds")) {
+        Ok(Value::Number(seconds)) => seconds,
+        _ => LISTENING as f64,
+    };
+    let span = Duration::from_secs((seconds as u64).clamp(1, LISTENING_AT_MOST));
+    told(app.listen(&key, Some(span)).await)
+}
+
+/// `DELETE /requests/listening/<key>`.
+#[handler]
+async fn listen_no_more(Path(key): Path<String>, Data(app): Data<&Arc<App>>, request: &Request) -> Response {
+    match is_allowed(app, request) {
+        true => told(app.listen(&key, None).await),
+        false => denied(),
+    }
+}
+
+/// Whether a request has the token. How long the comparison takes says nothing of it.
+fn is_allowed(app: &App, request: &Request) -> bool {
+    let Some(token) = &app.config.management.token else { return false };
+    let given = request.header(header::AUTHORIZATION).and_then(|text| text.strip_prefix("Bearer "));
+    let hash = |text: &str| digest(&SHA256, text.as_bytes());
+    given.is_some_and(|given| hash(given).as_ref().ct_eq(hash(token.reveal()).as_ref()).into())
+}
+
+fn denied() -> Response {
+    let mut response = error(StatusCode::UNAUTHORIZED, "this takes SIDEHOOK_STATUS_TOKEN as a bearer token");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+    response
+}
+
+fn told(outcome: Result<(), Deaf>) -> Response {
+    match outcome {
+        Ok(()) => object(StatusCode::OK, &Value::object::<&str>([])),
+        Err(reason @ Deaf::Database(_)) => error(StatusCode::SERVICE_UNAVAILABLE, &reason.to_string()),
+        Err(reason) => error(StatusCode::CONFLICT, &reason.to_string()),
+    }
+}
+
+fn error(code: StatusCode, reason: &str) -> Response {
+    object(code, &Value::object([("error", Value::from(reason))]))
+}
+
+fn object(code: StatusCode, value: &Value) -> Response {
+    let text = json::stringify_or_null(value);
+    Response::builder().status(code).content_type("application/json; charset=utf-8").body(text)
+}
