@@ -12,7 +12,13 @@ use crate::rows::Rows;
 use crate::server::{TestServer, client, on_every_database, prepare};
 use crate::wait::{TIMEOUT, until};
 
+/// How many requests a day has, unless `SIDEHOOK_TEST_REPLAYS` says so.
 const REQUESTS: usize = 400;
+
+fn requests_of_a_day() -> usize {
+    let wanted = std::env::var("SIDEHOOK_TEST_REPLAYS").ok().and_then(|text| text.parse().ok());
+    wanted.unwrap_or(REQUESTS)
+}
 
 async fn logged(server: &TestServer, count: i64) {
     let is_there = async || server.count(Table::Requests).await == count;
@@ -50,6 +56,7 @@ fn body(n: usize) -> (&'static str, Vec<u8>) {
 #[tokio::test]
 async fn the_requests_of_a_day_lead_to_the_same_executions() {
     on_every_database(async |database| {
+        let requests = requests_of_a_day();
         let server = TestServer::start_with(&database, &[("SIDEHOOK_REQUESTS", "bodies")]).await;
         let items = json!({"request": {
             "headers": [{"key": "x-source"}], "query": [{"key": "q"}], "body": [{"key": "n"}, {"key": "text"}],
@@ -61,7 +68,7 @@ async fn the_requests_of_a_day_lead_to_the_same_executions() {
         }
         let (one, urls) = (client(), ["now", "later"].map(|key| server.trigger_url(key)));
         let send = async |sender: usize| {
-            for n in (sender..REQUESTS).step_by(16) {
+            for n in (sender..requests).step_by(16) {
                 let request = one.post(format!("{}?q={n}%26", urls[n % 2])).header("x-source", "shop é");
                 let (content_type, body) = body(n);
                 let request = request.header("content-type", content_type).body(body);
@@ -69,20 +76,20 @@ async fn the_requests_of_a_day_lead_to_the_same_executions() {
             }
         };
         join_all((0..16).map(send)).await;
-        server.settled(later.id, REQUESTS / 2, TIMEOUT).await;
-        logged(&server, REQUESTS as i64).await;
+        server.settled(later.id, requests / 2, TIMEOUT).await;
+        logged(&server, requests as i64).await;
         server.stop().await;
 
         let rows = Rows { store: prepare(&database, &[]).await };
         let before = [contexts(&rows, &now).await, contexts(&rows, &later).await];
         let (succeeded, told) = replayed(&database, &["--since", "1d", "--parallel", "16"]).await;
-        let summary = format!("{REQUESTS} sent, 0 left out, {REQUESTS} answered with 200");
+        let summary = format!("{requests} sent, 0 left out, {requests} answered with 200");
         assert!(succeeded && told.contains(&summary), "{told}");
         // The command takes asynchronous ones on, and a server those that were left when it ended.
         let server = TestServer::start(&database).await;
-        server.settled(later.id, REQUESTS, TIMEOUT).await;
+        server.settled(later.id, requests, TIMEOUT).await;
         for (hook, before) in [&now, &later].into_iter().zip(before) {
-            assert_eq!(before.len(), REQUESTS / 2);
+            assert_eq!(before.len(), requests / 2);
             let twice: Vec<&String> = before.iter().flat_map(|context| [context, context]).collect();
             let after = contexts(&rows, hook).await;
             assert_eq!(after.iter().collect::<Vec<_>>(), twice, "{}", hook.key);
