@@ -123,10 +123,11 @@ impl Manager for Managing {
         Value::object(members)
     }
 
-    async fn replay(&self, id: i64) -> Result<Replayed, Unreplayed> {
+    async fn replay(&self, id: i64, is_vouched: bool) -> Result<Replayed, Unreplayed> {
         let original = self.recorded(id).await?.ok_or(Unreplayed::Unknown)?;
-        let recorded =
-            Recorded::of(&original, true, true).map_err(|reason| Unreplayed::Unfit(reason.to_owned()))?;
+        // Nobody asks here whether it may be let in, unless somebody has answered that.
+        let recorded = Recorded::of(&original, !is_vouched, true)
+            .map_err(|reason| Unreplayed::Unfit(reason.to_owned()))?;
         let (sent, replay) = recorded.in_process(false);
         let since = self.app.engine.ids().now().timestamp_millis();
         let told = self.replayer.send(sent, replay).await.map_err(Unreplayed::Unfit)?;

@@ -29,8 +29,8 @@ pub trait Manager: Send + Sync {
     /// How this instance and its deployment are doing, as an object.
     async fn status(&self) -> Value;
 
-    /// Handles a request of the log once more.
-    async fn replay(&self, id: i64) -> Result<Replayed, Unreplayed>;
+    /// Handles a request of the log once more. One that was not let in needs somebody who vouches for it.
+    async fn replay(&self, id: i64, is_vouched: bool) -> Result<Replayed, Unreplayed>;
 }
 
 /// What came of a request that was handled once more.
@@ -80,22 +80,31 @@ async fn status(
     }
 }
 
-/// `POST /requests/<id>/replay`.
+/// `POST /requests/<id>/replay`, with `{"vouched": true}` for one that was not let in.
 #[handler]
 async fn replay(
     Path(id): Path<String>,
     Data(app): Data<&Arc<App>>,
     Data(managed): Data<&Arc<Managed>>,
     request: &Request,
+    body: Body,
 ) -> Response {
     if !is_allowed(app, request) {
         return denied();
     }
+    let Ok(bytes) = body.into_bytes_limit(BODY).await else {
+        return error(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body has to be an object such as {\"vouched\": true}",
+        );
+    };
+    let is_vouched =
+        json::parse(&bytes).is_ok_and(|body| matches!(body.member("vouched"), Value::Bool(true)));
     let Ok(_place) = managed.replays.try_acquire() else {
         return error(StatusCode::TOO_MANY_REQUESTS, "other requests are being sent again: try in a moment");
     };
     let outcome = match id.parse() {
-        Ok(id) => managed.manager.replay(id).await,
+        Ok(id) => managed.manager.replay(id, is_vouched).await,
         Err(_) => Err(Unreplayed::Unknown),
     };
     let id = |id: Option<i64>| id.map_or(Value::Null, |id| Value::from(id.to_string()));

@@ -17,8 +17,8 @@ pub struct Recorded<'a> {
 }
 
 impl<'a> Recorded<'a> {
-    /// `is_here` says that it is handled in this process, where nobody asks again whether it may be let in, and
-    /// `is_named` that it was asked for by its id.
+    /// `is_here` says that it is handled in this process, where nobody asks again whether it may be let in and nobody
+    /// vouches for it, and `is_named` that it was asked for by its id.
     pub fn of(row: &'a request::Model, is_here: bool, is_named: bool) -> Result<Self, &'static str> {
         let mut all: Vec<(String, String)> = headers(row).collect();
         if !is_named && all.iter().any(|(name, _)| name == HEADER) {

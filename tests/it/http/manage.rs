@@ -157,6 +157,33 @@ async fn a_recorded_request_is_handled_once_more() {
 }
 
 #[tokio::test]
+async fn what_was_refused_is_run_where_somebody_vouches_for_it() {
+    on_every_database(async |database| {
+        let (rows, process) = served(&database, &SETTINGS).await;
+        let trigger = json!({"sidehook": {"signature": {"scheme": "github", "secret": "mistyped"}}});
+        let hook = workflow("signed", true, &trigger, &[]);
+        rows.add(&hook).await;
+        until(async || post(&process, "signed", &json!({"n": 1})).await == 401, || "not read".to_owned())
+            .await;
+        let table = rows.table(Table::Requests);
+        let refused = format!("SELECT CAST(id AS CHAR(20)) FROM {table} WHERE status = 401");
+        until(async || !rows.texts(&refused).await.is_empty(), || "no row".to_owned()).await;
+        let id = rows.texts(&refused).await.remove(0).expect("an id");
+        let path = format!("/requests/{}/replay", id.trim());
+        for body in [None, Some(json!({"vouched": false})), Some(json!({"vouched": "true"}))] {
+            let (status, told) = ask(&process, Method::POST, &path, body).await;
+            let error = told["error"].as_str().unwrap_or_default();
+            assert!(status == 409 && error.contains("not let in"), "{told}");
+        }
+        let (status, told) = ask(&process, Method::POST, &path, Some(json!({"vouched": true}))).await;
+        assert_eq!((status, &told["status"]), (200, &json!(200)), "{told}");
+        assert_eq!(rows.settled(hook.id, 1, TIMEOUT).await.len(), 1);
+        ended(process).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn bodies_are_kept_while_somebody_listens() {
     on_every_database(async |database| {
         let (rows, first) = served(&database, &SETTINGS).await;
