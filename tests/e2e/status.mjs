@@ -50,7 +50,7 @@ async function seeComeAndGo(screen, client) {
   await answers.waitFor();
   await alive.first().waitFor();
   assert.equal(await nobody.count(), 0);
-  await seeWhatItTells(screen, page);
+  await seeWhatItTells(page, workflow);
   await seeWhoAnswers(screen, page, 'and hands calls on to sidehook');
   await screen.highPicture('status', 1250);
 
@@ -74,9 +74,11 @@ async function seeComeAndGo(screen, client) {
   await api.post('workflows:destroy', undefined, { filterByTk: workflow.id });
 }
 
-/** What sidehook tells of itself: there was a call in the last hour. */
-async function seeWhatItTells(screen, page) {
-  await page.getByText(/^Accepted: [1-9]\d*$/).waitFor();
+/** What sidehook tells of itself, such as of a call that it has refused in the last hour. */
+async function seeWhatItTells(page, workflow) {
+  const url = `${SH_URL}/api/webhook:trigger/${workflow.key}`;
+  assert.equal((await fetch(url, { method: 'POST' })).status, 404);
+  await page.getByText(/^Refused: [1-9]\d*$/).waitFor();
   assert.ok((await page.locator('.sidehook-hour rect').count()) > 0);
   await page.getByText('Latest errors').waitFor();
 }

@@ -44,6 +44,7 @@ export function Replay({ detail, onShow }: ReplayProps) {
   return (
     <Space direction="vertical" className="sidehook-replay" style={{ display: 'flex', marginBottom: 16 }}>
       <Popconfirm
+        placement="topLeft"
         title={t('Send this request once more?')}
         description={
           <div style={{ maxWidth: 320 }}>
