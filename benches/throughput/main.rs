@@ -2,7 +2,8 @@
 //! are noisy: read the ratios, not the rates.
 //!
 //! `cargo bench --bench throughput`; `BENCH_SECONDS` sets how long each measurement takes (default 5), `BENCH_REQUESTS`
-//! what is kept of requests (`off`, `all`, …).
+//! what is kept of requests (`off`, `all`, …). Of several, such as `off,all`, each gets its server, one beside the other,
+//! and is measured in turn. `BENCH_CONNECTIONS` says by how many connections, such as `1,1,64`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -10,6 +11,7 @@
     reason = "a bench fails by panicking, and measures with clocks and tasks of its own"
 )]
 
+mod cpu;
 #[expect(dead_code, unused_imports, reason = "shared with the tests, which use more of it")]
 #[path = "../../tests/it/databases/mod.rs"]
 mod databases;
@@ -29,7 +31,7 @@ use tokio::process::{Child, Command};
 
 use databases::{Kind, Server, TestDatabase};
 
-const CONNECTIONS: [usize; 4] = [1, 16, 64, 250];
+const CONNECTIONS: &str = "1,16,64,250";
 
 #[tokio::main]
 async fn main() {
@@ -38,7 +40,15 @@ async fn main() {
     let server = Server::start(Kind::Postgres, true).await.expect("PostgreSQL starts; install it first");
     let database = server.create_database().await.expect("a database");
     let store = prepare(&database).await;
-    let (mut sidehook, url) = start_sidehook(&database).await;
+    let requests = std::env::var("BENCH_REQUESTS").unwrap_or_else(|_| "all".to_owned());
+    let mut servers = Vec::new();
+    for level in requests.split(',') {
+        servers.push((level, start_sidehook(&database, level).await));
+    }
+    let backend = pid(&store.db).await;
+    let rounds = std::env::var("BENCH_CONNECTIONS").unwrap_or_else(|_| CONNECTIONS.to_owned());
+    let rounds: Vec<usize> =
+        rounds.split(',').map(|text| text.parse().expect("a number of connections")).collect();
 
     println!("sidehook and pgbench on one PostgreSQL, {seconds} s each; fsync and synchronous_commit on");
     let single = pgbench::run(&database, 1, 64, span).await;
@@ -46,27 +56,39 @@ async fn main() {
     println!("pgbench   1 execution  per transaction, 64 clients   {single:>9.0} executions/s");
     println!("pgbench  64 executions per transaction, 16 clients   {grouped:>9.0} executions/s");
     println!(
-        "                              executions/s   x single   x grouped   p50 ms   p99 ms   executions/tx"
+        "                                       executions/s   x single   x grouped   p50 ms   p99 ms   executions/tx   CPU µs: sidehook   PostgreSQL"
     );
     for key in ["bench-sync", "bench-async"] {
-        for connections in CONNECTIONS {
+        for (connections, (level, (sidehook, url))) in
+            rounds.iter().flat_map(|connections| servers.iter().map(move |server| (*connections, server)))
+        {
+            let id = sidehook.id().expect("it runs");
             let before = Progress::read(&store.db).await;
-            let outcome = load::run(&url, key, connections, span).await;
+            let cpu_before = cpu::taken(id, backend);
+            let outcome = load::run(url, key, connections, span).await;
             let after = drained(&store.db).await;
+            let cpu_after = cpu::taken(id, backend);
             assert_eq!(outcome.failures, 0, "requests failed");
             let rate = (after.executions - before.executions) as f64 / outcome.elapsed.as_secs_f64();
             let per_transaction = (after.executions - before.executions) as f64
                 / (after.transactions - before.transactions).max(1) as f64;
+            let executions = (after.executions - before.executions) as f64;
+            // In hundredths of a second.
+            let each = |hundredths: u64| hundredths as f64 * 10_000.0 / executions;
             println!(
-                "{key:<12} {connections:>4} connections {rate:>12.0} {:>10.2} {:>11.2} {:>8.2} {:>8.2} {per_transaction:>15.1}",
+                "{key:<12} {level:<8} {connections:>4} connections {rate:>12.0} {:>10.2} {:>11.2} {:>8.2} {:>8.2} {per_transaction:>15.1} {:>18.0} {:>12.0}",
                 rate / single,
                 rate / grouped,
                 outcome.percentile(0.5),
                 outcome.percentile(0.99),
+                each(cpu_after.sidehook - cpu_before.sidehook),
+                each(cpu_after.postgres - cpu_before.postgres),
             );
         }
     }
-    stop(&mut sidehook).await;
+    for (_, (sidehook, _)) in &mut servers {
+        stop(sidehook).await;
+    }
 }
 
 /// Creates the tables and two workflows of two nodes each.
@@ -90,7 +112,14 @@ async fn prepare(database: &TestDatabase) -> Store {
     store
 }
 
-async fn start_sidehook(database: &TestDatabase) -> (Child, String) {
+/// The process of a session.
+async fn pid(db: &Pool) -> u32 {
+    let statement = Statement::from_string(DbBackend::Postgres, "SELECT pg_backend_pid()");
+    let row = db.query_one_raw(statement).await.expect("an answer").expect("a row");
+    row.try_get_by_index::<i32>(0).expect("a number").unsigned_abs()
+}
+
+async fn start_sidehook(database: &TestDatabase, requests: &str) -> (Child, String) {
     let port =
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
     let child = Command::new(env!("CARGO_BIN_EXE_sidehook"))
@@ -99,7 +128,7 @@ async fn start_sidehook(database: &TestDatabase) -> (Child, String) {
         .envs(database.env())
         .env("SIDEHOOK_LOG", "warn")
         .env("SIDEHOOK_WORKERS", "64")
-        .env("SIDEHOOK_REQUESTS", std::env::var("BENCH_REQUESTS").unwrap_or_else(|_| "all".to_owned()))
+        .env("SIDEHOOK_REQUESTS", requests)
         .kill_on_drop(true)
         .spawn()
         .expect("sidehook starts");

@@ -3,6 +3,7 @@
 
 pub mod catalog;
 mod codec;
+mod column;
 pub mod connection;
 pub mod environment;
 pub mod event;
@@ -30,6 +31,7 @@ pub mod standing;
 mod stats;
 pub mod storage;
 mod timer;
+mod unnest;
 pub mod workflow;
 
 use std::time::Duration;

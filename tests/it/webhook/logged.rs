@@ -108,6 +108,36 @@ async fn every_execution_has_the_row_of_its_request() {
     .await;
 }
 
+/// Rows that are written together, of which some have what others lack, or characters that are marks in a statement.
+#[tokio::test]
+async fn bodies_of_any_characters_come_back() {
+    on_every_database(async |database| {
+        let server = TestServer::start_with(&database, &[("SIDEHOOK_REQUESTS", "bodies")]).await;
+        server.add(&workflow("k", true, &picking(&json!({})), &[respond(200)])).await;
+        let kinds = ["plain", "a\u{1f}b", "\u{1e}", "", "\u{1f}\u{1f}", "ä\u{1f600}\n"];
+        let (client, url) = (client(), server.trigger_url("k"));
+        let send = async |n: usize| {
+            let request = client.post(&url).header("content-type", "text/plain").body(kinds[n % kinds.len()]);
+            assert_eq!(request.send().await.expect("an answer").status(), 200);
+        };
+        const REQUESTS: usize = 120;
+        send(3).await;
+        send(2).await;
+        join_all((0..REQUESTS - 2).map(send)).await;
+        let is_there = async || rows_of(&server).await.len() == REQUESTS;
+        until(is_there, || "rows are missing".to_owned()).await;
+        let mut kept: Vec<String> =
+            rows_of(&server).await.into_iter().map(|row| row.body.unwrap_or_default()).collect();
+        let sent = [3, 2].into_iter().chain(0..REQUESTS - 2).map(|n| kinds[n % kinds.len()].to_owned());
+        let mut sent: Vec<String> = sent.collect();
+        sent.sort_unstable();
+        kept.sort_unstable();
+        assert_eq!(kept, sent);
+        server.stop().await;
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn requests_without_an_execution_have_rows_that_say_why() {
     on_every_database(async |database| {
