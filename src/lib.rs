@@ -20,4 +20,5 @@ pub mod script;
 pub mod store;
 pub mod supervision;
 pub mod telemetry;
+pub mod trace;
 pub mod webhook;

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sea_orm::{DbErr, RuntimeErr};
+use tokio::runtime::Handle;
 
 use crate::clock::Clock;
 use crate::collection::{Collections, Storages};
 use crate::config::Config;
 use crate::engine::Settings;
 use crate::ids::Ids;
+use crate::metrics::Metrics;
 use crate::node::{Services, request};
 use crate::outbound::{self, Client, NocoBase};
 use crate::script::{Limits, Pool};
@@ -18,6 +20,7 @@ use crate::store::Store;
 use crate::store::connection::{self, OpenError};
 use crate::store::environment::SecretKey;
 use crate::store::instance::Registration;
+use crate::trace::Tracer;
 
 /// How long the database may stay away when sidehook starts.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -116,6 +119,27 @@ pub(super) fn services(
         requests: Client::new(&client, certificates).context("TLS")?,
         files: request::Files::new(folders, Storages::new(store.clone())),
     })
+}
+
+/// What is told to Prometheus, and to a collector of OpenTelemetry.
+pub(super) fn told(config: &Config, control: &Handle) -> anyhow::Result<(Arc<Metrics>, Tracer)> {
+    Ok((Arc::new(Metrics::new(config.metrics.names_workflows)), tracer(config, control)?))
+}
+
+/// What tells a collector of OpenTelemetry, on the runtime `control`.
+fn tracer(config: &Config, control: &Handle) -> anyhow::Result<Tracer> {
+    if config.traces.endpoint.is_none() {
+        return Ok(Tracer::default());
+    }
+    let settings = outbound::Settings {
+        policy: outbound::Policy::default(),
+        response_limit: 1 << 20,
+        time_limit: config.requests.time_limit,
+    };
+    // That they cannot be read is told where nodes get theirs.
+    let extra = config.requests.extra_certificates.as_deref().map(outbound::certificates);
+    let client = Client::new(&settings, extra.and_then(Result::ok).unwrap_or_default()).context("TLS")?;
+    Tracer::start(&config.traces, client, control).map_err(anyhow::Error::msg).context("traces")
 }
 
 /// How the engine works.

@@ -41,10 +41,14 @@ use crate::store::fault::describe;
 use crate::store::recorder::Recorder;
 use crate::store::request_log::RequestLog;
 use crate::supervision::Failure;
+use crate::trace::Tracer;
 use crate::webhook::memory::Memory;
 
 /// How often the workflows and the environment variables are compared with the database.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the last traces may take at the end.
+const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 
 /// The environment variables as they are known, and what has been said of the database.
 type Known = (Vec<environment_variable::Model>, Complaints);
@@ -65,6 +69,7 @@ pub struct App {
     /// What bodies and contexts may take.
     pub memory: Arc<Memory>,
     pub metrics: Arc<Metrics>,
+    pub tracer: Tracer,
     scripts: Arc<Pool>,
     /// The runtime that nothing in a request can hold up.
     pub control: Handle,
@@ -89,7 +94,7 @@ impl App {
         let (tasks, failure) = (TaskTracker::new(), Failure::default());
         let (stop, written) = (CancellationToken::new(), CancellationToken::new());
         let now = move || clock.now();
-        let metrics = Arc::new(Metrics::new(config.metrics.names_workflows));
+        let (metrics, tracer) = assembly::told(&config, control)?;
         let (recorder, writing) = Recorder::start(store.clone(), registration.owner, now, metrics.clone());
         let writing = written.clone().run_until_cancelled_owned(writing);
         tasks.spawn(failure.clone().watch("recorder", written.clone(), async {
@@ -102,9 +107,8 @@ impl App {
         let services = assembly::services(&config, &store, collections.clone(), scripts.clone())?;
         let documents = Documents::new(services.requests.clone(), tasks.clone());
         let settings = assembly::settings(&config);
-        let owner = registration.owner;
-        let engine =
-            Arc::new(Engine::new(store.clone(), recorder, ids, owner, services, settings, metrics.clone()));
+        let (owner, told) = (registration.owner, (metrics.clone(), tracer.clone()));
+        let engine = Arc::new(Engine::new(store.clone(), recorder, ids, owner, services, settings, told));
         engine.beat().await?;
         let warming = scripts.clone();
         let hooks = Hooks::new(store.clone(), config.http.api_base_path.clone(), move |hook| {
@@ -113,6 +117,7 @@ impl App {
         let app = Arc::new(Self {
             memory: Memory::new(config.http.memory),
             metrics,
+            tracer,
             scripts: scripts.clone(),
             config,
             store,
@@ -217,6 +222,7 @@ impl App {
         if let Err(err) = self.store.release_instance(self.engine.owner(), ids_used_until).await {
             tracing::warn!(reason = describe(&err), "the instance number could not be given back");
         }
+        self.tracer.stop(FLUSH_LIMIT).await;
         tracing::info!("sidehook has stopped");
         self.failure.reason().map_or(Ok(()), |reason| Err(anyhow::anyhow!("{reason}")))
     }

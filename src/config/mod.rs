@@ -18,6 +18,7 @@ mod requests;
 mod secret;
 mod secret_key;
 mod tls;
+mod traces;
 mod zone;
 
 pub use access::{Access, ProxyHeader};
@@ -35,6 +36,7 @@ pub use request_log::RequestLog;
 pub use requests::Requests;
 pub use secret::Secret;
 pub use secret_key::SecretKey;
+pub use traces::{Sampler, Traces};
 
 use reader::Reader;
 
@@ -57,6 +59,8 @@ pub struct Config {
     pub log: Log,
     /// What Prometheus is told.
     pub metrics: Metrics,
+    /// What a collector of OpenTelemetry is told.
+    pub traces: Traces,
     /// Who may manage it.
     pub management: Management,
     /// What is to be told although sidehook can serve, such as names of the environment that nobody reads.
@@ -83,6 +87,7 @@ impl Config {
             request_log: RequestLog::read(reader),
             log: Log::read(reader),
             metrics: Metrics::read(reader),
+            traces: Traces::read(reader),
             management: Management::read(reader),
             warnings: Vec::new(),
         }

@@ -19,6 +19,7 @@ use crate::expr::{Value, json};
 use crate::store::execution::NewExecution;
 use crate::store::lease::Lease;
 use crate::store::recorder::{LeaseChange, Record, RecordError};
+use crate::trace::Cause;
 
 /// Something happened that a workflow is to run for.
 pub struct Event {
@@ -29,6 +30,8 @@ pub struct Event {
     pub delivery: Option<Delivery>,
     /// What the request log is to say of the request that has brought it.
     pub request: Option<Arc<Request>>,
+    /// The request that has brought it, as traces tell it.
+    pub cause: Cause,
     /// Kept until the run ends or leaves memory, and dropped then.
     pub hold: Option<Hold>,
 }
@@ -94,6 +97,7 @@ fn start(
         start: Start::Fresh,
         caller: Some(caller),
         request: event.request,
+        cause: event.cause,
         hold: event.hold,
     };
     let engine = shared.clone();

@@ -61,6 +61,7 @@ async fn record_and_start(
                 start: Start::Fresh,
                 caller: None,
                 request: None,
+                cause: event.cause,
                 hold: event.hold,
             };
             spawn(shared, execution, shared.running.register(id, true), Some(worker));

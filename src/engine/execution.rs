@@ -12,6 +12,7 @@ use super::run::restore::Start;
 use super::run::workflow::Workflow;
 use crate::expr::Value;
 use crate::store::execution::NewExecution;
+use crate::trace::Cause;
 
 /// Something that is kept for as long as the context of an execution is in memory, such as a permit for it.
 pub type Hold = Box<dyn Any + Send + Sync>;
@@ -29,6 +30,8 @@ pub struct Execution {
     pub caller: Option<Absence>,
     /// The request that the caller has sent, where the request log is to say how it ends.
     pub request: Option<Arc<Request>>,
+    /// What it is run for, as traces tell it.
+    pub cause: Cause,
     /// Dropped with the run.
     pub hold: Option<Hold>,
 }

@@ -42,6 +42,7 @@ use crate::node::Services;
 use crate::store::Store;
 use crate::store::instance::{InstanceError, Owner};
 use crate::store::recorder::{RecordError, Recorder};
+use crate::trace::Tracer;
 
 /// Something that goes on beside the runs.
 pub struct Background {
@@ -66,9 +67,9 @@ impl Engine {
         owner: Owner,
         services: Services,
         settings: Settings,
-        metrics: Arc<Metrics>,
+        told: (Arc<Metrics>, Tracer),
     ) -> Self {
-        Self { shared: Arc::new(Shared::new(store, recorder, ids, owner, services, settings, metrics)) }
+        Self { shared: Arc::new(Shared::new(store, recorder, ids, owner, services, settings, told)) }
     }
 
     /// What the engine does by itself: feeding the workers, taking over what others have left, noticing aborts,

@@ -24,6 +24,7 @@ use crate::node::Services;
 use crate::store::Store;
 use crate::store::instance::Owner;
 use crate::store::recorder::Recorder;
+use crate::trace::Tracer;
 
 /// At most so many executions wait for work in the background without a worker; further ones keep theirs, which
 /// bounds how many are in memory.
@@ -58,6 +59,7 @@ pub struct Shared {
     pub services: Services,
     pub settings: Settings,
     pub metrics: Arc<Metrics>,
+    pub tracer: Tracer,
     /// What `$env` holds.
     pub environment: ArcSwap<Object>,
     pub pulse: Pulse,
@@ -98,7 +100,7 @@ impl Shared {
         owner: Owner,
         services: Services,
         settings: Settings,
-        metrics: Arc<Metrics>,
+        (metrics, tracer): (Arc<Metrics>, Tracer),
     ) -> Self {
         Self {
             store,
@@ -107,6 +109,7 @@ impl Shared {
             owner,
             services,
             metrics,
+            tracer,
             environment: ArcSwap::default(),
             pulse: Pulse::new(Instant::now()),
             running: Running::default(),

@@ -15,6 +15,7 @@ use crate::app::{App, Called, Hook};
 use crate::engine::{Ended, Kept, Request, RequestState, is_failure};
 use crate::expr::Value;
 use crate::metrics::Outcome;
+use crate::trace::{Cause, Span};
 use crate::webhook::body::qs;
 use crate::webhook::head::Head;
 use crate::webhook::logged::{Level, Received, Secrets, masked, plain};
@@ -47,12 +48,14 @@ pub struct Noted<'a> {
     /// Whether nothing has to be logged here any more.
     is_settled: bool,
     begun: Instant,
+    span: Span,
     outcome: Outcome,
     is_counted: bool,
 }
 
 impl<'a> Noted<'a> {
     pub fn new(app: &'a App, head: Arc<Head>, peer: Option<IpAddr>, share: Share) -> Self {
+        let span = app.tracer.request(&head.method, head.header("traceparent"));
         Self {
             app,
             head,
@@ -70,6 +73,7 @@ impl<'a> Noted<'a> {
             is_admitted: Arc::default(),
             is_settled: false,
             begun: Instant::now(),
+            span,
             outcome: Outcome::Event,
             is_counted: false,
         }
@@ -81,8 +85,28 @@ impl<'a> Noted<'a> {
         if self.app.listening.is_for(&called.hook.workflow.key, self.received_at) {
             self.level = Level::Bodies;
         }
+        if self.span.is_open() {
+            self.span.found(&called.hook.workflow.key, &self.route(&called.hook));
+        }
         self.hook = Some(called.hook.clone());
         self.params = called.params.clone();
+    }
+
+    /// What is done for it is done because of this.
+    pub fn cause(&self) -> Cause {
+        self.span.cause()
+    }
+
+    /// The form of its URL: names stand for what differs from request to request.
+    fn route(&self, hook: &Hook) -> String {
+        let api = &self.app.config.http.api_base_path;
+        let below = self.head.path.strip_prefix(api.as_str()).unwrap_or_default();
+        match &hook.trigger.path {
+            _ if below.starts_with("webhook:trigger") => format!("{api}webhook:trigger/{{key}}"),
+            _ if below.starts_with("webhooks/") => format!("{api}webhooks/{{key}}"),
+            Some(Ok(pattern)) => pattern.to_string(),
+            _ => String::new(),
+        }
     }
 
     /// Keeps the body of a request that nobody has the URL of, where somebody waits for it.
@@ -218,6 +242,7 @@ impl<'a> Noted<'a> {
     fn count(&mut self, status: u16) {
         if !std::mem::replace(&mut self.is_counted, true) {
             let workflow = self.hook.as_ref().map(|hook| &*hook.workflow.key);
+            self.span.answered(status);
             self.app.metrics.request_answered(self.outcome, status, workflow, self.begun.elapsed());
         }
     }

@@ -214,7 +214,8 @@ async fn handle(
     let workflow = hook.workflow.clone();
     let ttl = hook.trigger.idempotency.as_ref().and_then(|idempotency| idempotency.ttl);
     let delivery = delivery_id.map(|id| Delivery { event_key: event_key(&workflow.key, &id), ttl });
-    let event = Event { workflow, context, delivery, request: None, hold: Some(Box::new(share)) };
+    let (cause, hold) = (noted.cause(), Some(Box::new(share) as _));
+    let event = Event { workflow, context, delivery, request: None, cause, hold };
     let reply = match hook.workflow.is_sync {
         true => run(app, event, noted).await?,
         false => enqueue(app, &hook, event, for_reply, noted).await?,

@@ -89,6 +89,10 @@ pub trait Host: Send {
     fn new_job_id(&mut self) -> JobId;
     /// The job that an earlier run has left and for which the node is run again.
     fn restarted(&self) -> Option<JobId>;
+    /// See [`Context::traceparent`].
+    fn traceparent(&self) -> Option<String> {
+        None
+    }
     /// The variables that are the same in all executions: `$env` and `$system`.
     fn around(&self) -> Scope;
     /// `WORKFLOW_LOOP_LIMIT`.
@@ -159,6 +163,11 @@ impl<'a> Context<'a> {
     /// and the number of the run, from 1. Receivers can tell by it a repeated effect from a new one.
     pub fn effect_key(&self) -> String {
         self.run.effect_key(self.node, self.host.restarted())
+    }
+
+    /// The header `traceparent` of what this node sends, where traces are told.
+    pub fn traceparent(&self) -> Option<String> {
+        self.host.traceparent()
     }
 
     pub fn services(&self) -> &Services {

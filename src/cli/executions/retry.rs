@@ -18,6 +18,7 @@ use crate::measure::duration;
 use crate::store::Store;
 use crate::store::catalog::Definition;
 use crate::store::history::{ExecutionFilter, Past};
+use crate::trace::Cause;
 
 /// How often an execution is looked at that is waited for.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -87,7 +88,14 @@ impl Retry {
             let (context, _) = app.store.context_and_output(past.id).await?.unwrap_or_default();
             let context = context.map_or_else(|| "null".to_owned(), |text| text.0);
             let context = json::parse(context.as_bytes()).unwrap_or_default();
-            let event = Event { workflow, context, delivery: None, request: None, hold: None };
+            let event = Event {
+                workflow,
+                context,
+                delivery: None,
+                request: None,
+                cause: Cause::default(),
+                hold: None,
+            };
             let id = app.engine.enqueue(event).await.context("the execution cannot be recorded")?.id;
             let ended = ended(&app.store, id, self.wait).await?;
             let said = ended.map_or("goes on", |status| status::name(Some(status)));

@@ -21,6 +21,8 @@ pub struct Host<'a> {
     pub execution_id: i64,
     /// Whether the database has the execution's row.
     pub has_row: bool,
+    /// By which servers learn what the node calls them for.
+    pub traceparent: Option<String>,
     pub transactions: &'a mut Transactions,
     /// What ends this run without a trace, where nothing else can be returned.
     pub broken: &'a mut Option<RecordError>,
@@ -78,6 +80,10 @@ impl node::Host for Host<'_> {
 
     fn restarted(&self) -> Option<JobId> {
         self.restarted
+    }
+
+    fn traceparent(&self) -> Option<String> {
+        self.traceparent.clone()
     }
 
     fn around(&self) -> Scope {

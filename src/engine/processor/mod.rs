@@ -5,6 +5,7 @@ mod cut_off;
 mod host;
 mod pause;
 mod recording;
+mod told;
 mod transaction;
 mod transactions;
 mod waiting;
@@ -12,7 +13,6 @@ mod waiting;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use entity::status::execution::STARTED;
 use tokio::time::Instant;
 
 use self::cut_off::CutOff;
@@ -28,15 +28,12 @@ use super::schedule::running::Registration;
 use super::schedule::workers::Worker;
 use super::shared::Shared;
 use super::watch::handover;
-use crate::metrics::ExecutionEnded;
 use crate::node::{Context, JobId, NodeIndex};
 use crate::store::recorder::{LeaseChange, Record, RecordError, Written};
+use crate::trace::Span;
 
 /// After so many effects other tasks get their turn.
 const EFFECTS_IN_A_ROW: u32 = 256;
-
-/// What the metrics call the types that sidehook does not know.
-const UNKNOWN_NODE: &str = "unknown";
 
 /// Runs an execution until it ends, or waits for something that needs no process to remember it. One that has been
 /// recorded and whose run could not be is run again later.
@@ -51,14 +48,7 @@ pub async fn run(
     match &outcome {
         Ok(ended) => {
             tracing::debug!(execution.id = id, execution.status = ended.status, "execution has run");
-            if ended.status != STARTED {
-                shared.metrics.execution_ended(ExecutionEnded {
-                    workflow: &workflow.key,
-                    is_sync: workflow.is_sync,
-                    status: ended.status,
-                    took: begun.elapsed(),
-                });
-            }
+            told::execution_ended(shared, &workflow, ended.status, begun.elapsed());
         }
         Err(err) => broken::tell(shared, id, registration.has_row(), err),
     }
@@ -77,6 +67,8 @@ struct Processor {
     works: Works,
     /// What nodes write until their jobs are recorded with it.
     transactions: Transactions,
+    /// The execution, as traces tell it.
+    trace: Span,
     /// What ends this run without a trace, found out where nothing else could be returned.
     broken: Option<RecordError>,
 }
@@ -98,6 +90,7 @@ impl Processor {
             worker,
             works: Works::default(),
             transactions: Transactions::default(),
+            trace: told::execution_begun(shared, execution),
             broken: None,
         }
     }
@@ -128,7 +121,7 @@ impl Processor {
                     Event::Done
                 }
                 Effect::Wait => self.wait(&mut run).await,
-                Effect::Done => return Ok(run.outcome()),
+                Effect::Done => return Ok(told::ended(&mut self.trace, run.outcome())),
             };
             if let Some(broken) = self.broken.take() {
                 return Err(broken);
@@ -164,14 +157,13 @@ impl Processor {
 
     async fn run_node(&mut self, run: &mut Run, node: NodeIndex, input: Option<JobId>, how: How) -> Event {
         let begun = Instant::now();
-        let (runs, type_name) = {
-            let node = self.workflow.graph.node(node);
-            (&node.run, if node.is_known { &*node.type_name } else { UNKNOWN_NODE })
-        };
+        let (runs, type_name) = (&self.workflow.graph.node(node).run, told::type_name(&self.workflow, node));
+        let span = told::node_begun(&self.trace, &self.workflow, node, how);
         let mut host = Host {
             shared: &self.shared,
             execution_id: run.id,
             has_row: run.unrecorded.is_none(),
+            traceparent: span.traceparent(),
             transactions: &mut self.transactions,
             broken: &mut self.broken,
             restarted: how.restarted(),
@@ -181,6 +173,7 @@ impl Processor {
             (How::Resume, Some(job)) => self.cut_off.guard(runs.resume(&mut cx, job)).await,
             _ => self.cut_off.guard(runs.run(&mut cx)).await,
         };
+        let outcome = told::node_ran(span, outcome);
         self.shared.metrics.node_ran(type_name, begun.elapsed());
         if !matches!(outcome, Some(Ok(_))) {
             self.transactions.roll_back().await;

@@ -18,6 +18,7 @@ use crate::engine::spawn::spawn;
 use crate::expr::{Value, json};
 use crate::store::execution::ExecutionUpdate;
 use crate::store::recorder::{LeaseChange, Record};
+use crate::trace::Cause;
 
 /// Runs those of the executions whose leases are this instance's and which it does not run yet, from where
 /// they stand. `is_first_run` says that those without a place to go on from have not left any jobs. After an
@@ -75,6 +76,7 @@ pub async fn pick_up(shared: &Arc<Shared>, ids: &[i64], is_first_run: bool) -> R
             start,
             caller: None,
             request: None,
+            cause: Cause::default(),
             hold: None,
         };
         spawn(shared, execution, registration, worker);

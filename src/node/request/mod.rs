@@ -56,6 +56,12 @@ struct Rendered {
     only_data: bool,
 }
 
+/// What is sent for those who tell requests from each other.
+struct Marks {
+    effect_key: String,
+    traceparent: Option<String>,
+}
+
 #[async_trait]
 impl Node for Request {
     async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
@@ -63,12 +69,12 @@ impl Node for Request {
         let interrupted = result::failed(&Failure::canceled(), rendered.ignore_fail);
         let services = cx.services();
         let (client, files) = (services.requests.clone(), services.files.clone());
-        let effect_key = cx.effect_key();
+        let marks = Marks { effect_key: cx.effect_key(), traceparent: cx.traceparent() };
         Ok(Outcome::Background(Work {
             pending: Draft { status: PENDING, upstream: cx.input(), ..Draft::default() },
             interrupted: Some(interrupted),
             timed_out: None,
-            done: Box::pin(async move { rendered.settle(&client, &files, &effect_key).await }),
+            done: Box::pin(async move { rendered.settle(&client, &files, &marks).await }),
         }))
     }
 
@@ -98,14 +104,14 @@ impl Request {
 }
 
 impl Rendered {
-    async fn settle(self, client: &Client, files: &Files, effect_key: &str) -> Settled {
-        match self.send(client, files, effect_key).await {
+    async fn settle(self, client: &Client, files: &Files, marks: &Marks) -> Settled {
+        match self.send(client, files, marks).await {
             Ok(answer) => result::answered(answer, self.only_data),
             Err(failure) => result::failed(&failure, self.ignore_fail),
         }
     }
 
-    async fn send(&self, client: &Client, files: &Files, effect_key: &str) -> Result<Answer, Failure> {
+    async fn send(&self, client: &Client, files: &Files, marks: &Marks) -> Result<Answer, Failure> {
         let mut url = head::url(&self.url)?;
         let json = Value::from("application/json");
         let content_type = if self.content_type.is_undefined() { &json } else { &self.content_type };
@@ -125,7 +131,10 @@ impl Rendered {
             // axios's default, for a multipart form without data.
             headers.set_default("Content-Type", "application/x-www-form-urlencoded");
         }
-        head::complete(&mut headers, effect_key);
+        head::complete(&mut headers, &marks.effect_key);
+        if let Some(traceparent) = &marks.traceparent {
+            headers.set_default("traceparent", traceparent.as_str());
+        }
         head::check_names(&headers)?;
         let timeout = timeout(&self.timeout)?;
         client.send(Hop { url, target, method, headers, body: body.bytes }, timeout.as_ref()).await

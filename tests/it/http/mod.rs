@@ -10,6 +10,7 @@ mod many;
 mod metrics;
 mod readiness;
 mod stopping;
+mod traces;
 
 use std::time::Duration;
 

@@ -27,6 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "script",
             "store",
             "supervision",
+            "trace",
             "webhook",
         ],
     ),
@@ -47,6 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "outbound",
             "store",
             "telemetry",
+            "trace",
             "webhook",
         ],
     ),
@@ -54,12 +56,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("collection", &["expr", "store"]),
     ("config", &["address", "measure", "store", "webhook"]),
     ("control", &[]),
-    ("engine", &["clock", "expr", "ids", "metrics", "node", "outbound", "script", "store", "supervision"]),
+    (
+        "engine",
+        &["clock", "expr", "ids", "metrics", "node", "outbound", "script", "store", "supervision", "trace"],
+    ),
     ("expr", &[]),
     ("field", &["expr"]),
     (
         "http",
-        &["address", "app", "config", "control", "engine", "expr", "field", "metrics", "store", "webhook"],
+        &[
+            "address", "app", "config", "control", "engine", "expr", "field", "metrics", "store", "trace",
+            "webhook",
+        ],
     ),
     ("ids", &["clock", "expr"]),
     ("main", &["cli"]),
@@ -71,6 +79,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["metrics"]),
     ("supervision", &[]),
     ("telemetry", &["clock", "config"]),
+    ("trace", &["config", "outbound"]),
     ("webhook", &["address", "expr", "field", "measure"]),
 ];
 

@@ -63,7 +63,8 @@ fn private_refused() -> Policy {
 async fn settle(client: &Client, config: &str) -> (i32, Value) {
     let node: Request = serde_json::from_str(config).expect(config);
     let rendered = node.render(&Scope::of_context(Value::Null)).expect("nothing to fill in");
-    let settled = rendered.settle(client, &Files::none(), "7:node:1").await;
+    let marks = Marks { effect_key: "7:node:1".to_owned(), traceparent: None };
+    let settled = rendered.settle(client, &Files::none(), &marks).await;
     (settled.status, settled.result)
 }
 
