@@ -1,13 +1,15 @@
 //! What the request log keeps of a request: which of them have a row and which a body (`sidehook.log`), with a mark in
 //! place of everything that is or proves a secret.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 
 use super::admission::{Credential, Fault, unusable};
 use super::head::Head;
 use super::withheld::{is_credential, is_withheld};
-use crate::expr::{Value, json};
+use crate::expr::Value;
 
 /// Stands where a credential or a signature was.
 pub const MARK: &str = "[withheld]";
@@ -125,24 +127,31 @@ impl Secrets<'_> {
 
 /// The head of a request with a mark in place of its secrets. `params` is what a custom path has found.
 pub fn masked(head: &Head, secrets: &Secrets<'_>, params: &Value) -> Masked {
-    let header = |(name, value): &(String, String)| {
-        let is_secret = secrets.has_header(name);
-        // A proxy may repeat the URL.
-        let value = match value.split_once('?') {
-            _ if is_secret => MARK.to_owned(),
-            Some((before, query)) => format!("{before}?{}", masked_query(query, secrets)),
-            None => value.clone(),
-        };
-        Value::array(vec![Value::from(name.clone()), Value::from(plain(&value))])
-    };
+    let headers: Vec<(&str, Cow<'_, str>)> = head
+        .headers
+        .iter()
+        .map(|(name, value)| {
+            // A proxy may repeat the URL.
+            let value = match value.split_once('?') {
+                _ if secrets.has_header(name) => Cow::Borrowed(MARK),
+                Some((before, query)) => format!("{before}?{}", masked_query(query, secrets)).into(),
+                None => Cow::Borrowed(value.as_str()),
+            };
+            (name.as_str(), taken(value))
+        })
+        .collect();
     Masked {
         path: plain(&masked_path(&head.path, params)),
         query: plain(&masked_query(&head.query, secrets)),
-        headers: json::stringify_or_null(&Value::array(head.headers.iter().map(header).collect())),
+        // Texts in lists are always JSON.
+        headers: serde_json::to_string(&headers).unwrap_or_default(),
     }
 }
 
 fn masked_query(query: &str, secrets: &Secrets<'_>) -> String {
+    if query.is_empty() {
+        return String::new();
+    }
     let pair = |pair: &str| {
         let Some((name, _)) = pair.split_once('=') else {
             let is_open = pair.is_empty() || matches!(secrets, Secrets::At(_));
@@ -173,9 +182,16 @@ fn masked_path(path: &str, params: &Value) -> String {
 
 /// A text that every database takes, up to a length.
 pub fn plain(text: &str) -> String {
-    let end = text.floor_char_boundary(LONGEST);
+    taken(Cow::Borrowed(text)).into_owned()
+}
+
+fn taken(text: Cow<'_, str>) -> Cow<'_, str> {
     // PostgreSQL stores no NUL.
-    text[..end].replace('\0', "\u{fffd}")
+    if text.len() <= LONGEST && !text.contains('\0') {
+        return text;
+    }
+    let end = text.floor_char_boundary(LONGEST);
+    text[..end].replace('\0', "\u{fffd}").into()
 }
 
 /// A body on its way in, as far as it is kept.
