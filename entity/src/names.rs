@@ -24,6 +24,7 @@ pub enum Table {
     Handovers,
     Requests,
     Listening,
+    Settings,
 }
 
 impl Table {
@@ -48,6 +49,7 @@ impl Table {
             Table::Handovers => "handovers",
             Table::Requests => "requests",
             Table::Listening => "listening",
+            Table::Settings => "settings",
         }
     }
 
@@ -61,6 +63,7 @@ impl Table {
                 | Table::Handovers
                 | Table::Requests
                 | Table::Listening
+                | Table::Settings
         )
     }
 }

@@ -17,6 +17,7 @@ mod m20261122_000004_waiting;
 mod m20261122_000005_handovers;
 mod m20261127_000006_requests;
 mod m20261127_000007_listening;
+mod m20261127_000008_settings;
 mod migrator;
 mod nocobase;
 mod schema;

@@ -13,7 +13,7 @@ use crate::{
     applied::{Applied, Scope, table_name},
     m20261122_000001_stand_alone, m20261122_000002_nocobase_tables, m20261122_000003_own_tables,
     m20261122_000004_waiting, m20261122_000005_handovers, m20261127_000006_requests,
-    m20261127_000007_listening,
+    m20261127_000007_listening, m20261127_000008_settings,
 };
 
 /// The migrations of one scope, for the names of one deployment.
@@ -53,6 +53,7 @@ impl MigratorTraitSelf for Migrator {
             Box::new(m20261122_000005_handovers::Migration::new(names())),
             Box::new(m20261127_000006_requests::Migration::new(names())),
             Box::new(m20261127_000007_listening::Migration::new(names())),
+            Box::new(m20261127_000008_settings::Migration::new(names())),
         ];
         let nocobase: Vec<Box<dyn MigrationTrait>> = vec![
             Box::new(m20261122_000001_stand_alone::Migration),

@@ -51,6 +51,7 @@ async fn a_stand_alone_database_is_made_once() {
             "sidehook_listening",
             "sidehook_migrations",
             "sidehook_requests",
+            "sidehook_settings",
             "sidehook_timers",
             "workflowStats",
             "workflowVersionStats",
@@ -100,6 +101,7 @@ async fn own_tables_are_made_beside_those_of_nocobase() {
             "sidehook_listening",
             "sidehook_migrations",
             "sidehook_requests",
+            "sidehook_settings",
             "sidehook_timers",
             "workflows"
         ]
@@ -159,6 +161,7 @@ async fn prefix_and_snake_case_apply_to_tables_columns_and_indexes() {
             "sidehook_nb_listening",
             "sidehook_nb_migrations",
             "sidehook_nb_requests",
+            "sidehook_nb_settings",
             "sidehook_nb_timers",
         ]
     );

@@ -86,3 +86,19 @@ test('listens to a workflow, and stops', async () => {
   ]);
   expect(await (await answering(500, {})).listen('k', 1)).toEqual({ obstacle: 'refused', error: '500' });
 });
+
+test('sets for how long requests are kept, or leaves it to the environment', async () => {
+  const asked: string[] = [];
+  const manager = await managing(async (request, response) => {
+    asked.push(`${request.method} ${request.url} ${await read(request)}`);
+    response.end('{}');
+  });
+  expect(await manager.retain(86_400)).toEqual({ seconds: 86_400 });
+  expect(await manager.retain(0)).toEqual({ seconds: 0 });
+  expect(asked).toEqual([
+    'PUT /base/requests/retention {"seconds":86400}',
+    'DELETE /base/requests/retention ',
+  ]);
+  const short = await answering(400, { error: 'a minute at least' });
+  expect(await short.retain(1)).toEqual({ obstacle: 'refused', error: 'a minute at least' });
+});

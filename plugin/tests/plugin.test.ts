@@ -152,7 +152,7 @@ test('every action is for those who have the permission for it, and null says th
     { name: 'pm.sidehook', actions: of('status', 'reach', 'recover') },
     {
       name: 'pm.sidehook.requests',
-      actions: of('requests', 'webhooks', 'retention', 'replay', 'listen'),
+      actions: of('requests', 'webhooks', 'retention', 'retain', 'replay', 'listen'),
     },
   ]);
   expect(snippets.flatMap((snippet) => snippet.actions).sort()).toEqual(of(...actions).sort());
@@ -160,7 +160,7 @@ test('every action is for those who have the permission for it, and null says th
 
 test('what changes something has to be posted, with all that it needs', async () => {
   const { act } = await nocobase().start();
-  for (const action of ['replay', 'listen', 'recover'])
+  for (const action of ['replay', 'listen', 'retain', 'recover'])
     await expect(act(action, { filterByTk: '1', key: 'k' }, 'GET')).rejects.toThrow(/^405: /);
   await expect(act('replay', { filterByTk: '1/../2' })).rejects.toThrow(/^400: /);
   await expect(act('listen', { seconds: '300' })).rejects.toThrow(/^400: /);
@@ -194,14 +194,16 @@ test('the token stays on the server, and belongs to the sidehook of the main app
 });
 
 test('says for how long requests are kept, where sidehook or settings that are for both say it', async () => {
-  const keep = async () => (await (await nocobase().start()).act('retention', {}, 'GET')).keep;
-  expect(await keep()).toBeNull();
+  const kept = async () => (await nocobase().start()).act('retention', {}, 'GET');
+  const untold = { seconds: null, unset: null, isSettable: false };
+  expect(await kept()).toEqual({ ...untold, configured: null });
   vi.stubEnv('SIDEHOOK_REQUESTS_KEEP', '30d');
-  expect(await keep()).toBe('30d');
-  const sidehook = await serve((_, response) => response.end('{"requestsKeptSeconds":172800}'));
+  expect(await kept()).toEqual({ ...untold, configured: '30d' });
+  const health = { requestsKeptSeconds: 172_800, requestsKeptSecondsUnset: 604_800, features: ['retention'] };
+  const sidehook = await serve((_, response) => response.end(JSON.stringify(health)));
   vi.stubEnv('SIDEHOOK_URL', sidehook.href);
   vi.stubEnv('SIDEHOOK_STATUS_TOKEN', 'between us');
-  expect(await keep()).toBe('2d');
+  expect(await kept()).toEqual({ seconds: 172_800, unset: 604_800, isSettable: true, configured: '30d' });
 });
 
 test('somebody vouches for a request that was refused, or nobody does', async () => {

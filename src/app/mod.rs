@@ -9,6 +9,7 @@ mod levels;
 mod listening;
 mod paths;
 mod readiness;
+mod retention;
 mod tidying;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use documents::Documents;
 pub use hooks::{Called, Hook, Hooks};
 pub use listening::{Deaf, Listening};
 pub use readiness::Unready;
+pub use retention::Unkept;
 
 use self::complaints::Complaints;
 use self::readiness::Readiness;

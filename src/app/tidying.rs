@@ -53,7 +53,8 @@ pub async fn tidy(store: Store, log: RequestLog, settings: Settings) {
 }
 
 async fn round(store: &Store, log: &RequestLog, settings: &Settings, counts: bool) -> Result<u64, DbErr> {
-    let keep = i64::try_from(settings.keep.as_millis()).unwrap_or(i64::MAX);
+    let keep = super::retention::kept(store, settings).await?;
+    let keep = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
     let before = SystemClock.now().timestamp_millis().saturating_sub(keep);
     let surplus = if counts { store.surplus_request(settings.max).await? } else { None };
     // What comes in faster than it can be removed is not taken meanwhile.

@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const ROW_PATIENCE: Duration = Duration::from_secs(1);
 const ROW_PAUSE: Duration = Duration::from_millis(50);
 /// What can be done by URLs, beside reading this.
-const FEATURES: [&str; 3] = ["status", "replay", "listen"];
+const FEATURES: [&str; 4] = ["status", "replay", "listen", "retention"];
 
 /// A server's manager.
 pub struct Managing {
@@ -91,6 +91,9 @@ impl Manager for Managing {
         let now = app.engine.ids().now();
         let standing = tokio::time::timeout(PATIENCE, app.store.standing(now)).await;
         let standing = standing.ok().and_then(Result::ok);
+        let kept = tokio::time::timeout(PATIENCE, app.retention()).await;
+        let kept = kept.ok().and_then(Result::ok);
+        let seconds = |time: Duration| Value::Number(time.as_secs_f64());
         let text = |text: &str| Value::from(text.to_owned());
         let features = FEATURES.iter().map(|name| (*name).to_owned());
         let features = features.chain(trigger::members().map(|name| format!("trigger.{name}")));
@@ -108,7 +111,8 @@ impl Manager for Managing {
         let mut members = vec![
             ("version", text(env!("CARGO_PKG_VERSION"))),
             ("instance", Value::Number(app.engine.owner().number.into())),
-            ("requestsKeptSeconds", Value::Number(app.config.request_log.keep.as_secs_f64())),
+            ("requestsKeptSeconds", kept.map_or(Value::Null, seconds)),
+            ("requestsKeptSecondsUnset", seconds(app.config.request_log.keep)),
             ("requestsMax", Value::Number(app.config.request_log.max as f64)),
         ];
         if let Some(standing) = standing {

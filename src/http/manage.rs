@@ -12,7 +12,7 @@ use ring::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
-use crate::app::{App, Deaf};
+use crate::app::{App, Deaf, Unkept};
 use crate::expr::{Value, json};
 
 /// How long bodies are kept where nobody says it, and at most.
@@ -65,6 +65,7 @@ pub fn add(routes: Route, manager: Arc<dyn Manager>) -> Route {
         .at("/health/status", get(status).with(AddData::new(managed.clone())))
         .at("/requests/:id/replay", post(replay).with(AddData::new(managed)))
         .at("/requests/listening/:key", put(listen).delete(listen_no_more))
+        .at("/requests/retention", put(retain).delete(retain_as_configured))
 }
 
 /// `GET /health/status`.
@@ -156,6 +157,30 @@ async fn listen_no_more(Path(key): Path<String>, Data(app): Data<&Arc<App>>, req
     }
 }
 
+/// `PUT /requests/retention` with `{"seconds": 604800}`.
+#[handler]
+async fn retain(Data(app): Data<&Arc<App>>, request: &Request, body: Body) -> Response {
+    if !is_allowed(app, request) {
+        return denied();
+    }
+    let bytes = body.into_bytes_limit(BODY).await.unwrap_or_default();
+    match json::parse(&bytes).map(|body| body.member("seconds")) {
+        Ok(Value::Number(seconds)) if seconds >= 0.0 && seconds.fract() == 0.0 => {
+            retained(app.retain(Some(Duration::from_secs(seconds as u64))).await)
+        }
+        _ => error(StatusCode::BAD_REQUEST, "the body has to be an object such as {\"seconds\": 604800}"),
+    }
+}
+
+/// `DELETE /requests/retention`.
+#[handler]
+async fn retain_as_configured(Data(app): Data<&Arc<App>>, request: &Request) -> Response {
+    match is_allowed(app, request) {
+        true => retained(app.retain(None).await),
+        false => denied(),
+    }
+}
+
 /// Whether a request has the token. How long the comparison takes says nothing of it.
 fn is_allowed(app: &App, request: &Request) -> bool {
     let Some(token) = &app.config.management.token else { return false };
@@ -175,6 +200,14 @@ fn told(outcome: Result<(), Deaf>) -> Response {
         Ok(()) => object(StatusCode::OK, &Value::object::<&str>([])),
         Err(reason @ Deaf::Database(_)) => error(StatusCode::SERVICE_UNAVAILABLE, &reason.to_string()),
         Err(reason) => error(StatusCode::CONFLICT, &reason.to_string()),
+    }
+}
+
+fn retained(outcome: Result<(), Unkept>) -> Response {
+    match outcome {
+        Ok(()) => object(StatusCode::OK, &Value::object::<&str>([])),
+        Err(reason @ Unkept::OutOfBounds) => error(StatusCode::BAD_REQUEST, &reason.to_string()),
+        Err(reason) => error(StatusCode::SERVICE_UNAVAILABLE, &reason.to_string()),
     }
 }
 

@@ -27,6 +27,7 @@ pub mod recorder;
 pub mod request;
 pub mod request_log;
 pub mod rights;
+pub mod settings;
 pub mod standing;
 mod stats;
 pub mod storage;

@@ -31,7 +31,7 @@ const SPILLED: usize = 256 << 10;
 const DEFAULT_CACHE: &str = "PRAGMA cache_size = -2000";
 
 /// The tables with a column of each and the rights that are needed, as docs/deploy.md lists them.
-const NEEDED: [(Table, &str, &[Right]); 14] = [
+const NEEDED: [(Table, &str, &[Right]); 15] = [
     (Table::Workflows, "id", READING),
     (Table::FlowNodes, "id", READING),
     (Table::ApplicationPlugins, "name", READING),
@@ -46,6 +46,7 @@ const NEEDED: [(Table, &str, &[Right]); 14] = [
     (Table::Handovers, "job_id", ALL),
     (Table::Requests, "id", ALL),
     (Table::Listening, "id", ALL),
+    (Table::Settings, "name", ALL),
 ];
 
 /// What a user lacks on a table.
@@ -87,7 +88,10 @@ impl fmt::Display for Right {
 impl MissingRights {
     /// Whether sidehook can serve all the same: without it `$env` is empty, or there is no request log.
     pub fn is_optional(&self) -> bool {
-        matches!(self.table, Table::EnvironmentVariables | Table::Requests | Table::Listening)
+        matches!(
+            self.table,
+            Table::EnvironmentVariables | Table::Requests | Table::Listening | Table::Settings
+        )
     }
 
     /// The statement that gives them.

@@ -107,8 +107,25 @@ async function seeRefusal(screen, client, workflow) {
   const row = page.locator('.sidehook-requests tr.ant-table-row', { hasText: '401' }).first();
   await row.waitFor();
   assert.match(await row.innerText(), /signature/i);
-  await page.locator('.sidehook-retention', { hasText: 'SIDEHOOK_REQUESTS_KEEP' }).waitFor();
+  await keep(screen, page.locator('.sidehook-retention'));
   return row.getAttribute('data-row-key');
+}
+
+/** Sets for how long requests are kept, and takes it back. */
+async function keep(screen, part) {
+  const { page } = screen;
+  const choose = async (text) => {
+    await screen.click(part.getByText('Edit'));
+    await screen.click(part.locator('.ant-select'));
+    await screen.click(page.locator('.ant-select-item-option:visible', { hasText: text }));
+    await screen.picture('retention', part);
+    await screen.click(part.getByRole('button', { name: 'Save' }));
+  };
+  await part.getByText('Requests are kept for 7 days.').waitFor();
+  await choose(/^30 days$/);
+  await part.getByText('Requests are kept for 30 days.').waitFor();
+  await choose('As the environment of sidehook says: 7 days');
+  await part.getByText('Requests are kept for 7 days.').waitFor();
 }
 
 async function sendAgain(screen, client, workflow, id) {

@@ -22,6 +22,7 @@ interface FlowContext {
   t(key: string, options: TranslateOptions): string;
   app: { getApiUrl(path: string): string };
   api: Api;
+  i18n: { language: string };
 }
 
 export function useFlowEngine(): { context: FlowContext };

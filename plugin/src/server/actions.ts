@@ -1,6 +1,6 @@
 // The actions of the resource `sidehook`, for NocoBase's screens, and who may call which.
 
-import { durationOf, healthOf } from './health';
+import { healthOf } from './health';
 import type { Manager } from './manage';
 import type { Context, Database, Next } from './nocobase';
 import { publicUrl, reach } from './reach';
@@ -23,10 +23,14 @@ interface Parts {
   recover: () => Promise<void> | undefined;
 }
 
-/** Permissions of a role. Requests hold what senders send, which is for fewer people; who sees them may send them again. */
+/** Permissions of a role. Requests hold what senders send, which is for fewer people; who sees them may send
+ * them again, and say for how long they are kept. */
 export const SNIPPETS = [
   { name: 'pm.sidehook', actions: ['status', 'reach', 'recover'] },
-  { name: 'pm.sidehook.requests', actions: ['requests', 'webhooks', 'retention', 'replay', 'listen'] },
+  {
+    name: 'pm.sidehook.requests',
+    actions: ['requests', 'webhooks', 'retention', 'retain', 'replay', 'listen'],
+  },
 ].map(({ name, actions }) => ({ name, actions: actions.map((action) => `sidehook:${action}`) }));
 
 type Answer = (params: Parameters, ctx: Context) => unknown;
@@ -36,7 +40,7 @@ export function actionsOf({ tables, db, manager, isForwarding, environment, stat
     status,
     requests: (params) => requests(tables, params),
     webhooks: () => webhooks(db),
-    retention: async () => ({ keep: await retention(manager, environment) }),
+    retention: () => retention(manager, environment),
     reach: ({ protocol }, ctx) => {
       const isEncrypted = protocol === 'https:' || 'encrypted' in ctx.req.socket;
       const base = publicUrl(ctx.req.headers, isEncrypted, environment.API_BASE_PATH);
@@ -58,6 +62,8 @@ export function actionsOf({ tables, db, manager, isForwarding, environment, stat
       typeof key === 'string' && key
         ? manager.listen(key, Math.min(Number(seconds) || 0, MOST_LISTENING_S))
         : ctx.throw(400, 'The key of a workflow is missing.'),
+    // Without any seconds it is as sidehook's environment says.
+    retain: ({ seconds }) => manager.retain(Number(seconds) || 0),
   };
   const answering = (answer: Answer, isChange: boolean) => async (ctx: Context, next: Next) => {
     if (isChange && ctx.method !== 'POST') ctx.throw(405, 'This has to be a POST request.');
@@ -71,11 +77,27 @@ export function actionsOf({ tables, db, manager, isForwarding, environment, stat
   return Object.fromEntries(all);
 }
 
-/** As sidehook says, or as a file of settings says that is for both; null where neither does. */
-async function retention(manager: Manager, { SIDEHOOK_REQUESTS_KEEP: keep }: Parts['environment']) {
+/** For how long requests are kept. */
+export interface Retention {
+  /** As sidehook says; null where it does not. */
+  seconds: number | null;
+  /** What its environment says, such as where nobody has set anything on a screen. */
+  unset: number | null;
+  /** Whether this sidehook lets it be set. */
+  isSettable: boolean;
+  /** As a file of settings says, such as `7d`, that may be for both. */
+  configured: string | null;
+}
+
+async function retention(manager: Manager, environment: Parts['environment']): Promise<Retention> {
   const told = await manager.health();
-  const seconds = 'obstacle' in told ? null : healthOf(told.body).requestsKeptSeconds;
-  return seconds === null ? keep || null : durationOf(seconds);
+  const health = 'obstacle' in told ? undefined : healthOf(told.body);
+  return {
+    seconds: health?.requestsKeptSeconds ?? null,
+    unset: health?.requestsKeptSecondsUnset ?? null,
+    isSettable: health?.features.includes('retention') ?? false,
+    configured: environment.SIDEHOOK_REQUESTS_KEEP || null,
+  };
 }
 
 /** One request where an id is given, else a list; null where there is none, or no log at all. */

@@ -27,15 +27,9 @@ export interface Health {
   hour: Minute[];
   /** What `sidehook check` finds, with a sentence on how to mend it. */
   findings: { subject: string; fault: string; mend: string }[];
-  /** For how long the request log keeps its rows. */
+  /** For how long the request log keeps its rows, and what its environment says of that. */
   requestsKeptSeconds: number | null;
-}
-
-/** Seconds as sidehook's settings are written, such as `7d`. */
-export function durationOf(seconds: number): string {
-  const units = { d: 86_400, h: 3600, m: 60 };
-  const [unit, length] = Object.entries(units).find(([, length]) => seconds % length === 0) ?? ['s', 1];
-  return `${seconds / length}${unit}`;
+  requestsKeptSecondsUnset: number | null;
 }
 
 export function healthOf(told: Record<string, unknown>): Health {
@@ -58,6 +52,7 @@ export function healthOf(told: Record<string, unknown>): Health {
       mend: text(mend),
     })),
     requestsKeptSeconds: number(told.requestsKeptSeconds),
+    requestsKeptSecondsUnset: number(told.requestsKeptSecondsUnset),
   };
 }
 

@@ -78,6 +78,14 @@ export class Manager {
     return answer.status < 300 ? { seconds } : refusal(answer);
   }
 
+  /** Has requests kept for so many seconds; without any, for as long as sidehook's environment says. */
+  async retain(seconds: number): Promise<{ seconds: number } | Hindered> {
+    const path = 'requests/retention';
+    const answer = await (seconds ? this.ask('PUT', path, { seconds }) : this.ask('DELETE', path));
+    if ('obstacle' in answer) return answer;
+    return answer.status < 300 ? { seconds } : refusal(answer);
+  }
+
   private async ask(
     method: string,
     path: string,

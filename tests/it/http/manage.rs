@@ -54,6 +54,8 @@ async fn nobody_manages_it_without_the_token() {
         (Method::POST, "/requests/1/replay"),
         (Method::PUT, "/requests/listening/k"),
         (Method::DELETE, "/requests/listening/k"),
+        (Method::PUT, "/requests/retention"),
+        (Method::DELETE, "/requests/retention"),
     ];
     for (method, path) in &urls {
         let request = || client().request(method.clone(), format!("{}{path}", process.url));
@@ -84,7 +86,7 @@ async fn the_status_says_how_everything_is_doing() {
         assert_eq!(told["instances"][0]["number"], told["instance"], "{told}");
         assert_eq!(told["backlog"], json!({"waiting": 0, "oldestMs": null}), "{told}");
         let features = told["features"].as_array().expect("a list");
-        for feature in ["status", "replay", "listen", "trigger.filter", "trigger.signature"] {
+        for feature in ["status", "replay", "listen", "retention", "trigger.filter", "trigger.signature"] {
             assert!(features.contains(&json!(feature)), "{feature} is missing: {told}");
         }
         let found = told["findings"].as_array().expect("a list").iter();
@@ -221,6 +223,52 @@ async fn bodies_are_kept_while_somebody_listens() {
         assert!(
             status == 409 && told["error"].as_str().is_some_and(|text| text.contains("SIDEHOOK_REQUESTS"))
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_can_be_set_for_how_long_requests_are_kept() {
+    on_every_database(async |database| {
+        let (rows, process) = served(&database, &SETTINGS).await;
+        let retain = async |process: &Process, method: Method, body: Option<Value>| {
+            ask(process, method, "/requests/retention", body).await
+        };
+        let told = async |process: &Process| ask(process, Method::GET, "/health/status", None).await.1;
+        let (week, hours) = (json!(604_800), json!(7_200));
+        assert_eq!(told(&process).await["requestsKeptSeconds"], week);
+        for wrong in [json!({}), json!({"seconds": "7d"}), json!({"seconds": 59}), json!({"seconds": 1e9}), json!(7)]
+        {
+            let (status, told) = retain(&process, Method::PUT, Some(wrong.clone())).await;
+            assert!(status == 400 && told["error"].is_string(), "{wrong}: {told}");
+        }
+        assert_eq!(retain(&process, Method::PUT, Some(json!({"seconds": 60}))).await.0, 200);
+        assert_eq!(retain(&process, Method::PUT, Some(json!({"seconds": 7_200}))).await.0, 200);
+        // Of three requests one is too old by then, and two are not.
+        let now = sidehook::clock::Clock::now(&sidehook::clock::SystemClock).timestamp_millis();
+        for (id, hours) in [(1, 3), (2, 1), (3, 0)] {
+            let table = rows.table(Table::Requests);
+            let no = if database.kind == Kind::Postgres { "false" } else { "0" };
+            rows.execute(&format!(
+                "INSERT INTO {table} (id, received_at, method, path, query, headers, body_size, is_admitted, instance) \
+                 VALUES ({id}, {}, 'POST', '/', '', '[]', 0, {no}, 0)",
+                now - hours * 3_600_000
+            ))
+            .await;
+        }
+        ended(process).await;
+        // It is looked for old ones soon after a start, and once a minute.
+        let process = Process::serve(&database, &SETTINGS).await;
+        let status = told(&process).await;
+        assert_eq!((&status["requestsKeptSeconds"], &status["requestsKeptSecondsUnset"]), (&hours, &week));
+        until(async || rows.count(Table::Requests).await == 2, || "the old one is left".to_owned()).await;
+        assert_eq!(retain(&process, Method::DELETE, None).await.0, 200);
+        assert_eq!(told(&process).await["requestsKeptSeconds"], week);
+        // What cannot be read removes nothing.
+        let table = rows.table(Table::Settings);
+        rows.execute(&format!("INSERT INTO {table} (name, value) VALUES ('requests.keep', 'a week')")).await;
+        assert_eq!(told(&process).await["requestsKeptSeconds"], Value::Null);
+        ended(process).await;
     })
     .await;
 }

@@ -10,13 +10,13 @@ use crate::wait::TIMEOUT;
 /// What the tables of a deployment are called.
 struct Expected {
     settings: &'static [(&'static str, &'static str)],
-    tables: [&'static str; 15],
+    tables: [&'static str; 16],
     /// With its schema, quoted where the name needs it on PostgreSQL and SQLite.
     executions: &'static str,
     workflow_id: &'static str,
 }
 
-const PLAIN: [&str; 15] = [
+const PLAIN: [&str; 16] = [
     "applicationPlugins",
     "environmentVariables",
     "executions",
@@ -28,12 +28,13 @@ const PLAIN: [&str; 15] = [
     "sidehook_listening",
     "sidehook_migrations",
     "sidehook_requests",
+    "sidehook_settings",
     "sidehook_timers",
     "workflowStats",
     "workflowVersionStats",
     "workflows",
 ];
-const PREFIXED: [&str; 15] = [
+const PREFIXED: [&str; 16] = [
     "nb_applicationPlugins",
     "nb_environmentVariables",
     "nb_executions",
@@ -48,9 +49,10 @@ const PREFIXED: [&str; 15] = [
     "sidehook_nb_listening",
     "sidehook_nb_migrations",
     "sidehook_nb_requests",
+    "sidehook_nb_settings",
     "sidehook_nb_timers",
 ];
-const UNDERSCORED: [&str; 15] = [
+const UNDERSCORED: [&str; 16] = [
     "application_plugins",
     "environment_variables",
     "executions",
@@ -62,12 +64,13 @@ const UNDERSCORED: [&str; 15] = [
     "sidehook_listening",
     "sidehook_migrations",
     "sidehook_requests",
+    "sidehook_settings",
     "sidehook_timers",
     "workflow_stats",
     "workflow_version_stats",
     "workflows",
 ];
-const PREFIXED_AND_UNDERSCORED: [&str; 15] = [
+const PREFIXED_AND_UNDERSCORED: [&str; 16] = [
     "nb_application_plugins",
     "nb_environment_variables",
     "nb_executions",
@@ -82,6 +85,7 @@ const PREFIXED_AND_UNDERSCORED: [&str; 15] = [
     "sidehook_nb_listening",
     "sidehook_nb_migrations",
     "sidehook_nb_requests",
+    "sidehook_nb_settings",
     "sidehook_nb_timers",
 ];
 
