@@ -38,7 +38,7 @@ pub use secret::Secret;
 pub use secret_key::SecretKey;
 pub use traces::{Sampler, Traces};
 
-use reader::Reader;
+use self::reader::Reader;
 
 /// Every setting, by topic. The keys of `sidehook.toml` are the names of the environment in lower case, without
 /// `SIDEHOOK_`.

@@ -1,15 +1,18 @@
 //! Sees to it that of several deliveries of one event only the first is run. What tells is the unique column `eventKey`
 //! of NocoBase's executions; here is what becomes of a delivery that finds its key taken.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use entity::status::execution::STARTED;
 
+use super::run::request::Request;
 use super::shared::Shared;
-use crate::store::execution::State;
+use crate::store::execution::{NewExecution, State};
 use crate::store::fault::describe;
-use crate::store::recorder::{FreedKey, Record, RecordError};
+use crate::store::lease::Lease;
+use crate::store::recorder::{FreedKey, LeaseChange, Record, RecordError};
 
 /// How often a claim is tried: another instance may be faster, and its execution be over and gone before it is looked
 /// at.
@@ -30,6 +33,26 @@ pub enum Claim {
     New,
     /// Another one was.
     Taken(State),
+}
+
+/// Writes the first row of an execution that a caller waits for, then begins it at once; where an earlier delivery has a
+/// row, that one's state is returned. It is to be done in a task of its own: what is recorded has to be run, whether or
+/// not the caller is still there.
+pub async fn record_and_begin<T>(
+    shared: Arc<Shared>,
+    delivery: Delivery,
+    row: NewExecution,
+    request: Option<Arc<Request>>,
+    begin: impl FnOnce() -> T,
+) -> Result<Result<T, State>, RecordError> {
+    let id = row.id;
+    let lease = LeaseChange::Take(Lease { workflow_id: row.workflow_id, ..Lease::default() });
+    let request = request.and_then(|request| request.begin(id));
+    let record = Record { execution_id: id, create: Some(row), lease, request, ..Record::default() };
+    Ok(match record_first(&shared, Some(&delivery), record).await? {
+        Claim::New => Ok(begin()),
+        Claim::Taken(state) => Err(state),
+    })
 }
 
 /// Writes the first row of an execution, unless an earlier delivery has one.

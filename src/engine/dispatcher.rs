@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use entity::status::execution::STARTED;
 use tokio::task::JoinHandle;
 
-use super::claim::{Claim, Delivery, record_first};
+use super::claim::{Delivery, record_and_begin};
 use super::execution::{Absence, Caller, Execution, Hold};
 use super::follow::{First, follow};
 use super::processor;
@@ -17,8 +17,7 @@ use super::run::workflow::Workflow;
 use super::shared::Shared;
 use crate::expr::{Value, json};
 use crate::store::execution::NewExecution;
-use crate::store::lease::Lease;
-use crate::store::recorder::{LeaseChange, Record, RecordError};
+use crate::store::recorder::RecordError;
 use crate::trace::Cause;
 
 /// Something happened that a workflow is to run for.
@@ -60,19 +59,12 @@ pub async fn take(shared: &Arc<Shared>, event: Event) -> Result<Taken, RecordErr
         // It has no row until it needs one.
         None => start(shared, id, event, (Some(row), expires_at), caller.absence()),
         Some(delivery) => {
-            let lease = LeaseChange::Take(Lease { workflow_id: workflow.id, ..Lease::default() });
-            let request = event.request.as_ref().and_then(|request| request.begin(id));
-            let record = Record { execution_id: id, create: Some(row), lease, request, ..Record::default() };
-            let (engine, absence) = (shared.clone(), caller.absence());
-            let claiming = shared.tasks.spawn(async move {
-                Ok::<_, RecordError>(match record_first(&engine, Some(&delivery), record).await? {
-                    Claim::New => Ok(start(&engine, id, event, (None, expires_at), absence)),
-                    Claim::Taken(state) => Err(state),
-                })
-            });
-            match claiming.await.map_err(|err| broken(&err))?? {
+            let (engine, absence, request) = (shared.clone(), caller.absence(), event.request.clone());
+            let begin = move || start(&engine, id, event, (None, expires_at), absence);
+            let recording = record_and_begin(shared.clone(), delivery, row, request, begin);
+            match shared.tasks.spawn(recording).await.map_err(|err| broken(&err))?? {
                 Ok(task) => task,
-                Err(state) => return Ok(Taken::Duplicate(First::new(shared, workflow, state))),
+                Err(earlier) => return Ok(Taken::Duplicate(First::new(shared, workflow, earlier))),
             }
         }
     };

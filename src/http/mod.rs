@@ -1,14 +1,15 @@
 //! Serving HTTP. Nothing outside this folder knows poem's types.
 
 mod addresses;
-mod arrival;
 mod body;
 mod connection;
 mod health;
+mod limits;
 mod manage;
 mod metrics;
 mod noted;
 mod peer;
+mod readers;
 mod replay;
 mod replayer;
 mod reply;

@@ -10,7 +10,6 @@ use entity::request;
 use futures_util::StreamExt;
 use poem::Body;
 
-use super::arrival::Arrival;
 use crate::app::{App, Called, Hook};
 use crate::engine::{Ended, Kept, Request, RequestState, is_failure};
 use crate::expr::Value;
@@ -129,9 +128,9 @@ impl<'a> Noted<'a> {
         refusal
     }
 
-    /// It is about to be asked whether it is let in.
-    pub fn arrives(&mut self, arrival: &Arrival) {
-        self.is_admitted = arrival.is_admitted.clone();
+    /// To be set when every check has let it in.
+    pub fn admission(&self) -> Arc<AtomicBool> {
+        self.is_admitted.clone()
     }
 
     /// A part of its body.

@@ -7,6 +7,7 @@ use poem::middleware::AddData;
 use poem::{Endpoint, EndpointExt, Request, Response, Route};
 use tracing::Instrument;
 
+use super::limits::Limits;
 use super::manage::{self, Manager};
 use super::{health, metrics, reply, webhook};
 use crate::app::App;
@@ -48,7 +49,7 @@ pub fn routes(app: Arc<App>, manager: Option<Arc<dyn Manager>>) -> BoxEndpoint<'
         .at("/health/ready", health::ready)
         // Comes last in poem's order whatever the others are.
         .at("/*path", webhook::by_path)
-        .with(AddData::new(webhook::Limits::new(&app.config, app.memory.clone())))
+        .with(AddData::new(Limits::new(&app.config, app.memory.clone())))
         .with(AddData::new(app))
         .around(answer)
         .boxed()

@@ -1,84 +1,47 @@
 //! The way of a webhook: find the workflow, let the request in, build the context, run or record, answer.
 
+mod files;
+mod later;
+mod untaken;
+
 use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::thread::available_parallelism;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use entity::status::execution::{RESOLVED, STARTED};
 use futures_util::StreamExt;
 use poem::web::{Data, Path};
 use poem::{Body, Request, Response, handler};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::arrival::{Accepted, Arrival, CHALLENGE, Made};
+use self::files::Files;
+use self::untaken::unrecorded;
+use super::limits::Limits;
 use super::noted::Noted;
 use super::peer;
 use super::replay::Replay;
 use super::reply::replied;
-use super::strangers::Strangers;
 use crate::app::{App, Called, Hook};
-use crate::config::{Access, Config, ProxyHeader};
-use crate::engine::{Delivery, Ended, Event, Taken};
-use crate::expr::{Scope, Value};
+use crate::config::{Access, ProxyHeader};
+use crate::engine::{self, Ended, Event, Taken};
+use crate::expr::Value;
 use crate::field;
-use crate::store::recorder::RecordError;
+use crate::webhook::admission::Stop;
 use crate::webhook::body::qs;
+use crate::webhook::challenge::Greeting;
 use crate::webhook::cors::Cors;
 use crate::webhook::delivery::event_key;
 use crate::webhook::document::Documents;
 use crate::webhook::head::{Facts, Head};
-use crate::webhook::intake::Intake;
-use crate::webhook::memory::{Memory, Share};
+use crate::webhook::intake::{Delivery, Intake, Read};
+use crate::webhook::memory::Share;
 use crate::webhook::refusal::Refusal;
 use crate::webhook::reply::Reply;
 
-/// What all requests share.
-pub struct Limits {
-    memory: Arc<Memory>,
-    /// Large bodies are read on threads of their own, one for each core at a time: on those that serve, a few of
-    /// them would keep everybody waiting.
-    readers: Arc<Semaphore>,
-    strangers: Strangers,
-    /// For webhooks that say nothing of it.
-    cors: Cors,
-    access: Access,
-    started: Instant,
-}
-
-impl Limits {
-    pub fn new(config: &Config, memory: Arc<Memory>) -> Arc<Self> {
-        let readers = available_parallelism().map_or(1, usize::from);
-        let access = config.http.access.clone();
-        Arc::new(Self {
-            memory,
-            readers: Arc::new(Semaphore::new(readers)),
-            strangers: Strangers::new(access.failure_limit),
-            cors: Cors::of_whitelist(access.cors_whitelist.as_deref()),
-            access,
-            started: Instant::now(),
-        })
-    }
-
-    /// What is known of a request beside itself.
-    fn facts(&self, app: &App, request: &Request, head: &Head) -> Facts {
-        let replay = request.data::<Replay>();
-        let socket = request.remote_addr().as_socket_addr().map(|address| address.ip());
-        Facts {
-            is_replay: replay.is_some(),
-            now: app.engine.ids().now().timestamp_millis() as f64,
-            since_start: self.started.elapsed(),
-            peer: match replay {
-                Some(replay) => replay.peer,
-                None => socket.and_then(|socket| peer(socket, &self.access, head)),
-            },
-            env: app.engine.environment(),
-            documents: Documents::default(),
-        }
-    }
-}
+/// How long the JSONPaths of a trigger may search one request.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `{api}webhook:trigger/<key>`.
 #[handler]
@@ -145,7 +108,7 @@ async fn trigger(
 ) -> Response {
     let head = Arc::new(head(request));
     let replay = request.data::<Replay>();
-    let facts = limits.facts(app, request, &head);
+    let facts = facts(app, limits, request, &head);
     let (peer, now) = (facts.peer, facts.since_start);
     let mut noted = Noted::new(app, head.clone(), peer, limits.memory.share());
     let found = match limits.strangers.admit(peer, now) {
@@ -157,8 +120,7 @@ async fn trigger(
     let outcome = match found {
         Ok(called) => {
             noted.found(&called);
-            let arrival = Arrival::new(called, head.clone(), facts, app.config.http.body_limit);
-            noted.arrives(&arrival);
+            let arrival = Arrival::new(called, head.clone(), facts, limits, noted.admission());
             Box::pin(handle(app, limits, arrival, (cors, body), &mut noted, replay)).await
         }
         Err(refusal) => Err(noted.unfound(body, refusal).await),
@@ -168,7 +130,7 @@ async fn trigger(
             limits.strangers.note(&refusal, peer, now);
         }
         noted.refused(&refusal);
-        tell_operator(hook.as_deref(), &refusal);
+        untaken::tell_operator(hook.as_deref(), &refusal);
         refusal.into()
     });
     noted.answered(reply.status);
@@ -177,9 +139,9 @@ async fn trigger(
 }
 
 async fn handle(
-    app: &Arc<App>,
+    app: &App,
     limits: &Limits,
-    arrival: Arrival,
+    mut arrival: Arrival,
     (cors, body): (&Cors, Body),
     noted: &mut Noted<'_>,
     replay: Option<&Replay>,
@@ -188,46 +150,53 @@ async fn handle(
     if hook.trigger.unusable().is_none()
         && let Some(headers) = cors.preflight(arrival.intake().head)
     {
-        noted.because("It is a browser's question who may call.");
-        return Ok(Reply { status: 204, headers, body: None });
+        return Ok(untaken::preflight(headers, noted));
     }
     if let Some(greeting) = arrival.intake().greet()? {
-        noted.because(CHALLENGE);
-        return Ok(greeting.into());
+        return Ok(untaken::challenge(greeting, noted));
     }
-    let arrival = arrival.admit(app).await?;
-    let share = limits.memory.share();
-    let bytes = receive(arrival.intake(), body, &share, noted).await?;
-    let accepted = match arrival.read(app, &limits.readers, bytes, share).await? {
-        Made::Event(accepted) => accepted,
-        Made::Answer(reply, reason) => {
-            noted.because(reason);
-            return Ok(reply);
+    arrival.admit(app).await?;
+    arrival.receive(body, noted).await?;
+    let (made, share) = arrival.read(app, limits).await?;
+    let (context, delivery_id, acknowledgement, for_reply) = match made {
+        Made::Read(Read::Event { context, delivery_id, acknowledgement }, for_reply) => {
+            (context, delivery_id, acknowledgement, for_reply)
         }
+        Made::Read(Read::Answer { reply, thrown }, _) => {
+            return Ok(untaken::filtered(&hook, reply, thrown, noted));
+        }
+        Made::Greeting(greeting) => return Ok(untaken::challenge(greeting, noted)),
     };
-    let Accepted { context, for_reply, delivery_id, acknowledgement, share } = accepted;
-    let delivery_id = match replay {
-        Some(replay) => replay.delivery_id.clone().filter(|_| hook.trigger.idempotency.is_some()),
-        None => delivery_id,
-    };
+    let (workflow, idempotency) = (hook.workflow.clone(), hook.trigger.idempotency.as_ref());
+    let ttl = idempotency.and_then(|idempotency| idempotency.ttl);
+    let delivery_id = delivery_id.or_else(|| replay?.delivery_id.clone().filter(|_| idempotency.is_some()));
     noted.delivered(delivery_id.as_deref());
-    let workflow = hook.workflow.clone();
-    let ttl = hook.trigger.idempotency.as_ref().and_then(|idempotency| idempotency.ttl);
-    let delivery = delivery_id.map(|id| Delivery { event_key: event_key(&workflow.key, &id), ttl });
+    let delivery = delivery_id.map(|id| engine::Delivery { event_key: event_key(&workflow.key, &id), ttl });
+    let reply = if workflow.is_sync { None } else { Some(later::reply(app, &hook, for_reply)?) };
+    let request = noted.event(reply.as_ref().map(|reply| reply.status), status_of);
     let (cause, hold) = (noted.cause(), Some(Box::new(share) as _));
-    let event = Event { workflow, context, delivery, request: None, cause, hold };
-    let reply = match hook.workflow.is_sync {
-        true => run(app, event, noted).await?,
-        false => enqueue(app, &hook, event, for_reply, noted).await?,
+    let event = Event { workflow, context, delivery, request, cause, hold };
+    let reply = match reply {
+        None => run(app, event, noted).await?,
+        Some(reply) => later::enqueue(app, event, reply, noted).await?,
     };
     Ok(reply.acknowledging(acknowledgement))
 }
 
-/// Nobody but the log learns what has to be mended.
-fn tell_operator(hook: Option<&Hook>, refusal: &Refusal) {
-    if let (Some(hook), Some(reason)) = (hook, &refusal.reason) {
-        let key = &hook.workflow.key;
-        tracing::warn!(workflow.key = key, reason, "the webhook lets nobody in; run `sidehook check`");
+/// What is known of a request beside itself.
+fn facts(app: &App, limits: &Limits, request: &Request, head: &Head) -> Facts {
+    let replay = request.data::<Replay>();
+    let socket = request.remote_addr().as_socket_addr().map(|address| address.ip());
+    Facts {
+        is_replay: replay.is_some(),
+        now: app.engine.ids().now().timestamp_millis() as f64,
+        since_start: limits.started.elapsed(),
+        peer: match replay {
+            Some(replay) => replay.peer,
+            None => socket.and_then(|socket| peer(socket, &limits.access, head)),
+        },
+        env: app.engine.environment(),
+        documents: Documents::default(),
     }
 }
 
@@ -254,55 +223,123 @@ fn peer(socket: IpAddr, access: &Access, head: &Head) -> Option<IpAddr> {
     peer::peer(socket, &access.trusted_proxies, access.proxy_header, &values)
 }
 
-/// Reads a body up to its limit. What has arrived is counted, not what was announced: who sends slowly must not keep
-/// memory from others.
-async fn receive(
-    intake: Intake<'_>,
-    body: Body,
-    share: &Share,
-    noted: &mut Noted<'_>,
-) -> Result<Vec<u8>, Refusal> {
-    let mut bytes = Vec::new();
-    if !intake.has_body() {
-        return Ok(bytes);
+/// A request whose webhook is known, on its way through the checks.
+struct Arrival {
+    hook: Arc<Hook>,
+    head: Arc<Head>,
+    facts: Facts,
+    params: Value,
+    /// The server's, in bytes.
+    body_limit: usize,
+    body: Vec<u8>,
+    share: Share,
+    /// Set when every check has let it in.
+    is_admitted: Arc<AtomicBool>,
+}
+
+/// What it comes to.
+enum Made {
+    Greeting(Greeting),
+    /// With the context once more, where the answer of the trigger reads it.
+    Read(Read, Value),
+}
+
+impl Arrival {
+    fn new(
+        Called { hook, params }: Called,
+        head: Arc<Head>,
+        facts: Facts,
+        limits: &Limits,
+        is_admitted: Arc<AtomicBool>,
+    ) -> Self {
+        let (body, share) = (Vec::new(), limits.memory.share());
+        Self { hook, head, facts, params, body_limit: limits.body, body, share, is_admitted }
     }
-    let mut chunks = body.into_bytes_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|err| match err.kind() {
-            ErrorKind::TimedOut => Refusal::timed_out(),
-            _ => Refusal::bad_request("The body broke off."),
-        })?;
-        intake.check_length(bytes.len() + chunk.len())?;
-        share.grow(chunk.len()).map_err(Refusal::out_of_memory)?;
-        noted.receive(&chunk);
-        bytes.extend_from_slice(&chunk);
+
+    fn intake(&self) -> Intake<'_> {
+        let Self { hook, head, facts, body_limit, .. } = self;
+        Intake { trigger: &hook.trigger, head, facts, body_limit: *body_limit }
     }
-    Ok(bytes)
+
+    /// Lets the request in by what comes before its body.
+    async fn admit(&mut self, app: &App) -> Result<(), Refusal> {
+        let (mut from, mut files) = (0, Files::default());
+        while let Err(stop) = self.intake().admit_head(from) {
+            from = files.fetch(app, stop, &mut self.facts).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the body up to its limit. What has arrived is counted, not what was announced: who sends slowly must not
+    /// keep memory from others.
+    async fn receive(&mut self, body: Body, noted: &mut Noted<'_>) -> Result<(), Refusal> {
+        if !self.intake().has_body() {
+            return Ok(());
+        }
+        let mut chunks = body.into_bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|err| match err.kind() {
+                ErrorKind::TimedOut => Refusal::timed_out(),
+                _ => Refusal::bad_request("The body broke off."),
+            })?;
+            self.intake().check_length(self.body.len() + chunk.len())?;
+            self.share.grow(chunk.len()).map_err(Refusal::out_of_memory)?;
+            noted.receive(&chunk);
+            self.body.extend_from_slice(&chunk);
+        }
+        Ok(())
+    }
+
+    /// Lets the request in by its body and makes the context, where that does not stand in the way of others.
+    async fn read(self, app: &App, limits: &Limits) -> Result<(Made, Share), Refusal> {
+        let (mut arrival, mut from, mut files) = (self, 0, Files::default());
+        loop {
+            let is_heavy = arrival.intake().is_heavy(arrival.body.len());
+            let reading = move || (arrival.make(from), arrival);
+            let made;
+            (made, arrival) = if is_heavy { limits.readers.run(reading).await? } else { reading() };
+            match made {
+                Ok(made) => return Ok((made, arrival.share)),
+                Err(stop) => from = files.fetch(app, stop, &mut arrival.facts).await?,
+            }
+        }
+    }
+
+    fn make(&self, from: usize) -> Result<Made, Stop> {
+        let (intake, bytes) = (self.intake(), &self.body);
+        if let Some(greeting) = intake.answer(bytes, None)? {
+            return Ok(Made::Greeting(greeting));
+        }
+        let admitted = intake.admit_body(from, bytes)?;
+        self.is_admitted.store(true, Ordering::Relaxed);
+        if let Some(greeting) = intake.answer(bytes, Some(&admitted))? {
+            return Ok(Made::Greeting(greeting));
+        }
+        let started = Instant::now();
+        let is_late = || started.elapsed() > SEARCH_TIMEOUT;
+        let (params, share) = (self.params.clone(), &self.share);
+        let read = intake.read(Delivery { admitted, bytes, params, share, is_late: &is_late })?;
+        let for_reply = later::context_for_reply(&self.hook, &read);
+        Ok(Made::Read(read, for_reply))
+    }
 }
 
 /// Runs the workflow and answers what it says.
-async fn run(app: &Arc<App>, mut event: Event, noted: &mut Noted<'_>) -> Result<Reply, Refusal> {
+async fn run(app: &App, event: Event, noted: &mut Noted<'_>) -> Result<Reply, Refusal> {
     let begun = Instant::now();
-    event.request = noted.event(None, status_of);
     let left = || app.config.engine.sync_timeout.saturating_sub(begun.elapsed());
     let Ok(taken) = timeout(left(), app.engine.take(event)).await else { return Ok(Reply::timeout()) };
-    match taken.map_err(|err| refusal(app, &err, noted))? {
+    match taken.map_err(|err| unrecorded(app, &err, noted))? {
         Taken::New(running) => {
             let Ok(ended) = timeout(left(), running.ended()).await else { return Ok(Reply::timeout()) };
-            let (id, ended) = ended.map_err(|err| refusal(app, &err, noted))?;
+            let (id, ended) = ended.map_err(|err| unrecorded(app, &err, noted))?;
             tracing::debug!(execution.id = id, execution.status = ended.status, "execution has run");
             noted.ended(id, &ended);
             answer(ended)
         }
         Taken::Duplicate(first) => {
-            tracing::debug!(execution.id = first.id(), "a delivery is a duplicate");
-            noted.not_taken(Some(first.id()));
-            let ended = timeout(left(), first.ended()).await.ok().flatten();
-            let answer = match ended.filter(|ended| ended.is_left || ended.status != STARTED) {
-                Some(ended) => answer(ended),
-                None => Err(Refusal::under_way()),
-            };
-            Ok(answer.unwrap_or_else(Reply::from).of_duplicate(first.id()))
+            let ended = untaken::end_of_first(&first, left(), noted).await;
+            Ok(ended.and_then(answer).unwrap_or_else(Reply::from).of_duplicate(first.id()))
         }
     }
 }
@@ -323,48 +360,5 @@ fn status_of(ended: &Ended) -> u16 {
         Some(reply) => Reply::status_of_response_job(reply),
         None => answer(Ended { reply: None, ..*ended })
             .map_or_else(|refusal| refusal.status, |reply| reply.status),
-    }
-}
-
-/// Records the event, then answers what the trigger says, which reads `context`.
-async fn enqueue(
-    app: &Arc<App>,
-    hook: &Hook,
-    mut event: Event,
-    context: Value,
-    noted: &mut Noted<'_>,
-) -> Result<Reply, Refusal> {
-    let scope = Scope {
-        env: app.engine.environment(),
-        system: app.engine.ids().clone(),
-        ..Scope::of_context(context)
-    };
-    let reply = hook.trigger.response.reply(&scope)?;
-    event.request = noted.event(Some(reply.status), status_of);
-    let recorded = app.engine.enqueue(event).await.map_err(|err| refusal(app, &err, noted))?;
-    if recorded.is_duplicate {
-        noted.not_taken(Some(recorded.id));
-        tracing::debug!(execution.id = recorded.id, "a delivery is a duplicate");
-        return Ok(reply.of_duplicate(recorded.id));
-    }
-    tracing::debug!(execution.id = recorded.id, "execution is recorded");
-    Ok(reply)
-}
-
-/// What a caller is told when its event could not be recorded. Nothing of it is in the database then.
-fn refusal(app: &App, err: &RecordError, noted: &mut Noted<'_>) -> Refusal {
-    noted.not_taken(None);
-    if !matches!(err, RecordError::Full | RecordError::Duplicate) {
-        app.doubt();
-    }
-    match err {
-        RecordError::Full | RecordError::Unavailable(_) | RecordError::Fenced => {
-            tracing::warn!(reason = %err, "an event was turned away");
-            Refusal::unavailable()
-        }
-        RecordError::Duplicate | RecordError::Refused(_) => {
-            tracing::error!(reason = %err, "an event could not be recorded");
-            Refusal::internal("The event could not be recorded.")
-        }
     }
 }

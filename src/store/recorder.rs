@@ -21,11 +21,11 @@ use tokio::time::{Instant, timeout};
 pub use super::record::{FreedKey, LeaseChange, Record, RecordError, Written};
 
 use self::failure::Failure;
+use self::unlogged::Unlogged;
 use super::Store;
 use super::instance::Owner;
 use super::record::Waiting;
 use crate::metrics::Metrics;
-use unlogged::Unlogged;
 
 /// At most so many records in one transaction.
 const BATCH_RECORDS: usize = 512;
@@ -59,7 +59,14 @@ impl Recorder {
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (queue, records) = mpsc::channel(QUEUE_RECORDS);
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
-        let writer = Arc::new(Writer::new(store, owner, now, waiting_bytes.clone(), metrics));
+        let writer = Arc::new(Writer {
+            store,
+            owner,
+            now: Box::new(now),
+            waiting_bytes: waiting_bytes.clone(),
+            metrics,
+            unlogged: Unlogged::default(),
+        });
         (Self { queue, waiting_bytes, writer: writer.clone() }, write_batches(writer, records))
     }
 
@@ -129,17 +136,6 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(
-        store: Store,
-        owner: Owner,
-        now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static,
-        waiting_bytes: Arc<AtomicUsize>,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        let unlogged = Unlogged::default();
-        Self { store, owner, now: Box::new(now), waiting_bytes, metrics, unlogged }
-    }
-
     /// Writes records as one transaction, or those that the database refuses alone and the others together,
     /// and tells their callers.
     async fn write_batch(&self, batch: Vec<Waiting>) {

@@ -9,9 +9,13 @@ use super::admission::{Fault, Members, signature};
 use super::body::qs;
 use super::head::Head;
 use super::refusal::Refusal;
+use super::reply::Reply;
 use crate::expr::path::Path;
 use crate::expr::{Value, json};
 use crate::field;
+
+/// The header that names the execution of an earlier delivery.
+const DUPLICATE: &str = "x-sidehook-duplicate";
 
 /// How deliveries are told apart.
 #[derive(Clone, Debug)]
@@ -114,6 +118,14 @@ fn text_of(value: &Value) -> Option<String> {
 pub fn event_key(workflow: &str, id: &str) -> String {
     let digest = Sha256::new().chain_update(workflow).chain_update([0_u8]).chain_update(id).finalize();
     format!("sh:{}", hex::encode(digest))
+}
+
+impl Reply {
+    /// The same for a delivery whose event is, or was, run for an earlier one.
+    pub fn of_duplicate(mut self, execution_id: i64) -> Self {
+        self.headers.push((DUPLICATE.to_owned(), execution_id.to_string()));
+        self
+    }
 }
 
 #[cfg(test)]

@@ -9,8 +9,6 @@ use crate::field;
 
 pub(super) const JSON: &str = "application/json; charset=utf-8";
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
-/// The header that names the execution of an earlier delivery.
-const DUPLICATE: &str = "x-sidehook-duplicate";
 /// Statuses whose answers have no body (RFC 9110, section 15).
 const EMPTY: [u16; 3] = [204, 205, 304];
 
@@ -70,12 +68,6 @@ impl Reply {
     /// The answer to a caller who has waited too long for the execution: 408.
     pub fn timeout() -> Self {
         Self::empty(408)
-    }
-
-    /// The same for a delivery whose event is, or was, run for an earlier one.
-    pub fn of_duplicate(mut self, execution_id: i64) -> Self {
-        self.headers.push((DUPLICATE.to_owned(), execution_id.to_string()));
-        self
     }
 
     /// An answer of a status only.

@@ -1,5 +1,5 @@
 //! The ends of a run that its nodes have not asked for: it is cut off, somebody else has ended its execution, or nothing
-//! could go on.
+//! could go on, as within a transaction node.
 
 use entity::status::job::{ABORTED, ERROR};
 use entity::status::reason;
@@ -80,8 +80,16 @@ impl Run {
         self.journal.show_hidden();
     }
 
+    /// Ends the transaction nodes that are open at the end of a segment.
+    pub(super) fn close_scopes(&mut self) -> Effect {
+        if self.ended.is_none() {
+            self.fail_pending();
+        }
+        Effect::CloseScopes
+    }
+
     /// Nothing may wait within a transaction node: what does is an error, and so is the execution.
-    pub(super) fn fail_pending(&mut self) {
+    fn fail_pending(&mut self) {
         self.waits.clear();
         for (job, _) in self.journal.pending() {
             self.journal.set_status(job, ERROR);

@@ -203,10 +203,7 @@ impl Run {
     /// Everything that can go on now has: the execution has ended, or waits.
     fn end_segment(&mut self, moment: &mut Moment<'_>) -> Effect {
         if moment.is_in_scope {
-            if self.ended.is_none() {
-                self.fail_pending();
-            }
-            return Effect::CloseScopes;
+            return self.close_scopes();
         }
         match (self.stage, self.ended) {
             (Stage::Recorded, Some(_)) => {

@@ -36,7 +36,7 @@ impl Writer {
                 Failure::Fenced => return Err(RecordError::Fenced),
                 // No event is lost for the log's sake.
                 Failure::Log(err) if !Fault::of(&err).is_passing() => {
-                    self.left_out(records, &err);
+                    self.unlogged.left_out(records, &err, &self.metrics);
                     logs = false;
                     None
                 }

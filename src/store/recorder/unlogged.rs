@@ -6,7 +6,7 @@ use std::time::Duration;
 use sea_orm::DbErr;
 use tokio::time::Instant;
 
-use super::Writer;
+use crate::metrics::Metrics;
 use crate::store::fault::describe;
 use crate::store::record::Record;
 
@@ -17,19 +17,17 @@ const TOLD_EVERY: Duration = Duration::from_secs(60);
 #[derive(Default)]
 pub(super) struct Unlogged(Mutex<(usize, Option<Instant>)>);
 
-impl Writer {
+impl Unlogged {
     /// Counts the requests that some records are written without for this reason, and tells of them now and then.
-    pub(super) fn left_out(&self, records: &[&Record], reason: &DbErr) {
+    pub(super) fn left_out(&self, records: &[&Record], reason: &DbErr, metrics: &Metrics) {
         let requests = records.iter().filter(|record| record.logs()).count();
-        self.metrics.requests_unlogged(requests);
-        if let Some(requests) = self.unlogged.due(requests, Instant::now()) {
+        metrics.requests_unlogged(requests);
+        if let Some(requests) = self.due(requests, Instant::now()) {
             let reason = describe(reason);
             tracing::warn!(requests, reason, "executions are recorded without their requests");
         }
     }
-}
 
-impl Unlogged {
     /// How many are to be told now.
     fn due(&self, requests: usize, now: Instant) -> Option<usize> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -56,7 +56,7 @@ impl Writer {
         match self.store.log_requests(&savepoint, &[record]).await {
             Ok(()) => savepoint.commit().await,
             Err(err) => {
-                self.left_out(&[record], &err);
+                self.unlogged.left_out(&[record], &err, &self.metrics);
                 savepoint.rollback().await
             }
         }

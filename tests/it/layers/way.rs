@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 
 /// What the way may come to.
-const MOST_FILES: usize = 14;
-const MOST_LINES: usize = 2_390;
+const MOST_FILES: usize = 13;
+const MOST_LINES: usize = 2_200;
 
 /// A file on the way, with the lines that the table says it has.
 #[derive(Debug, PartialEq)]

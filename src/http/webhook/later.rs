@@ -1,0 +1,43 @@
+//! Requests for asynchronous workflows: they are answered as soon as their event is recorded, with what the trigger says.
+
+use super::super::noted::Noted;
+use super::untaken::unrecorded;
+use crate::app::{App, Hook};
+use crate::engine::Event;
+use crate::expr::{Scope, Value};
+use crate::webhook::intake::Read;
+use crate::webhook::refusal::Refusal;
+use crate::webhook::reply::Reply;
+
+/// The context once more, where the configured answer reads it: columns that a template reads through an array stay on
+/// it, and the run must not find them.
+pub fn context_for_reply(hook: &Hook, read: &Read) -> Value {
+    match read {
+        Read::Event { context, .. } if !hook.workflow.is_sync && hook.trigger.response.has_placeholders() => {
+            context.detached()
+        }
+        _ => Value::Undefined,
+    }
+}
+
+/// What the trigger says, which reads `context`.
+pub fn reply(app: &App, hook: &Hook, context: Value) -> Result<Reply, Refusal> {
+    let scope = Scope {
+        env: app.engine.environment(),
+        system: app.engine.ids().clone(),
+        ..Scope::of_context(context)
+    };
+    hook.trigger.response.reply(&scope)
+}
+
+/// Records the event, then answers.
+pub async fn enqueue(app: &App, event: Event, reply: Reply, noted: &mut Noted<'_>) -> Result<Reply, Refusal> {
+    let recorded = app.engine.enqueue(event).await.map_err(|err| unrecorded(app, &err, noted))?;
+    if recorded.is_duplicate {
+        noted.not_taken(Some(recorded.id));
+        tracing::debug!(execution.id = recorded.id, "a delivery is a duplicate");
+        return Ok(reply.of_duplicate(recorded.id));
+    }
+    tracing::debug!(execution.id = recorded.id, "execution is recorded");
+    Ok(reply)
+}
