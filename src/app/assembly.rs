@@ -14,6 +14,7 @@ use crate::engine::Settings;
 use crate::ids::Ids;
 use crate::metrics::Metrics;
 use crate::node::{Services, request};
+use crate::outbound::mail::{self, Mailer};
 use crate::outbound::{self, Client, NocoBase};
 use crate::script::{Limits, Pool};
 use crate::store::Store;
@@ -110,12 +111,17 @@ pub(super) fn services(
         }
         None => None,
     };
+    let mail = mail::Settings {
+        servers: mail::Servers(config.mail.servers.clone()),
+        time_limit: config.mail.time_limit,
+    };
     Ok(Services {
         collections,
         scripts,
         sql_timeout: config.engine.sql_timeout,
         data_api: nocobase.clone().filter(|_| config.nocobase.writes_data),
         nocobase,
+        mail: Mailer::new(mail, certificates.clone()).context("TLS")?,
         requests: Client::new(&client, certificates).context("TLS")?,
         files: request::Files::new(folders, Storages::new(store.clone())),
     })

@@ -9,6 +9,7 @@ mod engine;
 mod http;
 mod javascript;
 mod log;
+mod mail;
 mod management;
 mod metrics;
 mod nocobase;
@@ -28,6 +29,7 @@ pub use engine::Engine;
 pub use http::{Http, http, listen};
 pub use javascript::JavaScript;
 pub use log::{Log, LogFormat};
+pub use mail::Mail;
 pub use management::Management;
 pub use metrics::{Metrics, Place};
 pub use nocobase::NocoBase;
@@ -54,6 +56,8 @@ pub struct Config {
     pub nocobase: NocoBase,
     /// Request nodes.
     pub requests: Requests,
+    /// Mailer nodes.
+    pub mail: Mail,
     /// What is kept of requests.
     pub request_log: RequestLog,
     pub log: Log,
@@ -84,6 +88,7 @@ impl Config {
             secret_key: SecretKey::read(reader),
             nocobase: NocoBase::read(reader),
             requests: Requests::read(reader),
+            mail: Mail::read(reader),
             request_log: RequestLog::read(reader),
             log: Log::read(reader),
             metrics: Metrics::read(reader),

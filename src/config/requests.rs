@@ -47,7 +47,7 @@ fn whitelist(reader: &mut Reader) -> String {
 }
 
 /// Whether an entry of the whitelist can stand for a host of a URL.
-fn is_host_or_range(entry: &str) -> bool {
+pub(super) fn is_host_or_range(entry: &str) -> bool {
     if let Some((address, prefix)) = entry.split_once('/') {
         let (Ok(address), Ok(prefix)) = (address.parse::<IpAddr>(), prefix.parse::<u8>()) else {
             return false;

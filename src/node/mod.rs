@@ -16,6 +16,7 @@ pub mod end;
 pub mod json_query;
 pub mod json_variable_mapping;
 pub mod loop_;
+pub mod mailer;
 pub mod multi_conditions;
 pub mod output;
 pub mod parallel;

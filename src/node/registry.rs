@@ -20,6 +20,7 @@ pub const NODES: &[Kind] = &[
     Kind::of::<super::json_query::JsonQuery>(),
     Kind::of::<super::json_variable_mapping::JsonVariableMapping>(),
     Kind::of::<super::loop_::Loop>(),
+    Kind::of::<super::mailer::Mailer>(),
     Kind::of::<super::multi_conditions::MultiConditions>(),
     Kind::of::<super::output::Output>(),
     Kind::of::<super::parallel::Parallel>(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::request::Files;
 use crate::collection::Collections;
+use crate::outbound::mail::Mailer;
 use crate::outbound::{Client, NocoBase};
 use crate::script::Pool;
 
@@ -20,6 +21,8 @@ pub struct Services {
     pub data_api: Option<NocoBase>,
     /// Sends the requests of request nodes.
     pub requests: Client,
+    /// Sends the mail of mailer nodes.
+    pub mail: Mailer,
     /// The files that request nodes send.
     pub files: Files,
     /// Runs JavaScript.

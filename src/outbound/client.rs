@@ -20,7 +20,6 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::time::{self, Instant};
-use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::answer::{self, Answer, Undecoded};
@@ -82,7 +81,7 @@ impl Client {
         resolver: Arc<dyn Resolve>,
     ) -> Result<Self, rustls::Error> {
         let guard = Arc::new(Guard::new(&settings.policy));
-        let tls = TlsConnector::from(Arc::new(tls(certificates)?));
+        let tls = connect::tls(certificates)?;
         let http = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
@@ -274,15 +273,6 @@ fn settle(answer: Answer) -> Result<Answer, Failure> {
 pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     read.map_err(|err| err.to_string())
-}
-
-fn tls(certificates: Vec<CertificateDer<'static>>) -> Result<rustls::ClientConfig, rustls::Error> {
-    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    roots.add_parsable_certificates(certificates);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config =
-        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// The credentials of a URL like `https://user:password@host/`.

@@ -1,5 +1,6 @@
-//! Connections of request nodes: names are looked up here, the guard judges every address, and the connection
-//! goes to an address that it has passed. No second look-up follows, so what a name says later does not count.
+//! Connections of request and mail nodes: names are looked up here, the guard judges every address, and the
+//! connection goes to an address that it has passed. No second look-up follows, so what a name says later does not
+//! count.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,7 +14,7 @@ use futures_util::future::BoxFuture;
 use http::Uri;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -68,37 +69,67 @@ impl Service<Uri> for Connector {
     }
 }
 
+/// Why a host could not be reached.
+#[derive(Debug)]
+pub enum Unreached {
+    /// The guard has refused it, with this reason.
+    Refused(String),
+    /// There is no such name, or nobody to ask: the code of `getaddrinfo` and the name.
+    Unresolved { code: &'static str, host: String },
+    /// None of its addresses has answered.
+    Unconnected(Vec<(SocketAddr, io::Error)>),
+}
+
 impl Connector {
     async fn connect(&self, uri: &Uri) -> Result<TokioIo<Stream>, Failure> {
         let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let is_https = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
-        let tcp = dial(self.addresses(host).await?, port).await?;
-        let tcp = prepared(tcp).map_err(|err| unconnected(&err, None))?;
+        let tcp = self.dial(host, port).await?;
         if !is_https {
             return Ok(TokioIo::new(Stream(Box::new(tcp))));
         }
-        let name = ServerName::try_from(host.trim_end_matches('.').to_owned())
-            .map_err(|_| Failure::invalid_url())?;
+        let name = server_name(host).ok_or_else(Failure::invalid_url)?;
         let tls = self.tls.connect(name, tcp).await.map_err(|err| insecure(&err, host))?;
         Ok(TokioIo::new(Stream(Box::new(tls))))
     }
 
+    /// A connection to a host, at an address that the guard lets pass.
+    pub async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, Unreached> {
+        dial(self.addresses(host).await?, port).await
+    }
+
     /// The addresses of a host that the guard lets pass, at least one.
-    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Failure> {
+    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Unreached> {
         let found = match host.parse() {
             Ok(address) => Ok(vec![address]),
             Err(_) => self.resolver.resolve(host).await,
         };
+        let unresolved = |code| Unreached::Unresolved { code, host: host.to_owned() };
         match found {
             Ok(addresses) if !addresses.is_empty() => {
-                self.guard.admit(host, addresses).map_err(Failure::plain)
+                self.guard.admit(host, addresses).map_err(Unreached::Refused)
             }
-            Ok(_) => Err(unresolved("ENOTFOUND", host)),
-            Err(err) if may_be_resolved_later(&err) => Err(unresolved("EAI_AGAIN", host)),
-            Err(_) => Err(unresolved("ENOTFOUND", host)),
+            Ok(_) => Err(unresolved("ENOTFOUND")),
+            Err(err) if may_be_resolved_later(&err) => Err(unresolved("EAI_AGAIN")),
+            Err(_) => Err(unresolved("ENOTFOUND")),
         }
     }
+}
+
+/// The name that a certificate has to be for; none for what no certificate can name.
+pub fn server_name(host: &str) -> Option<ServerName<'static>> {
+    ServerName::try_from(host.trim_end_matches('.').to_owned()).ok()
+}
+
+/// TLS that trusts the known certificates and these.
+pub fn tls(certificates: Vec<CertificateDer<'static>>) -> Result<TlsConnector, rustls::Error> {
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    roots.add_parsable_certificates(certificates);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config =
+        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth())))
 }
 
 /// The library gives the reason as a text only: glibc's, or musl's.
@@ -107,13 +138,9 @@ fn may_be_resolved_later(err: &io::Error) -> bool {
     text.contains("Temporary failure") || text.contains("Try again")
 }
 
-fn unresolved(code: &str, host: &str) -> Failure {
-    Failure::coded(code, format!("getaddrinfo {code} {host}"))
-}
-
 /// Connects to the first address that answers; all failures together when none does.
-async fn dial(addresses: Vec<IpAddr>, port: u16) -> Result<TcpStream, Failure> {
-    let mut failures: Vec<Failure> = Vec::new();
+async fn dial(addresses: Vec<IpAddr>, port: u16) -> Result<TcpStream, Unreached> {
+    let mut failures = Vec::new();
     let mut left = alternating(addresses);
     while let Some(ip) = left.pop_front() {
         let address = SocketAddr::new(ip, port);
@@ -124,14 +151,12 @@ async fn dial(addresses: Vec<IpAddr>, port: u16) -> Result<TcpStream, Failure> {
             let result = tokio::time::timeout(ATTEMPT_TIMEOUT, connecting).await;
             result.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         };
-        match result {
+        match result.and_then(prepared) {
             Ok(tcp) => return Ok(tcp),
-            Err(err) => failures.push(unconnected(&err, Some(address))),
+            Err(err) => failures.push((address, err)),
         }
     }
-    let message = failures.iter().map(|failure| failure.message.as_str()).collect::<Vec<_>>().join("; ");
-    let code = failures.into_iter().next().and_then(|failure| failure.code);
-    Err(Failure { message, code, answer: None })
+    Err(Unreached::Unconnected(failures))
 }
 
 /// The two families in turn, that of the first address first, as Node.js tries them.
@@ -152,10 +177,26 @@ fn prepared(tcp: TcpStream) -> io::Result<TcpStream> {
     Ok(tcp)
 }
 
-fn unconnected(err: &io::Error, address: Option<SocketAddr>) -> Failure {
-    let code = code(err.kind()).unwrap_or("UNKNOWN");
-    let address = address.map(|address| format!(" {}:{}", address.ip(), address.port())).unwrap_or_default();
-    Failure::coded(code, format!("connect {code}{address}"))
+impl From<Unreached> for Failure {
+    fn from(unreached: Unreached) -> Self {
+        match unreached {
+            Unreached::Refused(reason) => Failure::plain(reason),
+            Unreached::Unresolved { code, host } => {
+                Failure::coded(code, format!("getaddrinfo {code} {host}"))
+            }
+            Unreached::Unconnected(failures) => {
+                let code = |err: &io::Error| code(err.kind()).unwrap_or("UNKNOWN");
+                let messages: Vec<String> = failures
+                    .iter()
+                    .map(|(address, err)| {
+                        format!("connect {} {}:{}", code(err), address.ip(), address.port())
+                    })
+                    .collect();
+                let code = failures.first().map(|(_, err)| code(err).to_owned());
+                Failure { message: messages.join("; "), code, answer: None }
+            }
+        }
+    }
 }
 
 /// The name that Node.js has for an error of a socket.
@@ -176,7 +217,7 @@ pub fn code(kind: io::ErrorKind) -> Option<&'static str> {
 }
 
 /// Why TLS could not be agreed on, with the codes of Node.js for what is wrong with certificates.
-fn insecure(err: &io::Error, host: &str) -> Failure {
+pub fn insecure(err: &io::Error, host: &str) -> Failure {
     use rustls::CertificateError as Certificate;
     let Some(tls) = err.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
         return match err.kind() {
@@ -213,7 +254,7 @@ fn insecure(err: &io::Error, host: &str) -> Failure {
 }
 
 /// What a connection does, with TLS or without.
-trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
@@ -265,7 +306,7 @@ mod tests {
     #[tokio::test]
     async fn all_addresses_that_refuse_are_told() {
         let addresses = ["127.0.0.1", "127.0.0.2"].map(|text| text.parse().expect("an address"));
-        let failure = dial(addresses.to_vec(), 1).await.expect_err("nothing listens there");
+        let failure: Failure = dial(addresses.to_vec(), 1).await.expect_err("nothing listens there").into();
         assert_eq!(failure.message, "connect ECONNREFUSED 127.0.0.1:1; connect ECONNREFUSED 127.0.0.2:1");
         assert_eq!(failure.code.as_deref(), Some("ECONNREFUSED"));
     }

@@ -111,16 +111,21 @@ impl Guard {
                 "Outbound request to \"{name}\" is blocked because SERVER_REQUEST_DISALLOW_IP is enabled."
             ));
         }
-        let is_listed = |entry: &Entry| match address {
-            Some(address) => entry.matches_address(address.to_canonical()),
-            None => entry.matches_name(&name),
-        };
-        if !self.entries.is_empty() && !self.entries.iter().any(is_listed) {
+        if !self.entries.is_empty() && !self.lists(host) {
             return Err(format!(
                 "Outbound request to \"{name}\" is blocked. Add it to SERVER_REQUEST_WHITELIST to allow this request."
             ));
         }
         Ok(())
+    }
+
+    /// Whether the whitelist has this host.
+    pub fn lists(&self, host: &Host<&str>) -> bool {
+        let (name, address) = (host_text(host), literal(host));
+        self.entries.iter().any(|entry| match address {
+            Some(address) => entry.matches_address(address.to_canonical()),
+            None => entry.matches_name(&name),
+        })
     }
 
     /// Those of the addresses of a host that may be connected to; an error when there is none.

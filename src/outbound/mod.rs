@@ -1,5 +1,5 @@
-//! HTTP to others: the client of request nodes, and NocoBase's own API through it. It knows no nodes and no
-//! jobs; what is sent is made by whoever sends it.
+//! What goes to others: HTTP, with the client of request nodes and NocoBase's own API through it, and mail. It knows
+//! no nodes and no jobs; what is sent is made by whoever sends it.
 
 mod answer;
 mod client;
@@ -7,6 +7,7 @@ mod connect;
 mod failure;
 mod guard;
 mod headers;
+pub mod mail;
 mod nocobase;
 mod redirect;
 

@@ -280,13 +280,13 @@ mod tests {
     #[test]
     fn nodes_that_cannot_run_are_named_by_title_or_key() {
         let nodes = vec![
-            flow_node::Model { title: Some("Send \"it\"".to_owned()), ..row(1, "mailer", "{}") },
+            flow_node::Model { title: Some("Send \"it\"".to_owned()), ..row(1, "notification", "{}") },
             row(2, "script", r#"{"content":"return require('dayjs')()"}"#),
             row(3, "script", r#"{"content":"return 1"}"#),
             row(5, "variable", "{"),
         ];
         let expected = [
-            r#"node "Send \"it\"" is of the type "mailer", which sidehook does not run: it fails"#,
+            r#"node "Send \"it\"" is of the type "notification", which sidehook does not run: it fails"#,
             r#"node "n2" may need modules (WORKFLOW_SCRIPT_MODULES), which sidehook has none of: it fails"#,
             r#"node "n5" has a configuration that cannot be read: it fails"#,
         ];

@@ -72,7 +72,7 @@ async fn workflows_are_listed_with_what_is_wrong_with_them() {
             &json!({"basicAuthentication": true, "request": {"body": [{"key": "$.a["}]},
                 "sidehook": {"path": "/orders/:key/", "signatures": {}}}),
             &[
-                node("mail", "mailer", json!({})),
+                node("mail", "notification", json!({})),
                 node("dates", "script", json!({"content": "return require('dayjs')()"})),
                 node("answer", "response", json!({})),
             ],
@@ -133,7 +133,7 @@ flawed
   ERROR            `sidehook.signatures` of its trigger is not known to this version: nobody is let in
   ERROR            basic authentication is on, but without a user name and a password: nobody is let in
   WARNING          `$.a[` of its body is not a valid JSONPath and finds nothing
-  WARNING          node "mail" is of the type "mailer", which sidehook does not run: it fails
+  WARNING          node "mail" is of the type "notification", which sidehook does not run: it fails
   WARNING          node "dates" may need modules (WORKFLOW_SCRIPT_MODULES), which sidehook has none of: it fails
   WARNING          node "answer" answers nobody, because the workflow is asynchronous
 

@@ -32,7 +32,7 @@ pub use server::Server;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Makes it a failure when a database cannot be had, otherwise its tests have nothing to do: with `1` for those that
 /// Debian has, with `all` for MySQL, too.
-const REQUIRE_VARIABLE: &str = "SIDEHOOK_REQUIRE_DATABASES";
+pub const REQUIRE_VARIABLE: &str = "SIDEHOOK_REQUIRE_DATABASES";
 
 /// The dialects that a NocoBase speaks. MariaDB goes as MySQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

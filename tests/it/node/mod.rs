@@ -3,6 +3,7 @@
 mod data_nodes;
 mod examples;
 mod live;
+mod mailer;
 mod request;
 mod sql;
 mod time_zone;
