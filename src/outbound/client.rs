@@ -142,21 +142,36 @@ impl Client {
         headers.set("Accept", "*/*");
         let target = url[url::Position::BeforePath..url::Position::AfterQuery].to_owned();
         let hop = Hop { url: url.clone(), target, method: "GET".to_owned(), headers, body: None };
-        let downloading = async {
-            self.check(url)?;
-            let response = self.exchange(&hop).await?;
-            let status = response.status().as_u16();
-            if status != 200 {
-                return Err(Failure::plain(format!("the answer has the status {status}")));
+        match self.send_once(&hop, limit, time).await? {
+            (200, bytes) => Ok(bytes),
+            (status, _) => Err(Failure::plain(format!("the answer has the status {status}"))),
+        }
+    }
+
+    /// The status, one of the 200s, and the bytes of an answer of at most `limit` bytes, whole within `time`. Redirects
+    /// are not followed: what is sent goes to nobody else.
+    pub async fn send_once(
+        &self,
+        hop: &Hop,
+        limit: usize,
+        time: Duration,
+    ) -> Result<(u16, Vec<u8>), Failure> {
+        let sending = async {
+            self.check(&hop.url)?;
+            let response = self.exchange(hop).await?;
+            let status = response.status();
+            if !status.is_success() {
+                return Err(Failure::plain(format!("the answer has the status {}", status.as_u16())));
             }
-            collect(response.into_body(), limit, None).await.map_err(|cut| match cut {
+            let bytes = collect(response.into_body(), limit, None).await.map_err(|cut| match cut {
                 Cut::TooLong => Failure::plain(format!("the answer is longer than {limit} bytes")),
                 Cut::Broken(failure) => failure,
                 Cut::Aborted => Failure::plain("the answer broke off"),
-            })
+            })?;
+            Ok((status.as_u16(), bytes))
         };
-        let downloaded = time::timeout(time, downloading).await;
-        downloaded.unwrap_or_else(|_| Err(Failure::timed_out(&time.as_millis().to_string())))
+        let sent = time::timeout(time, sending).await;
+        sent.unwrap_or_else(|_| Err(Failure::timed_out(&time.as_millis().to_string())))
     }
 
     /// The response of the last hop, of which only the head has been read.

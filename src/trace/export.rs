@@ -14,7 +14,7 @@ use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor};
 use tokio::runtime::Handle;
 use url::{Position, Url};
 
-use crate::outbound::{Client, Headers, Hop, Timeout};
+use crate::outbound::{Client, Headers, Hop};
 
 /// At most so many spans wait.
 const QUEUE: usize = 4_096;
@@ -23,6 +23,8 @@ const BATCH: usize = 512;
 const DELAY: Duration = Duration::from_secs(2);
 /// How long a collector may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest answer of a collector, in bytes.
+const ANSWER: usize = 64 << 10;
 /// How often the log is told that a collector does not take what it is sent.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -76,8 +78,8 @@ impl HttpClient for Sender {
         }
         let hop = Hop { url, target, method: head.method.to_string(), headers, body: Some(body) };
         let client = self.client.clone();
-        let timeout = Timeout { duration: TIMEOUT, text: TIMEOUT.as_millis().to_string() };
-        let sent = self.runtime.spawn(async move { client.send(hop, Some(&timeout)).await }).await?;
+        // Its headers may hold a key, which nobody gets to whom a collector sends them on.
+        let sent = self.runtime.spawn(async move { client.send_once(&hop, ANSWER, TIMEOUT).await }).await?;
         match sent {
             // What it may say of parts that it has not taken is nobody's to mend.
             Ok(_) => Ok(Response::new(Bytes::new())),

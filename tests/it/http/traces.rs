@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 use entity::Table;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
+use hyper::header::HeaderValue;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{HeaderMap, Request, Response};
+use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Told;
@@ -31,7 +32,7 @@ const CALLER: &str = "b7ad6b7169203331";
 /// A request that has come to the receiver: its path, headers and body.
 type Came = (String, HeaderMap, Bytes);
 
-/// Takes what comes at `/v1/traces` and anywhere else; at `/hang` nobody ever gets an answer.
+/// Takes what comes at `/v1/traces` and anywhere else; at `/hang` nobody ever gets an answer, and `/moved` sends them on.
 struct Receiver {
     url: String,
     came: Arc<Mutex<Vec<Came>>>,
@@ -84,7 +85,12 @@ async fn serve(listener: TcpListener, came: Arc<Mutex<Vec<Came>>>) {
                 if path.starts_with("/hang") {
                     pending::<()>().await;
                 }
-                Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
+                let mut answer = Response::new(Full::new(Bytes::new()));
+                if path == "/moved" {
+                    *answer.status_mut() = StatusCode::PERMANENT_REDIRECT;
+                    answer.headers_mut().insert("location", HeaderValue::from_static("/elsewhere"));
+                }
+                Ok::<_, Infallible>(answer)
             }
         });
         connections.spawn(async move {
@@ -233,4 +239,22 @@ async fn without_a_collector_nothing_is_passed_on() {
     let (_, headers, _) = receiver.at("/called").pop().expect("the node has called");
     assert!(!headers.contains_key("traceparent"));
     assert_eq!(receiver.at("/v1/traces").len(), 0);
+}
+
+#[tokio::test]
+async fn a_collector_sends_nobody_on() {
+    let receiver = Receiver::start().await;
+    let endpoint = format!("{}/moved", receiver.url);
+    let settings = [
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint.as_str()),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=planted"),
+    ];
+    let database = TestDatabase::create(Kind::Sqlite).await.expect("SQLite can always be had");
+    let server = TestServer::start_with(&database, &settings).await;
+    server.add(&answering("open", json!("ok"))).await;
+    assert_eq!(server.post("open", &json!({})).await.status(), 200);
+    server.stop().await;
+    let (_, headers, _) = receiver.at("/moved").pop().expect("the spans were sent");
+    assert_eq!(headers["api-key"], "planted");
+    assert_eq!(receiver.at("/elsewhere").len(), 0);
 }
