@@ -21,7 +21,7 @@ mod fixture;
 mod load;
 mod pgbench;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::json;
@@ -56,7 +56,7 @@ async fn main() {
     println!("pgbench   1 execution  per transaction, 64 clients   {single:>9.0} executions/s");
     println!("pgbench  64 executions per transaction, 16 clients   {grouped:>9.0} executions/s");
     println!(
-        "                                       executions/s   x single   x grouped   p50 ms   p99 ms   executions/tx   CPU µs: sidehook   PostgreSQL"
+        "                                    answers/s   drain s  executions/s   x single   x grouped   p50 ms   p99 ms   executions/tx   CPU µs: sidehook   PostgreSQL"
     );
     for key in ["bench-sync", "bench-async"] {
         for (connections, (level, (sidehook, url))) in
@@ -66,17 +66,22 @@ async fn main() {
             let before = Progress::read(&store.db).await;
             let cpu_before = cpu::taken(id, backend);
             let outcome = load::run(url, key, connections, span).await;
-            let after = drained(&store.db).await;
+            let loaded = Instant::now();
+            drained(&store.db).await;
+            let drain = loaded.elapsed().as_secs_f64();
             let cpu_after = cpu::taken(id, backend);
+            // The statistics of other sessions arrive about a second late.
+            tokio::time::sleep(Duration::from_millis(1_200)).await;
+            let after = Progress::read(&store.db).await;
             assert_eq!(outcome.failures, 0, "requests failed");
-            let rate = (after.executions - before.executions) as f64 / outcome.elapsed.as_secs_f64();
-            let per_transaction = (after.executions - before.executions) as f64
-                / (after.transactions - before.transactions).max(1) as f64;
             let executions = (after.executions - before.executions) as f64;
+            let loading = outcome.elapsed.as_secs_f64();
+            let (acknowledged, rate) = (executions / loading, executions / (loading + drain));
+            let per_transaction = executions / (after.transactions - before.transactions).max(1) as f64;
             // In hundredths of a second.
             let each = |hundredths: u64| hundredths as f64 * 10_000.0 / executions;
             println!(
-                "{key:<12} {level:<8} {connections:>4} connections {rate:>12.0} {:>10.2} {:>11.2} {:>8.2} {:>8.2} {per_transaction:>15.1} {:>18.0} {:>12.0}",
+                "{key:<12} {level:<8} {connections:>4} connections {acknowledged:>10.0} {drain:>9.1} {rate:>13.0} {:>10.2} {:>11.2} {:>8.2} {:>8.2} {per_transaction:>15.1} {:>18.0} {:>12.0}",
                 rate / single,
                 rate / grouped,
                 outcome.percentile(0.5),
@@ -127,7 +132,6 @@ async fn start_sidehook(database: &TestDatabase, requests: &str) -> (Child, Stri
         .env_clear()
         .envs(database.env())
         .env("SIDEHOOK_LOG", "warn")
-        .env("SIDEHOOK_WORKERS", "64")
         .env("SIDEHOOK_REQUESTS", requests)
         .kill_on_drop(true)
         .spawn()
@@ -151,7 +155,6 @@ async fn stop(child: &mut Child) {
 
 struct Progress {
     executions: i64,
-    open: i64,
     transactions: i64,
 }
 
@@ -159,25 +162,24 @@ impl Progress {
     async fn read(db: &Pool) -> Self {
         let sql = "SELECT pg_stat_clear_snapshot(), \
                    (SELECT count(*) FROM executions WHERE status = 1), \
-                   (SELECT count(*) FROM executions WHERE status IS NULL OR status = 0), \
                    (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database())";
         let row =
             db.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await.expect("the statistics");
         let row = row.expect("a row");
         let number = |index| row.try_get_by_index::<i64>(index).expect("a number");
-        Self { executions: number(1), open: number(2), transactions: number(3) }
+        Self { executions: number(1), transactions: number(2) }
     }
 }
 
-/// Waits until every execution has ended. Rates of asynchronous runs count completions.
-async fn drained(db: &Pool) -> Progress {
+/// Waits until every execution has ended: each has a lease until then.
+async fn drained(db: &Pool) {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sidehook_leases)";
     loop {
-        let progress = Progress::read(db).await;
-        if progress.open == 0 {
-            // The statistics of other sessions arrive about a second late.
-            tokio::time::sleep(Duration::from_millis(1_200)).await;
-            return Progress::read(db).await;
+        let row =
+            db.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await.expect("an answer");
+        if !row.expect("a row").try_get_by_index::<bool>(0).expect("a truth") {
+            return;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
