@@ -1,4 +1,5 @@
-//! Takes an event for which nobody waits: it is recorded, then run by a worker that is free, or by whoever comes to it.
+//! Takes an event for which nobody waits: it is recorded, then run here where a worker will soon be free, or by whoever
+//! comes to it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -35,13 +36,14 @@ async fn record_and_start(
     event: Event,
 ) -> Result<Enqueued, RecordError> {
     let id = row.id;
-    let worker = match shared.has_backlog.load(Ordering::Acquire) {
+    let place = match shared.has_backlog.load(Ordering::Acquire) {
         true => None,
-        false => shared.workers.try_enter(event.workflow.id),
+        false => shared.workers.try_occupy(event.workflow.id),
     };
-    let lease = Lease { workflow_id: event.workflow.id, ..Lease::default() };
-    let lease = if worker.is_some() { LeaseChange::Take(lease) } else { LeaseChange::Wait(lease) };
-    if worker.is_none() {
+    let workflow_id = event.workflow.id;
+    let lease = Lease { workflow_id, ..Lease::default() };
+    let lease = if place.is_some() { LeaseChange::Take(lease) } else { LeaseChange::Wait(lease) };
+    if place.is_none() {
         (row.status, row.started_at, row.expires_at) = (None, None, None);
     }
     let expires_at = row.expires_at;
@@ -50,8 +52,8 @@ async fn record_and_start(
     if let Claim::Taken(first) = record_first(shared, event.delivery.as_ref(), record).await? {
         return Ok(Enqueued { id: first.id, is_duplicate: true });
     }
-    match worker {
-        Some(worker) => {
+    match place {
+        Some(place) => {
             let execution = Execution {
                 id,
                 workflow: event.workflow,
@@ -64,12 +66,9 @@ async fn record_and_start(
                 cause: event.cause,
                 hold: event.hold,
             };
-            spawn(shared, execution, shared.running.register(id, true), Some(worker));
+            spawn(shared, execution, shared.running.register(id, true), place);
         }
-        None => {
-            shared.has_backlog.store(true, Ordering::Release);
-            shared.backlog_grew.notify_one();
-        }
+        None => shared.add_to_backlog(workflow_id),
     }
     Ok(Enqueued { id, is_duplicate: false })
 }

@@ -1,7 +1,7 @@
 //! What the runs and the background tasks of one engine share: ways to the outside, and what is known of the work
 //! that goes on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -78,6 +78,8 @@ pub struct Shared {
     /// Whether executions may be waiting for a worker in the database.
     pub has_backlog: AtomicBool,
     pub backlog_grew: Notify,
+    /// The workflows of executions that this instance has put there since it was looked.
+    backlogged: Mutex<HashSet<i64>>,
     /// Executions that belong to this instance and could not be picked up; tried again with each heartbeat.
     pub stranded: Mutex<Vec<i64>>,
     /// The runs.
@@ -122,6 +124,7 @@ impl Shared {
             has_plugin: AtomicBool::new(false),
             has_backlog: AtomicBool::new(true),
             backlog_grew: Notify::new(),
+            backlogged: Mutex::default(),
             stranded: Mutex::default(),
             tasks: TaskTracker::new(),
             errands: TaskTracker::new(),
@@ -179,6 +182,18 @@ impl Shared {
     /// Sees to it that what is due then is not left to the next regular look.
     pub fn wake_at(&self, due_at: i64) {
         self.wakes.lock().unwrap_or_else(PoisonError::into_inner).insert(due_at);
+    }
+
+    /// An execution of this workflow waits for a worker in the database.
+    pub fn add_to_backlog(&self, workflow_id: i64) {
+        self.backlogged.lock().unwrap_or_else(PoisonError::into_inner).insert(workflow_id);
+        self.has_backlog.store(true, Ordering::Release);
+        self.backlog_grew.notify_one();
+    }
+
+    /// The workflows for which that was said since the last call.
+    pub fn take_backlogged(&self) -> HashSet<i64> {
+        std::mem::take(&mut *self.backlogged.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Leaves executions for the next heartbeat to pick up, if they are this instance's.

@@ -25,7 +25,7 @@ use super::run::record::{Terms, record_of};
 use super::run::workflow::Workflow;
 use super::run::{Ended, Run};
 use super::schedule::running::Registration;
-use super::schedule::workers::Worker;
+use super::schedule::workers::{Place, Worker};
 use super::shared::Shared;
 use super::watch::handover;
 use crate::node::{Context, JobId, NodeIndex};
@@ -40,7 +40,7 @@ const EFFECTS_IN_A_ROW: u32 = 256;
 pub async fn run(
     shared: &Arc<Shared>,
     execution: Execution,
-    worker: Option<Worker>,
+    worker: Option<(Place, Worker)>,
     registration: Registration,
 ) -> Result<Ended, RecordError> {
     let (id, workflow, begun) = (execution.id, execution.workflow.clone(), Instant::now());
@@ -64,6 +64,8 @@ struct Processor {
     caller: Option<Absence>,
     /// The right to use the processor's time, while a run of an asynchronous workflow uses it.
     worker: Option<Worker>,
+    /// Its place among those that do, or are about to.
+    place: Option<Place>,
     works: Works,
     /// What nodes write until their jobs are recorded with it.
     transactions: Transactions,
@@ -78,9 +80,10 @@ impl Processor {
         shared: &Arc<Shared>,
         registration: &Registration,
         execution: &Execution,
-        worker: Option<Worker>,
+        worker: Option<(Place, Worker)>,
     ) -> Self {
         let expires_at = execution.expires_at;
+        let (place, worker) = worker.unzip();
         Self {
             shared: shared.clone(),
             workflow: execution.workflow.clone(),
@@ -88,6 +91,7 @@ impl Processor {
             cut_off: CutOff::new(registration.aborted.clone(), expires_at, shared.ids.now()),
             caller: execution.caller.clone(),
             worker,
+            place,
             works: Works::default(),
             transactions: Transactions::default(),
             trace: told::execution_begun(shared, execution),
@@ -188,6 +192,10 @@ impl Processor {
 
     async fn record(&mut self, run: &mut Run, what: What) -> Result<Event, RecordError> {
         let record = record_of(run, what, &self.terms(run));
+        // The database does the rest: others may run meanwhile.
+        if run.ended.is_some() {
+            self.worker = None;
+        }
         if let LeaseChange::Wait(lease) = &record.lease {
             self.shared.wake_at(lease.due_at);
         }

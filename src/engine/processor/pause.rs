@@ -40,11 +40,12 @@ impl Processor {
         // A number of executions wait beside the workers, further ones wait in place of a worker.
         let place = self.shared.waiting_places.clone().try_acquire_owned().ok();
         if place.is_some() {
-            self.worker = None;
+            (self.worker, self.place) = (None, None);
         }
         let event = waiting::next(&self.shared, &run.waits, &mut self.works, &self.cut_off).await;
         drop(place);
         if self.worker.is_none() && !self.workflow.is_sync && !matches!(event, Event::Leave) {
+            self.place = Some(self.shared.workers.occupy(self.workflow.id));
             self.worker = self.shared.workers.enter(self.workflow.id).await;
         }
         event

@@ -17,7 +17,7 @@ use crate::engine::shared::Shared;
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// At most so many waiting executions are fetched at a time.
-const BATCH: usize = 64;
+const BATCH: usize = 256;
 
 /// Whose turn it is: the workflows of which executions wait.
 #[derive(Default)]
@@ -33,15 +33,20 @@ impl Turns {
         self.workflows.is_empty() || self.asked_at.is_none_or(|asked_at| asked_at.elapsed() > POLL_INTERVAL)
     }
 
-    /// Takes over which workflows have waiting executions; those that are new come first.
+    /// Takes over which workflows have waiting executions.
     fn update(&mut self, workflows: &[i64]) {
         self.workflows.retain(|known| workflows.contains(known));
+        self.add(workflows.iter().copied());
+        self.asked_at = Some(Instant::now());
+    }
+
+    /// Adds workflows that have waiting executions; those that are new come first.
+    fn add(&mut self, workflows: impl IntoIterator<Item = i64>) {
         for workflow in workflows {
-            if !self.workflows.contains(workflow) {
-                self.workflows.push_front(*workflow);
+            if !self.workflows.contains(&workflow) {
+                self.workflows.push_front(workflow);
             }
         }
-        self.asked_at = Some(Instant::now());
     }
 }
 
@@ -49,9 +54,7 @@ impl Turns {
 pub async fn feed(shared: Arc<Shared>) {
     let mut turns = Turns::default();
     while !shared.is_stopping() {
-        let free = shared.stopping.run_until_cancelled(shared.workers.any_free()).await;
-        let Some(free) = free else { return };
-        match take_waiting(&shared, &mut turns, free.min(BATCH)).await {
+        match take_waiting(&shared, &mut turns).await {
             Ok(true) => continue,
             Ok(false) => {}
             Err(err) => {
@@ -64,28 +67,28 @@ pub async fn feed(shared: Arc<Shared>) {
             () = shared.stopping.cancelled() => return,
             () = tokio::time::sleep(until_next_wake(&shared)) => {}
             () = shared.backlog_grew.notified() => {}
-            () = shared.workers.freed.notified(), if has_backlog => {}
+            () = shared.workers.freed(), if has_backlog => {}
         }
     }
 }
 
-/// Takes waiting executions of the workflow whose turn it is, at most as many as there are free workers;
-/// `false` when nothing more can be taken now. `turns` has the workflows that have some.
-async fn take_waiting(shared: &Arc<Shared>, turns: &mut Turns, free: usize) -> Result<bool, DbErr> {
+/// Takes waiting executions of the workflow whose turn it is, at most as many as the workers will soon come to; `false`
+/// when nothing more can be taken now. `turns` has the workflows that have some.
+async fn take_waiting(shared: &Arc<Shared>, turns: &mut Turns) -> Result<bool, DbErr> {
     let now = shared.ids.now();
+    turns.add(shared.take_backlogged());
     if turns.is_outdated() {
         shared.has_backlog.store(false, Ordering::Release);
         turns.update(&shared.limited(shared.store.workflows_with_backlog(now)).await?);
         shared.has_backlog.store(!turns.workflows.is_empty(), Ordering::Release);
     }
     let turn = &mut turns.workflows;
-    let Some(place) = turn.iter().position(|workflow| shared.workers.share_left(*workflow) > 0) else {
-        // Each of them uses all the workers that it may: one of those has to end first.
-        turn.clear();
+    let Some(place) = turn.iter().position(|workflow| shared.workers.room(*workflow) > 0) else {
+        // Each of them has as much in memory as it may: some of that has to end first.
         return Ok(false);
     };
     let Some(workflow_id) = turn.remove(place) else { return Ok(false) };
-    let limit = shared.workers.share_left(workflow_id).min(free.div_ceil(turn.len() + 1));
+    let limit = shared.workers.room(workflow_id).div_ceil(turn.len() + 1).min(BATCH);
     let waiting = shared.limited(shared.store.waiting_executions(workflow_id, limit as u64, now)).await?;
     let claimed = match shared.limited(shared.store.claim_waiting(shared.owner, &waiting, now)).await {
         Ok(claimed) => claimed,

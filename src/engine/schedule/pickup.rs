@@ -66,7 +66,7 @@ pub async fn pick_up(shared: &Arc<Shared>, ids: &[i64], is_first_run: bool) -> R
         let Some(registration) = registrations.remove(&row.id) else { continue };
         let parse = |text: &JsonText| json::parse(text.0.as_bytes()).unwrap_or_default();
         let context = row.context.as_ref().map_or(Value::Null, parse);
-        let worker = shared.workers.try_enter(workflow.id);
+        let place = shared.workers.occupy(workflow.id);
         let execution = Execution {
             id: row.id,
             workflow,
@@ -79,7 +79,7 @@ pub async fn pick_up(shared: &Arc<Shared>, ids: &[i64], is_first_run: bool) -> R
             cause: Cause::default(),
             hold: None,
         };
-        spawn(shared, execution, registration, worker);
+        spawn(shared, execution, registration, place);
     }
     Ok(())
 }
