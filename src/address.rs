@@ -47,7 +47,7 @@ fn canonical(range: IpNet) -> IpNet {
 
 /// What counts as one sender: an IPv4 address, or the 64 bits of an IPv6 address that a single customer has at least
 /// (RFC 6177).
-pub fn sender(address: IpAddr) -> IpAddr {
+pub(crate) fn sender(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         address => address,
@@ -56,7 +56,7 @@ pub fn sender(address: IpAddr) -> IpAddr {
 
 /// Whether an address is one of a private network or of this machine, where a proxy or a container may be and the
 /// public internet is not.
-pub fn is_private(address: IpAddr) -> bool {
+pub(crate) fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
         IpAddr::V6(address) => {

@@ -37,24 +37,24 @@ const NOT_IN_URLS: &AsciiSet = &CONTROLS
 /// A header that was configured and cannot be sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("The header {name:?} of the response cannot be sent: {reason}.")]
-pub struct Unsendable {
+pub(crate) struct Unsendable {
     pub name: String,
     pub reason: &'static str,
 }
 
 /// Whether a text is a token, as the names of fields are.
-pub fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(is_token)
 }
 
 /// Bytes as ISO 8859-1, which is what bytes beyond ASCII are in a field: the first 256 characters of Unicode.
-pub fn latin1(bytes: &[u8]) -> String {
+pub(crate) fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
 /// The bytes of a text in ISO 8859-1; `None` for one with other characters.
-pub fn bytes(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn bytes(text: &str) -> Option<Vec<u8>> {
     text.chars().map(|c| u8::try_from(c).ok()).collect()
 }
 
@@ -64,7 +64,7 @@ pub fn bytes(text: &str) -> Option<Vec<u8>> {
 /// What has no name or no value, and what belongs to the connection, is left out. A value that is a URL is
 /// percent-encoded where it has to be. Fails for other headers that HTTP cannot carry, and for a redirection (by
 /// `status`, as configured) whose `Location` is there without a value.
-pub fn configured(list: &Value, status: &Value) -> Result<Vec<(String, String)>, Unsendable> {
+pub(crate) fn configured(list: &Value, status: &Value) -> Result<Vec<(String, String)>, Unsendable> {
     let mut headers = Vec::new();
     for item in list.as_array().map(|list| list.items()).unwrap_or_default() {
         let name = item.member("name").as_str().map(str::trim).unwrap_or_default().to_owned();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// `10mb`, `512 kb`, `1048576`: the forms of the `bytes` package that NocoBase's body parser uses, in bytes.
-pub fn size(text: &str) -> Option<usize> {
+pub(crate) fn size(text: &str) -> Option<usize> {
     let text = text.trim().to_ascii_lowercase();
     let (number, unit) = split(&text)?;
     let unit = match unit {
@@ -17,7 +17,7 @@ pub fn size(text: &str) -> Option<usize> {
 }
 
 /// `500ms`, `30s`, `5m`, `1h`, `7d`; seconds where there is no unit.
-pub fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text.trim())?;
     let seconds = match unit {
         "ms" => 0.001,

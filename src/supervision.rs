@@ -9,14 +9,14 @@ use tokio_util::sync::CancellationToken;
 
 /// What has gone wrong for good, told once to all who ask.
 #[derive(Clone, Debug, Default)]
-pub struct Failure {
+pub(crate) struct Failure {
     reason: Arc<OnceLock<String>>,
     happened: CancellationToken,
 }
 
 impl Failure {
     /// Reports what has gone wrong; the first report counts.
-    pub fn report(&self, reason: impl Into<String>) {
+    pub(crate) fn report(&self, reason: impl Into<String>) {
         if let Ok(()) = self.reason.set(reason.into()) {
             tracing::error!(reason = self.reason(), "this instance stops");
         }
@@ -24,17 +24,22 @@ impl Failure {
     }
 
     /// Done when something has been reported.
-    pub async fn happened(&self) {
+    pub(crate) async fn happened(&self) {
         self.happened.cancelled().await;
     }
 
     /// What was reported.
-    pub fn reason(&self) -> Option<&str> {
+    pub(crate) fn reason(&self) -> Option<&str> {
         self.reason.get().map(String::as_str)
     }
 
     /// Runs a task that may end once `end` is cancelled and not before.
-    pub async fn watch(self, name: &'static str, end: CancellationToken, task: impl Future<Output = ()>) {
+    pub(crate) async fn watch(
+        self,
+        name: &'static str,
+        end: CancellationToken,
+        task: impl Future<Output = ()>,
+    ) {
         match AssertUnwindSafe(task).catch_unwind().await {
             Ok(()) if end.is_cancelled() => {}
             Ok(()) => self.report(format!("the background task {name} has ended")),

@@ -10,6 +10,7 @@
     clippy::expect_used,
     reason = "a bench fails by panicking, and measures with clocks and tasks of its own"
 )]
+#![expect(unreachable_pub, reason = "nobody is outside of this program")]
 
 mod cpu;
 #[expect(dead_code, unused_imports, reason = "shared with the tests, which use more of it")]

@@ -8,11 +8,11 @@ use crate::store::fault::describe;
 
 /// The last word on each subject, so that the same is not said again every second.
 #[derive(Debug, Default)]
-pub struct Complaints(HashMap<&'static str, String>);
+pub(super) struct Complaints(HashMap<&'static str, String>);
 
 impl Complaints {
     /// Takes a result, and says what is wrong where that is new.
-    pub fn hear<T>(&mut self, subject: &'static str, result: Result<T, DbErr>) -> Option<T> {
+    pub(super) fn hear<T>(&mut self, subject: &'static str, result: Result<T, DbErr>) -> Option<T> {
         match result {
             Ok(value) => {
                 if self.0.remove(subject).is_some() {

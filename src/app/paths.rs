@@ -7,7 +7,7 @@ use crate::expr::Value;
 use crate::webhook::path::{Claim, Found, Table, Unserved};
 
 /// The custom paths of webhooks of a kind, by the keys of their workflows.
-pub struct Paths<H> {
+pub(super) struct Paths<H> {
     api_base_path: String,
     /// The path that one is to be served at.
     claim: fn(&H) -> Option<Claim<'_>>,
@@ -15,21 +15,21 @@ pub struct Paths<H> {
 }
 
 /// The custom paths, as those were at one time.
-pub struct Served<H> {
+pub(super) struct Served<H> {
     hooks: Arc<HashMap<String, Arc<H>>>,
     table: Table,
     unserved: Vec<Unserved>,
 }
 
 impl<H> Paths<H> {
-    pub fn new(api_base_path: String, claim: fn(&H) -> Option<Claim<'_>>) -> Self {
+    pub(super) fn new(api_base_path: String, claim: fn(&H) -> Option<Claim<'_>>) -> Self {
         let served = Mutex::new(Arc::new(Served::build(&api_base_path, Arc::default(), claim)));
         Self { api_base_path, claim, served }
     }
 
     /// The paths of these webhooks, as they are now. Warns of each path that is not served when it was not known
     /// before.
-    pub fn of(&self, hooks: Arc<HashMap<String, Arc<H>>>) -> Arc<Served<H>> {
+    pub(super) fn of(&self, hooks: Arc<HashMap<String, Arc<H>>>) -> Arc<Served<H>> {
         let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(&hooks, &served.hooks) {
             let new = Served::build(&self.api_base_path, hooks, self.claim);
@@ -53,13 +53,13 @@ impl<H> Served<H> {
     }
 
     /// The webhook of a path, which is still encoded, with the path's parameters: an object.
-    pub fn find(&self, path: &str) -> Option<(Arc<H>, Value)> {
+    pub(super) fn find(&self, path: &str) -> Option<(Arc<H>, Value)> {
         let Found { key, params } = self.table.find(path)?;
         Some((self.hooks.get(key)?.clone(), params))
     }
 
     /// Whether nobody has to be asked for this path: a webhook has it, or sidehook itself.
-    pub fn has(&self, path: &str) -> bool {
+    pub(super) fn has(&self, path: &str) -> bool {
         self.table.is_own(path) || self.find(path).is_some()
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// After so long without a sign of life the database counts as away. One is given each second.
-pub const MAX_SILENCE: Duration = Duration::from_secs(3);
+pub(super) const MAX_SILENCE: Duration = Duration::from_secs(3);
 
 /// Why no events should be sent here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +21,7 @@ pub enum Unready {
 
 /// What is known beside the signs of life.
 #[derive(Debug, Default)]
-pub struct Readiness {
+pub(super) struct Readiness {
     is_leaving: AtomicBool,
     /// An event could not be recorded, or nobody has looked yet.
     is_doubtful: AtomicBool,
@@ -30,27 +30,27 @@ pub struct Readiness {
 
 impl Readiness {
     /// Nothing is to be sent here any more.
-    pub fn leave(&self) {
+    pub(super) fn leave(&self) {
         self.is_leaving.store(true, Ordering::Release);
     }
 
     /// Something could not be recorded: it has to be looked into why.
-    pub fn doubt(&self) {
+    pub(super) fn doubt(&self) {
         self.is_doubtful.store(true, Ordering::Release);
     }
 
     /// Whether it has to be tried out if events can be recorded.
-    pub fn is_to_be_tried(&self) -> bool {
+    pub(super) fn is_to_be_tried(&self) -> bool {
         self.is_doubtful.swap(false, Ordering::AcqRel) || self.is_unwritable.load(Ordering::Acquire)
     }
 
     /// What has come of trying; returns whether it was different before.
-    pub fn tried(&self, is_writable: bool) -> bool {
+    pub(super) fn tried(&self, is_writable: bool) -> bool {
         self.is_unwritable.swap(!is_writable, Ordering::AcqRel) == is_writable
     }
 
     /// `silent_for` is how old the last sign of life is.
-    pub fn check(&self, has_failed: bool, silent_for: Duration) -> Result<(), Unready> {
+    pub(super) fn check(&self, has_failed: bool, silent_for: Duration) -> Result<(), Unready> {
         if self.is_leaving.load(Ordering::Acquire) {
             Err(Unready::Leaving)
         } else if has_failed {

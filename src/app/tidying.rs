@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Removes what is too old or too much, for as long as it is polled. Every instance does it: they remove the same rows
 /// from the oldest on, and find nothing to do where another one was faster.
-pub async fn tidy(store: Store, log: RequestLog, settings: Settings) {
+pub(super) async fn tidy(store: Store, log: RequestLog, settings: Settings) {
     let mut looked: Option<Instant> = None;
     let mut counted: Option<(Instant, u64)> = None;
     // So many rows may be too many before anybody looks again.

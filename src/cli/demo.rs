@@ -18,7 +18,7 @@ use crate::store::workflow::{NewNode, NewWorkflow};
 Examples:
   sidehook demo
   sidehook demo --listen 127.0.0.1:8080 --database /tmp/demo.sqlite")]
-pub struct Demo {
+pub(super) struct Demo {
     /// The address to serve on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:13080")]
     listen: SocketAddr,
@@ -28,7 +28,7 @@ pub struct Demo {
 }
 
 impl Demo {
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
         let file = self.database.display().to_string();
         let settings =
             Settings { listen: Some(self.listen), database: Some(file.clone()), ..Settings::default() };

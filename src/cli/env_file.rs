@@ -2,12 +2,12 @@
 //! unlike Rust's parsers it takes values with spaces without quotes.
 
 /// Names and values of a file, in its order. Lines that are no `NAME=value` are passed over.
-pub fn parse(text: &str) -> Vec<(String, String)> {
+pub(super) fn parse(text: &str) -> Vec<(String, String)> {
     lines(text).filter_map(parse_line).collect()
 }
 
 /// The numbers of the lines that say something and are passed over all the same, such as `DB_PORT: 5432`.
-pub fn passed_over(text: &str) -> Vec<usize> {
+pub(super) fn passed_over(text: &str) -> Vec<usize> {
     let says_something = |line: &str| !line.trim().is_empty() && !line.trim().starts_with('#');
     let numbered = lines(text).enumerate();
     numbered

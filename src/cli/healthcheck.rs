@@ -30,7 +30,7 @@ Examples:
   sidehook healthcheck --url http://127.0.0.1:8080/health/live
 In a Dockerfile:
   HEALTHCHECK CMD [\"sidehook\", \"healthcheck\"]")]
-pub struct Healthcheck {
+pub(super) struct Healthcheck {
     /// What to ask [default: /health/ready on this machine, at the port that `serve` listens on]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
@@ -43,7 +43,7 @@ pub struct Healthcheck {
 }
 
 impl Healthcheck {
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
         let url = match self.url {
             Some(url) => url,
             None => default_url(self.config, self.env_file)?,

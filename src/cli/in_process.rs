@@ -10,21 +10,21 @@ use crate::app::App;
 use crate::config::Config;
 use crate::control::Control;
 
-pub struct InProcess {
+pub(super) struct InProcess {
     pub app: Arc<App>,
     grace: Duration,
     _control: Control,
 }
 
 impl InProcess {
-    pub async fn start(config: Config) -> anyhow::Result<Self> {
+    pub(super) async fn start(config: Config) -> anyhow::Result<Self> {
         let (grace, control) = (config.http.grace, Control::start().context("no thread can be started")?);
         let app = Box::pin(App::start(config, control.handle())).await?;
         Ok(Self { app, grace, _control: control })
     }
 
     /// Lets what runs end, within the time of grace; the next instance goes on with what is left.
-    pub async fn end(self) -> anyhow::Result<()> {
+    pub(super) async fn end(self) -> anyhow::Result<()> {
         self.app.stop();
         Box::pin(self.app.shut_down(self.grace)).await
     }

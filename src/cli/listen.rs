@@ -26,7 +26,7 @@ enabled. With SIDEHOOK_REQUESTS=off servers keep nothing.
 Examples:
   sidehook listen orders --env-file .env
   sidehook listen /orders/shop --env-file .env")]
-pub struct Listen {
+pub(super) struct Listen {
     /// The key of a workflow, or a path
     #[arg(value_name = "KEY|PATH")]
     target: String,
@@ -38,7 +38,7 @@ pub struct Listen {
 }
 
 impl Listen {
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
         let (config, _log) = self.settings.load()?;
         let store = connect(&config).await.context(UNOPENED)?;
         let filter = RequestFilter {

@@ -31,7 +31,7 @@ const ROW_PAUSE: Duration = Duration::from_millis(50);
 const FEATURES: [&str; 4] = ["status", "replay", "listen", "retention"];
 
 /// A server's manager.
-pub struct Managing {
+pub(super) struct Managing {
     app: Arc<App>,
     replayer: Replayer,
     /// When it was looked, and what was found.
@@ -39,7 +39,7 @@ pub struct Managing {
 }
 
 impl Managing {
-    pub fn new(app: Arc<App>) -> Self {
+    pub(super) fn new(app: Arc<App>) -> Self {
         Self { replayer: Replayer::new(app.clone()), app, found: Mutex::default() }
     }
 

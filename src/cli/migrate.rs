@@ -12,7 +12,7 @@ use crate::app::open_store;
 Examples:
   sidehook migrate --env-file .env
   sidehook migrate --stand-alone --database sidehook.sqlite")]
-pub struct Migrate {
+pub(super) struct Migrate {
     /// Also create the workflow tables of NocoBase, for a database without NocoBase
     #[arg(long)]
     stand_alone: bool,
@@ -21,7 +21,7 @@ pub struct Migrate {
 }
 
 impl Migrate {
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
         let (config, _log) = self.settings.load()?;
         let store = open_store(&config).await?;
         if self.stand_alone {

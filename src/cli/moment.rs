@@ -7,7 +7,7 @@ use crate::measure::duration;
 
 /// A moment, by its distance from now or as such.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
+pub(super) enum Moment {
     /// So many milliseconds ago.
     Ago(i64),
     /// In milliseconds since 1970.
@@ -16,7 +16,7 @@ pub enum Moment {
 
 impl Moment {
     /// As a time; none of one that is too far away to be any.
-    pub fn time(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub(super) fn time(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self {
             Self::Ago(ms) => now.checked_sub_signed(TimeDelta::milliseconds(ms)),
             Self::At(ms) => DateTime::from_timestamp_millis(ms),
@@ -25,7 +25,7 @@ impl Moment {
 }
 
 /// A time as this machine tells it.
-pub fn local(time: Option<DateTime<Utc>>) -> String {
+pub(super) fn local(time: Option<DateTime<Utc>>) -> String {
     time.map_or_else(
         || "-".to_owned(),
         |time| time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string(),
@@ -33,7 +33,7 @@ pub fn local(time: Option<DateTime<Utc>>) -> String {
 }
 
 /// Reads `90s`, `1h`, `7d` or a time as RFC 3339 writes it.
-pub fn moment(text: &str) -> anyhow::Result<Moment> {
+pub(super) fn moment(text: &str) -> anyhow::Result<Moment> {
     if let Some(length) = duration(text) {
         return Ok(Moment::Ago(i64::try_from(length.as_millis()).unwrap_or(i64::MAX)));
     }

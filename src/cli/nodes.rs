@@ -10,7 +10,7 @@ use crate::node::{Example, NODES, Sample};
 
 /// Lists the node types that sidehook runs.
 #[derive(Args)]
-pub struct Nodes {
+pub(super) struct Nodes {
     /// Show configurations and what they record
     #[arg(long)]
     examples: bool,
@@ -20,7 +20,7 @@ pub struct Nodes {
 }
 
 impl Nodes {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let text = if self.markdown { markdown() } else { list(self.examples) };
         output::line(text.trim_end())
     }

@@ -16,14 +16,14 @@ const ANSWER: usize = 16 << 20;
 const PATIENCE: Duration = Duration::from_secs(900);
 
 /// The way to a server.
-pub struct Outgoing {
+pub(super) struct Outgoing {
     client: Client,
     /// Where paths are put behind.
     base: Url,
 }
 
 /// A URL of a server.
-pub fn base(text: &str) -> anyhow::Result<Url> {
+pub(super) fn base(text: &str) -> anyhow::Result<Url> {
     let url: Url =
         text.parse().context("a server is written like https://hooks.example or http://127.0.0.1:13080")?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
@@ -33,14 +33,14 @@ pub fn base(text: &str) -> anyhow::Result<Url> {
 }
 
 /// `NAME: VALUE`, the name in lower case.
-pub fn header(text: &str) -> anyhow::Result<(String, String)> {
+pub(super) fn header(text: &str) -> anyhow::Result<(String, String)> {
     let (name, value) = text.split_once(':').context("a header is written like 'x-api-key: 123'")?;
     Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
 }
 
 impl Outgoing {
     /// `extra` is a file of certificates to trust beside the well-known ones.
-    pub fn new(extra: Option<&Path>, base: Url) -> anyhow::Result<Self> {
+    pub(super) fn new(extra: Option<&Path>, base: Url) -> anyhow::Result<Self> {
         let extra = extra.map(certificates).transpose();
         let extra =
             extra.map_err(|reason| anyhow::anyhow!("NODE_EXTRA_CA_CERTS cannot be read: {reason}"))?;
@@ -50,7 +50,7 @@ impl Outgoing {
     }
 
     /// Sends a request behind the base; an error says why there is no answer.
-    pub async fn send(&self, sent: Sent) -> Result<Told, String> {
+    pub(super) async fn send(&self, sent: Sent) -> Result<Told, String> {
         let url = format!("{}{}", self.base.as_str().trim_end_matches('/'), sent.target);
         let url: Url = url.parse().map_err(|err| format!("its URL cannot be used: {err}"))?;
         let mut headers = Headers::default();

@@ -9,17 +9,17 @@ use std::io::{self, ErrorKind, Write};
 pub struct ReaderGone;
 
 /// Prints a line.
-pub fn line(text: impl Display) -> anyhow::Result<()> {
+pub(super) fn line(text: impl Display) -> anyhow::Result<()> {
     checked(writeln!(io::stdout().lock(), "{text}"))
 }
 
 /// A text of somebody else on its way to a terminal, which nothing in it can steer.
-pub fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// Makes sure that everything has been written, at the end of a command.
-pub fn flush() -> anyhow::Result<()> {
+pub(super) fn flush() -> anyhow::Result<()> {
     checked(io::stdout().flush())
 }
 

@@ -28,7 +28,7 @@ rows of their own, which only NocoBase removes.
 Examples:
   sidehook prune --until 30d --env-file .env
   sidehook prune --until 7d --status resolved --workflow orders --yes --env-file .env")]
-pub struct Prune {
+pub(super) struct Prune {
     #[command(flatten)]
     selection: Selection,
     /// Remove them
@@ -39,7 +39,7 @@ pub struct Prune {
 }
 
 impl Prune {
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
         anyhow::ensure!(
             self.selection.until.is_some(),
             "say how old an execution has to be, such as --until 30d; --until 0s removes all that are over"

@@ -29,7 +29,7 @@ Examples:
   sidehook send orders --file body.json --scheme github --secret '{{$env.SECRET}}' --env-file .env
   sidehook send /orders/shop --file body.json --header x-api-key:123 --to https://hooks.example
   sidehook send orders --signature '{\"scheme\":\"hmac\",\"header\":\"x-sign\",\"secret\":\"s\"}'")]
-pub struct Send {
+pub(super) struct Send {
     /// The key of a workflow, or a path that begins with a slash, with a query or without one
     #[arg(value_name = "KEY|PATH")]
     target: String,
@@ -68,7 +68,7 @@ pub struct Send {
 }
 
 impl Send {
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
         let (file, env_file) = (self.config.clone(), self.env_file.clone());
         let sources = Settings { config: file, env_file, ..Settings::default() }.sources()?;
         let http = config::http(&sources)?;

@@ -17,7 +17,7 @@ const LAST_LINE: Duration = Duration::from_millis(100);
 
 /// How the process was told to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub(super) enum Told {
     /// SIGTERM: whoever supervises the process wants it to end, and others to take over.
     Terminate,
     /// SIGINT, or the terminal is gone: nobody is to be waited for.
@@ -35,7 +35,7 @@ struct Signals {
 
 /// Listens from now on; the receiver is told of the first signal to end. The second one ends the process at once,
 /// and so does the time: `longest_end` is how long the end may take.
-pub fn listen(control: &Control, longest_end: Duration) -> anyhow::Result<oneshot::Receiver<Told>> {
+pub(super) fn listen(control: &Control, longest_end: Duration) -> anyhow::Result<oneshot::Receiver<Told>> {
     let mut signals = {
         let _inside = control.handle().enter();
         Signals::open().context("signals cannot be waited for")?

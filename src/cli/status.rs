@@ -26,7 +26,7 @@ const FAILURES: u64 = 5;
 Examples:
   sidehook status --env-file .env
   sidehook status --json --env-file .env")]
-pub struct Status {
+pub(super) struct Status {
     /// Print it as a line of JSON
     #[arg(long)]
     json: bool,
@@ -35,7 +35,7 @@ pub struct Status {
 }
 
 impl Status {
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
         let (config, _log) = self.settings.load_quietly()?;
         let store = connect(&config).await.context(UNOPENED)?;
         let now = SystemClock.now();

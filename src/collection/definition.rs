@@ -56,7 +56,7 @@ pub(super) struct CollectionRows<'a> {
 
 impl CollectionRows<'_> {
     /// The collections that it inherits from.
-    pub fn parents(&self) -> Vec<Arc<str>> {
+    pub(super) fn parents(&self) -> Vec<Arc<str>> {
         let parents = self.options.member("inherits");
         let parents = match &parents {
             Value::Array(parents) => parents.items(),
@@ -78,7 +78,7 @@ pub(super) struct FieldRow<'a> {
 }
 
 impl FieldRow<'_> {
-    pub fn type_name(&self) -> &str {
+    pub(super) fn type_name(&self) -> &str {
         self.row.r#type.as_deref().unwrap_or_default()
     }
 }
@@ -109,12 +109,12 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub fn new(names: &'a Names, backend: DbBackend, metadata: &'a Metadata) -> Self {
+    pub(super) fn new(names: &'a Names, backend: DbBackend, metadata: &'a Metadata) -> Self {
         Self { names, backend, rows: rows_by_collection(metadata) }
     }
 
     /// A collection with everything but associations and the keys that these add.
-    pub fn collection(&self, name: &str) -> Collection {
+    pub(super) fn collection(&self, name: &str) -> Collection {
         let options = self.rows.get(name).map(|rows| rows.options.clone()).unwrap_or_default();
         let rows = self.own_and_inherited(name);
         let is_view = options.member("view").is_truthy() || options.member("sql").is_truthy();
@@ -164,7 +164,7 @@ impl<'a> Builder<'a> {
     }
 
     /// A collection of which only the table is known.
-    pub fn of_table(&self, name: &str, columns: &[TableColumn], options: Value) -> Collection {
+    pub(super) fn of_table(&self, name: &str, columns: &[TableColumn], options: Value) -> Collection {
         let mut fields = IndexMap::new();
         for column in columns {
             let attribute = match self.names.underscored() {
@@ -208,7 +208,7 @@ impl<'a> Builder<'a> {
     }
 
     /// What the options `createdBy` and `updatedBy` add: a key and an association to the users.
-    pub fn add_authors(&self, name: &str, collections: &mut IndexMap<Arc<str>, Collection>) {
+    pub(super) fn add_authors(&self, name: &str, collections: &mut IndexMap<Arc<str>, Collection>) {
         for (flag, key) in [("createdBy", "createdById"), ("updatedBy", "updatedById")] {
             let Some(own) = collections.get_mut(name) else { return };
             if !matches!(own.option(flag), Value::Bool(true)) {
@@ -244,7 +244,7 @@ impl<'a> Builder<'a> {
 
     /// The field rows of the collections that this one inherits from, then its own. A field that is there
     /// twice is the own one.
-    pub fn own_and_inherited(&self, name: &str) -> Vec<FieldRow<'_>> {
+    pub(super) fn own_and_inherited(&self, name: &str) -> Vec<FieldRow<'_>> {
         let mut found: IndexMap<&str, FieldRow<'_>> = IndexMap::new();
         let mut seen = BTreeSet::new();
         self.collect_rows(name, &mut seen, &mut found);

@@ -7,7 +7,7 @@ use crate::expr::{Date, Value};
 /// How deep objects are shown.
 const DEPTH: usize = 2;
 
-pub fn inspect(value: &Value) -> String {
+pub(super) fn inspect(value: &Value) -> String {
     at_depth(value, 0)
 }
 

@@ -1,7 +1,7 @@
 //! Names that NocoBase derives from others: of foreign keys and through tables where a field row names none.
 
 /// `Utils.camelize` of Sequelize: `order_id` → `orderId`; the first letter stays.
-pub fn camelize(name: &str) -> String {
+pub(super) fn camelize(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut upper = false;
     for c in name.trim().chars() {
@@ -18,7 +18,7 @@ pub fn camelize(name: &str) -> String {
 }
 
 /// lodash's `camelCase`, for names of letters, digits and separators: `HTMLBody_id` → `htmlBodyId`.
-pub fn camel_case(name: &str) -> String {
+pub(super) fn camel_case(name: &str) -> String {
     let snake = entity::snake_case(name);
     let camel = camelize(snake.trim_matches(|c: char| !c.is_alphanumeric()));
     let mut chars = camel.chars();
@@ -26,7 +26,7 @@ pub fn camel_case(name: &str) -> String {
 }
 
 /// The singular of an English noun, by the regular rules.
-pub fn singularize(name: &str) -> String {
+pub(super) fn singularize(name: &str) -> String {
     let ends = |end: &str| name.len() > end.len() && name.ends_with(end);
     if ends("ies") {
         return format!("{}y", &name[..name.len() - 3]);
@@ -41,7 +41,7 @@ pub fn singularize(name: &str) -> String {
 }
 
 /// The plural of an English noun, by the regular rules.
-pub fn pluralize(name: &str) -> String {
+pub(super) fn pluralize(name: &str) -> String {
     let before_last = name.chars().rev().nth(1);
     if name.ends_with('y') && before_last.is_some_and(|c| !"aeiou".contains(c)) {
         return format!("{}ies", &name[..name.len() - 1]);
@@ -53,7 +53,7 @@ pub fn pluralize(name: &str) -> String {
 }
 
 /// Whether a name needs no quotes in JavaScript.
-pub fn is_identifier(name: &str) -> bool {
+pub(super) fn is_identifier(name: &str) -> bool {
     let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
     name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit())
 }

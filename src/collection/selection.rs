@@ -35,7 +35,7 @@ pub(super) const COLLECTION: &str = "__collection";
 
 impl Selection {
     /// The given attributes, or all of the collection.
-    pub fn of(collection: &Collection, names: Option<&[Arc<str>]>) -> Self {
+    pub(super) fn of(collection: &Collection, names: Option<&[Arc<str>]>) -> Self {
         let column = |name: &Arc<str>| match collection.field(name) {
             Some(field) => SelectedColumn {
                 name: name.clone(),
@@ -71,7 +71,7 @@ impl Selection {
     }
 
     /// Reads an attribute besides, without showing it.
-    pub fn require(&mut self, collection: &Collection, name: &str) {
+    pub(super) fn require(&mut self, collection: &Collection, name: &str) {
         if let Some(field) =
             collection.field(name).filter(|_| !self.columns.iter().any(|one| &*one.name == name))
         {
@@ -81,7 +81,7 @@ impl Selection {
     }
 
     /// Adds the columns to a statement, from the table of this alias; `None` where there is but one table.
-    pub fn select(&self, select: &mut SelectStatement, table: Option<&str>, backend: DbBackend) {
+    pub(super) fn select(&self, select: &mut SelectStatement, table: Option<&str>, backend: DbBackend) {
         for one in &self.columns {
             let origin = || origin_of_row(&one.name, table.unwrap_or(&self.collection));
             if let Some(origin) = one.field.is_none().then(origin).flatten() {
@@ -101,7 +101,12 @@ impl Selection {
     }
 
     /// The attributes of a row, whose first one is at `start`.
-    pub fn read(&self, row: &QueryResult, start: usize, codec: &Codec) -> Result<Object, sea_orm::DbErr> {
+    pub(super) fn read(
+        &self,
+        row: &QueryResult,
+        start: usize,
+        codec: &Codec,
+    ) -> Result<Object, sea_orm::DbErr> {
         let mut values = Object::with_capacity(self.columns.len());
         for (i, one) in self.columns.iter().enumerate() {
             let value = row::value(row, start + i, codec)?;
@@ -115,7 +120,7 @@ impl Selection {
     }
 
     /// Takes out what was only read for loading associations.
-    pub fn hide(&self, records: &mut [Record]) {
+    pub(super) fn hide(&self, records: &mut [Record]) {
         let Some(shown) = &self.shown else { return };
         for record in records {
             let kept = record.values.iter().filter(|(name, _)| shown.contains(name));

@@ -30,17 +30,17 @@ const IN_URI: AsciiSet = IN_COMPONENT
     .remove(b'#');
 
 /// `encodeURIComponent`.
-pub fn encode_component(text: &str) -> String {
+pub(super) fn encode_component(text: &str) -> String {
     utf8_percent_encode(text, &IN_COMPONENT).to_string()
 }
 
 /// `encodeURI`.
-pub fn encode_path(text: &str) -> String {
+pub(super) fn encode_path(text: &str) -> String {
     utf8_percent_encode(text, &IN_URI).to_string()
 }
 
 /// `encodeURIComponent`, unless the text is encoded already.
-pub fn ensure_encoded(text: &str) -> String {
+pub(super) fn ensure_encoded(text: &str) -> String {
     let is_encoded = decode(text).is_some_and(|decoded| decoded != text);
     if is_encoded { text.to_owned() } else { encode_component(text) }
 }
@@ -55,7 +55,7 @@ fn decode(text: &str) -> Option<String> {
 }
 
 /// A URL with every part of its path encoded once; what is no URL stays as it is.
-pub fn encode_url(text: &str) -> String {
+pub(super) fn encode_url(text: &str) -> String {
     let Ok(mut url) = Url::parse(text) else { return text.to_owned() };
     if url.cannot_be_a_base() {
         return url.to_string();
@@ -66,12 +66,12 @@ pub fn encode_url(text: &str) -> String {
 }
 
 /// Whether a text is a whole HTTP address.
-pub fn is_url(text: &str) -> bool {
+pub(super) fn is_url(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
 }
 
 /// Whether a text is the application's own address of a file; `id` is the last part of it, with the extension.
-pub fn is_permanent(text: &str, id: &str, application: &str) -> bool {
+pub(super) fn is_permanent(text: &str, id: &str, application: &str) -> bool {
     if id.is_empty() {
         return false;
     }
@@ -86,7 +86,7 @@ pub fn is_permanent(text: &str, id: &str, application: &str) -> bool {
 }
 
 /// Joins parts with one slash between two.
-pub fn join(parts: &[String]) -> String {
+pub(super) fn join(parts: &[String]) -> String {
     let mut parts = parts.to_vec();
     if parts.len() > 1 && is_scheme(&parts[0]) {
         let scheme = parts.remove(0);

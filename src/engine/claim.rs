@@ -28,7 +28,7 @@ pub struct Delivery {
 }
 
 /// What became of a delivery.
-pub enum Claim {
+pub(super) enum Claim {
     /// It is the first: its execution is recorded.
     New,
     /// Another one was.
@@ -38,7 +38,7 @@ pub enum Claim {
 /// Writes the first row of an execution that a caller waits for, then begins it at once; where an earlier delivery has a
 /// row, that one's state is returned. It is to be done in a task of its own: what is recorded has to be run, whether or
 /// not the caller is still there.
-pub async fn record_and_begin<T>(
+pub(super) async fn record_and_begin<T>(
     shared: Arc<Shared>,
     delivery: Delivery,
     row: NewExecution,
@@ -56,7 +56,7 @@ pub async fn record_and_begin<T>(
 }
 
 /// Writes the first row of an execution, unless an earlier delivery has one.
-pub async fn record_first(
+pub(super) async fn record_first(
     shared: &Shared,
     delivery: Option<&Delivery>,
     record: Record,

@@ -52,7 +52,7 @@ pub struct Begun {
 }
 
 /// See [`super::Engine::take`].
-pub async fn take(shared: &Arc<Shared>, event: Event) -> Result<Taken, RecordError> {
+pub(super) async fn take(shared: &Arc<Shared>, event: Event) -> Result<Taken, RecordError> {
     let (row, caller) = (new_row(shared, &event).await?, Caller::default());
     let (id, expires_at, workflow) = (row.id, row.expires_at, event.workflow.clone());
     let task = match event.delivery.clone() {
@@ -122,7 +122,7 @@ async fn written(context: &Value) -> Result<String, RecordError> {
 }
 
 /// The first row of an execution.
-pub async fn new_row(shared: &Shared, event: &Event) -> Result<NewExecution, RecordError> {
+pub(super) async fn new_row(shared: &Shared, event: &Event) -> Result<NewExecution, RecordError> {
     let id = shared.ids.execution_id().map_err(|err| RecordError::Unavailable(err.to_string()))?;
     let now = shared.ids.now();
     let workflow = &event.workflow;

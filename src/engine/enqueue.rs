@@ -23,7 +23,7 @@ pub struct Enqueued {
 }
 
 /// See [`super::Engine::enqueue`].
-pub async fn enqueue(shared: &Arc<Shared>, event: Event) -> Result<Enqueued, RecordError> {
+pub(super) async fn enqueue(shared: &Arc<Shared>, event: Event) -> Result<Enqueued, RecordError> {
     let row = new_row(shared, &event).await?;
     let engine = shared.clone();
     let task = shared.tasks.spawn(async move { record_and_start(&engine, row, event).await });

@@ -15,10 +15,10 @@ use crate::store::execution::NewExecution;
 use crate::trace::Cause;
 
 /// Something that is kept for as long as the context of an execution is in memory, such as a permit for it.
-pub type Hold = Box<dyn Any + Send + Sync>;
+pub(crate) type Hold = Box<dyn Any + Send + Sync>;
 
 /// An execution about to run.
-pub struct Execution {
+pub(super) struct Execution {
     pub id: i64,
     pub workflow: Arc<Workflow>,
     pub context: Value,
@@ -38,14 +38,14 @@ pub struct Execution {
 
 /// A caller who waits, until this is dropped.
 #[derive(Default)]
-pub struct Caller(Absence);
+pub(super) struct Caller(Absence);
 
 /// Since when a caller is gone.
 #[derive(Clone, Default)]
-pub struct Absence(Arc<OnceLock<Instant>>);
+pub(super) struct Absence(Arc<OnceLock<Instant>>);
 
 impl Caller {
-    pub fn absence(&self) -> Absence {
+    pub(super) fn absence(&self) -> Absence {
         self.0.clone()
     }
 }
@@ -58,12 +58,12 @@ impl Drop for Caller {
 
 impl Absence {
     /// Whether the caller is gone.
-    pub fn is_absent(&self) -> bool {
+    pub(super) fn is_absent(&self) -> bool {
         self.0.get().is_some()
     }
 
     /// For how long the caller has been gone; nothing while he waits.
-    pub fn duration(&self) -> Duration {
+    pub(super) fn duration(&self) -> Duration {
         self.0.get().map(Instant::elapsed).unwrap_or_default()
     }
 }

@@ -40,7 +40,7 @@ impl First {
 }
 
 /// Waits for the end of an execution, as long as callers wait.
-pub async fn follow(shared: &Shared, id: i64, workflow: &Arc<Workflow>) -> Ended {
+pub(super) async fn follow(shared: &Shared, id: i64, workflow: &Arc<Workflow>) -> Ended {
     loop {
         // What cannot be found out now is asked again.
         if let Ok(Some(ended)) = shared.limited(end_of(shared, id, workflow)).await {

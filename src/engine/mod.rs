@@ -21,16 +21,15 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-pub use self::claim::Delivery;
-pub use self::dispatcher::{Begun, Event, Taken};
-pub use self::enqueue::Enqueued;
-pub use self::execution::Hold;
-pub use self::follow::First;
-pub use self::run::Ended;
-pub use self::run::request::{Kept, Request, State as RequestState, is_failure};
-pub use self::run::workflow::Workflow;
-pub use self::shared::Settings;
-pub use self::watch::heartbeat::Open;
+pub(crate) use self::claim::Delivery;
+pub(crate) use self::dispatcher::{Event, Taken};
+pub(crate) use self::enqueue::Enqueued;
+pub(crate) use self::follow::First;
+pub(crate) use self::run::Ended;
+pub(crate) use self::run::request::{Kept, Request, State as RequestState, is_failure};
+pub(crate) use self::run::workflow::Workflow;
+pub(crate) use self::shared::Settings;
+pub(crate) use self::watch::heartbeat::Open;
 
 use self::schedule::feeder;
 use self::shared::Shared;

@@ -9,7 +9,7 @@ use super::schedule::workers::Place;
 use super::shared::Shared;
 
 /// Runs an execution in a task of its own, as soon as a worker is free.
-pub fn spawn(shared: &Arc<Shared>, execution: Execution, registration: Registration, place: Place) {
+pub(super) fn spawn(shared: &Arc<Shared>, execution: Execution, registration: Registration, place: Place) {
     let engine = shared.clone();
     shared.tasks.spawn(async move {
         let worker = engine.workers.enter(execution.workflow.id).await;

@@ -11,7 +11,7 @@ use crate::config::Access;
 const LARGEST_PART: usize = 4;
 
 /// The connections by address, all those of one IPv6 network of 64 bits together.
-pub struct Addresses {
+pub(super) struct Addresses {
     limit: usize,
     /// Whether private addresses are counted: without a setting they may be proxies, which stand for everybody.
     counts_private: bool,
@@ -20,7 +20,7 @@ pub struct Addresses {
 }
 
 /// The place of one connection, given back when it is dropped.
-pub struct Seat {
+pub(super) struct Seat {
     addresses: Arc<Addresses>,
     /// None where it is not counted.
     address: Option<IpAddr>,
@@ -28,7 +28,7 @@ pub struct Seat {
 
 impl Addresses {
     /// `max_connections` are those of all addresses together.
-    pub fn new(access: &Access, max_connections: usize) -> Arc<Self> {
+    pub(super) fn new(access: &Access, max_connections: usize) -> Arc<Self> {
         let limit = access.max_connections_per_address;
         Arc::new(Self {
             limit: limit.unwrap_or(max_connections / LARGEST_PART).max(1),
@@ -39,7 +39,7 @@ impl Addresses {
     }
 
     /// A place for a connection from that address; none where it has too many.
-    pub fn seat(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
+    pub(super) fn seat(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
         let is_counted =
             !self.trusted.contains(address) && (self.counts_private || !address::is_private(address));
         let address = is_counted.then(|| address::sender(address));

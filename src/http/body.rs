@@ -22,7 +22,7 @@ type Parts = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
 /// What has not been read of a body. The handler of the request reads through a copy.
 #[derive(Clone)]
-pub struct Rest(Arc<Mutex<State>>);
+pub(super) struct Rest(Arc<Mutex<State>>);
 
 struct State {
     parts: Parts,
@@ -37,7 +37,7 @@ struct State {
 
 impl Rest {
     /// Takes the body of a request over.
-    pub fn new(body: Body, progress: Arc<Progress>) -> Self {
+    pub(super) fn new(body: Body, progress: Arc<Progress>) -> Self {
         Self(Arc::new(Mutex::new(State {
             parts: Box::pin(body.into_bytes_stream()),
             progress,
@@ -49,17 +49,17 @@ impl Rest {
     }
 
     /// The body for the handler. It fails with [`ErrorKind::TimedOut`] when the sender does not send.
-    pub fn body(&self) -> Body {
+    pub(super) fn body(&self) -> Body {
         Body::from_bytes_stream(self.clone())
     }
 
     /// Whether the handler has begun to read.
-    pub fn was_asked_for(&self) -> bool {
+    pub(super) fn was_asked_for(&self) -> bool {
         self.state().deadline.is_some()
     }
 
     /// Reads a short rest and drops it. Returns whether nothing is left.
-    pub async fn skip_rest(&mut self) -> bool {
+    pub(super) async fn skip_rest(&mut self) -> bool {
         if self.state().has_ended {
             return true;
         }

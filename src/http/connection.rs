@@ -32,7 +32,7 @@ const MAX_HEADERS: usize = 256;
 
 /// Serves a connection until it is closed, or until sidehook stops and what is under way has ended. On the control
 /// thread `main` is where all is handled that does not ask for health.
-pub async fn serve(socket: TcpStream, shared: Arc<Shared>, main: Option<Handle>) {
+pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>, main: Option<Handle>) {
     // A connection that is gone already fails here, and soon enough elsewhere. Nagle's algorithm would hold small
     // answers back for up to 40 ms.
     let _ = socket.set_nodelay(true);

@@ -11,13 +11,13 @@ use crate::app::App;
 use crate::webhook::refusal::Refusal;
 
 #[handler]
-pub fn live() -> &'static str {
+pub(crate) fn live() -> &'static str {
     "ok"
 }
 
 /// Also tells the version, which NocoBase's plugin shows.
 #[handler]
-pub fn ready(Data(app): Data<&Arc<App>>) -> Response {
+pub(crate) fn ready(Data(app): Data<&Arc<App>>) -> Response {
     let (status, text) = match app.readiness() {
         Ok(()) => (StatusCode::OK, "ok".to_owned()),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason.to_string()),
@@ -27,6 +27,6 @@ pub fn ready(Data(app): Data<&Arc<App>>) -> Response {
 
 /// While the database is awaited.
 #[handler]
-pub fn starting() -> Response {
+pub(crate) fn starting() -> Response {
     refused(Refusal::unavailable())
 }

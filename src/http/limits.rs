@@ -10,7 +10,7 @@ use crate::config::{Access, Config};
 use crate::webhook::cors::Cors;
 use crate::webhook::memory::Memory;
 
-pub struct Limits {
+pub(super) struct Limits {
     pub memory: Arc<Memory>,
     pub readers: Readers,
     pub strangers: Strangers,
@@ -23,7 +23,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    pub fn new(config: &Config, memory: Arc<Memory>) -> Arc<Self> {
+    pub(super) fn new(config: &Config, memory: Arc<Memory>) -> Arc<Self> {
         let access = config.http.access.clone();
         Arc::new(Self {
             memory,

@@ -59,7 +59,7 @@ struct Managed {
 }
 
 /// Adds the URLs for those who manage it.
-pub fn add(routes: Route, manager: Arc<dyn Manager>) -> Route {
+pub(super) fn add(routes: Route, manager: Arc<dyn Manager>) -> Route {
     let managed = Arc::new(Managed { manager, replays: Semaphore::new(REPLAYS) });
     routes
         .at("/health/status", get(status).with(AddData::new(managed.clone())))

@@ -9,6 +9,6 @@ use crate::app::App;
 use crate::metrics::CONTENT_TYPE;
 
 #[handler]
-pub async fn metrics(Data(app): Data<&Arc<App>>) -> Response {
+pub(crate) async fn metrics(Data(app): Data<&Arc<App>>) -> Response {
     Response::builder().content_type(CONTENT_TYPE).body(app.metrics_text().await)
 }

@@ -25,7 +25,7 @@ use crate::webhook::refusal::Refusal;
 const HUNG_UP: u16 = 499;
 
 /// What is noted of a request.
-pub struct Noted<'a> {
+pub(super) struct Noted<'a> {
     app: &'a App,
     head: Arc<Head>,
     peer: Option<IpAddr>,
@@ -53,7 +53,7 @@ pub struct Noted<'a> {
 }
 
 impl<'a> Noted<'a> {
-    pub fn new(app: &'a App, head: Arc<Head>, peer: Option<IpAddr>, share: Share) -> Self {
+    pub(super) fn new(app: &'a App, head: Arc<Head>, peer: Option<IpAddr>, share: Share) -> Self {
         let span = app.tracer.request(&head.method, head.header("traceparent"));
         Self {
             app,
@@ -79,7 +79,7 @@ impl<'a> Noted<'a> {
     }
 
     /// The webhook that it is for.
-    pub fn found(&mut self, called: &Called) {
+    pub(super) fn found(&mut self, called: &Called) {
         self.level = called.hook.trigger.log.unwrap_or(self.level);
         if self.app.listening.is_for(&called.hook.workflow.key, self.received_at) {
             self.level = Level::Bodies;
@@ -92,7 +92,7 @@ impl<'a> Noted<'a> {
     }
 
     /// What is done for it is done because of this.
-    pub fn cause(&self) -> Cause {
+    pub(super) fn cause(&self) -> Cause {
         self.span.cause()
     }
 
@@ -109,7 +109,7 @@ impl<'a> Noted<'a> {
     }
 
     /// Keeps the body of a request that nobody has the URL of, where somebody waits for it.
-    pub async fn unfound(&mut self, body: Body, refusal: Refusal) -> Refusal {
+    pub(super) async fn unfound(&mut self, body: Body, refusal: Refusal) -> Refusal {
         let filter_by = || {
             let query = qs::parse_query(&self.head.query);
             query.member("filterByTk").as_str().map(ToString::to_string)
@@ -129,12 +129,12 @@ impl<'a> Noted<'a> {
     }
 
     /// To be set when every check has let it in.
-    pub fn admission(&self) -> Arc<AtomicBool> {
+    pub(super) fn admission(&self) -> Arc<AtomicBool> {
         self.is_admitted.clone()
     }
 
     /// A part of its body.
-    pub fn receive(&mut self, part: &[u8]) {
+    pub(super) fn receive(&mut self, part: &[u8]) {
         if self.level == Level::Off {
             return;
         }
@@ -144,18 +144,18 @@ impl<'a> Noted<'a> {
     }
 
     /// By what deliveries of the same event are known.
-    pub fn delivered(&mut self, id: Option<&str>) {
+    pub(super) fn delivered(&mut self, id: Option<&str>) {
         self.delivery_id = id.map(plain);
     }
 
     /// Why there is no execution.
-    pub fn because(&mut self, reason: &str) {
+    pub(super) fn because(&mut self, reason: &str) {
         self.outcome = Outcome::Answered;
         self.reason = Some(reason.to_owned());
     }
 
     /// Why it is refused.
-    pub fn refused(&mut self, refusal: &Refusal) {
+    pub(super) fn refused(&mut self, refusal: &Refusal) {
         self.outcome = Outcome::Refused;
         self.reason = Some(match &refusal.reason {
             Some(reason) => format!("{} ({reason})", refusal.message),
@@ -165,7 +165,11 @@ impl<'a> Noted<'a> {
 
     /// What goes with its event, which the engine is about to take: from now on it is the engine's to log. `status` is
     /// that of the answer where it is known before the event is recorded; `status_of` tells it at the end of the run.
-    pub fn event(&mut self, status: Option<u16>, status_of: fn(&Ended) -> u16) -> Option<Arc<Request>> {
+    pub(super) fn event(
+        &mut self,
+        status: Option<u16>,
+        status_of: fn(&Ended) -> u16,
+    ) -> Option<Arc<Request>> {
         self.is_settled = true;
         let has_failed = status.is_some_and(|status| status >= 400);
         let only_failed = status.is_none() && !self.level.keeps(false);
@@ -193,7 +197,7 @@ impl<'a> Noted<'a> {
     }
 
     /// The engine could not take the event, or the request is another delivery of one that it has.
-    pub fn not_taken(&mut self, duplicate_of: Option<i64>) {
+    pub(super) fn not_taken(&mut self, duplicate_of: Option<i64>) {
         (self.is_settled, self.duplicate_of) = (false, duplicate_of);
         if duplicate_of.is_some() {
             self.outcome = Outcome::Duplicate;
@@ -202,7 +206,7 @@ impl<'a> Noted<'a> {
 
     /// The end of the run for whose caller this is, in case that the engine could not tell it with its records: the run
     /// went on elsewhere.
-    pub fn ended(&mut self, execution_id: i64, ended: &Ended) {
+    pub(super) fn ended(&mut self, execution_id: i64, ended: &Ended) {
         let Some(request) = self.request.take_if(|request| !request.is_whole()) else { return };
         let answered = request.end(ended, true, self.app.engine.ids().now());
         if request.has_begun() {
@@ -213,7 +217,7 @@ impl<'a> Noted<'a> {
     }
 
     /// The status that was answered.
-    pub fn answered(&mut self, status: u16) {
+    pub(super) fn answered(&mut self, status: u16) {
         self.count(status);
         if std::mem::replace(&mut self.is_settled, true) {
             return;

@@ -10,7 +10,7 @@ use crate::config::ProxyHeader;
 ///
 /// Every proxy adds whom it has been called by at the end, so the first from the end that is no trusted proxy is the
 /// caller; all before it is what the caller says. Where all are trusted, the first one is.
-pub fn peer(socket: IpAddr, trusted: &Ranges, header: ProxyHeader, values: &[&str]) -> Option<IpAddr> {
+pub(super) fn peer(socket: IpAddr, trusted: &Ranges, header: ProxyHeader, values: &[&str]) -> Option<IpAddr> {
     let mut peer = socket.to_canonical();
     let hops: Vec<Option<IpAddr>> = match header {
         ProxyHeader::XForwardedFor => values.iter().flat_map(|value| value.split(',')).map(address).collect(),

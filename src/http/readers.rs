@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::webhook::refusal::Refusal;
 
-pub struct Readers(Arc<Semaphore>);
+pub(super) struct Readers(Arc<Semaphore>);
 
 impl Default for Readers {
     fn default() -> Self {
@@ -19,7 +19,7 @@ impl Default for Readers {
 
 impl Readers {
     /// Runs what takes long, as soon as a thread is free.
-    pub async fn run<T: Send + 'static>(
+    pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refusal> {

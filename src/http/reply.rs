@@ -7,11 +7,11 @@ use crate::field;
 use crate::webhook::refusal::Refusal;
 use crate::webhook::reply::Reply;
 
-pub fn refused(refusal: Refusal) -> Response {
+pub(super) fn refused(refusal: Refusal) -> Response {
     replied(refusal.into())
 }
 
-pub fn replied(reply: Reply) -> Response {
+pub(super) fn replied(reply: Reply) -> Response {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = Response::builder().status(status).finish();
     if let Some(body) = reply.body {

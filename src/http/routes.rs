@@ -28,7 +28,7 @@ use crate::webhook::refusal::Refusal;
 /// | `PUT`, `DELETE /requests/listening/<workflow key>` | keeps the bodies of all requests for a while |
 ///
 /// Those of webhooks may end with a slash.
-pub fn routes(app: Arc<App>, manager: Option<Arc<dyn Manager>>) -> BoxEndpoint<'static, Response> {
+pub(super) fn routes(app: Arc<App>, manager: Option<Arc<dyn Manager>>) -> BoxEndpoint<'static, Response> {
     let api = app.config.http.api_base_path.clone();
     let mut routes = Route::new();
     if let Some(manager) = manager.filter(|_| app.config.management.token.is_some()) {
@@ -56,12 +56,12 @@ pub fn routes(app: Arc<App>, manager: Option<Arc<dyn Manager>>) -> BoxEndpoint<'
 }
 
 /// What is answered at an address of its own for metrics.
-pub fn of_metrics(app: Arc<App>) -> BoxEndpoint<'static, Response> {
+pub(super) fn of_metrics(app: Arc<App>) -> BoxEndpoint<'static, Response> {
     Route::new().at("/metrics", metrics::metrics).with(AddData::new(app)).around(answer).boxed()
 }
 
 /// What is answered before there is an app, while the database is awaited.
-pub fn closed() -> BoxEndpoint<'static, Response> {
+pub(super) fn closed() -> BoxEndpoint<'static, Response> {
     Route::new().at("/health/live", health::live).at("/*path", health::starting).around(answer).boxed()
 }
 

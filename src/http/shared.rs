@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Http;
 
-pub struct Shared {
+pub(super) struct Shared {
     pub settings: Http,
     /// No new requests are taken.
     pub stopping: CancellationToken,
@@ -24,7 +24,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(settings: Http, closed: BoxEndpoint<'static, Response>) -> Self {
+    pub(super) fn new(settings: Http, closed: BoxEndpoint<'static, Response>) -> Self {
         Self {
             settings,
             stopping: CancellationToken::new(),
@@ -37,20 +37,20 @@ impl Shared {
     }
 
     /// Has requests answered by these routes from now on; they cannot be replaced.
-    pub fn open(&self, routes: BoxEndpoint<'static, Response>) {
+    pub(super) fn open(&self, routes: BoxEndpoint<'static, Response>) {
         let _ = self.routes.set(routes);
     }
 
     /// Has every answer close its connection.
-    pub fn leave(&self) {
+    pub(super) fn leave(&self) {
         self.is_leaving.store(true, Ordering::Release);
     }
 
-    pub fn is_leaving(&self) -> bool {
+    pub(super) fn is_leaving(&self) -> bool {
         self.is_leaving.load(Ordering::Acquire)
     }
 
-    pub async fn answer(&self, request: Request) -> Response {
+    pub(super) async fn answer(&self, request: Request) -> Response {
         self.routes.get().unwrap_or(&self.closed).get_response(request).await
     }
 }

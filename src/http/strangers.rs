@@ -18,7 +18,7 @@ const MAX_WAITING: usize = 10_000;
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The failures of addresses.
-pub struct Strangers {
+pub(super) struct Strangers {
     /// None where there is no limit.
     limiter: Option<Limiter>,
     waiting: Mutex<Waiting>,
@@ -33,14 +33,14 @@ struct Waiting {
 
 impl Strangers {
     /// Each address may fail so often in a minute.
-    pub fn new(limit: Option<NonZeroU32>) -> Self {
+    pub(super) fn new(limit: Option<NonZeroU32>) -> Self {
         let limiter = limit.map(|limit| Limiter::new(limit.get(), MINUTE, limit.get()));
         Self { limiter, waiting: Mutex::default() }
     }
 
     /// Turns away who has to wait. Private addresses do not have to: behind them may be a proxy that is not known to be
     /// one, and then they stand for everybody.
-    pub fn admit(&self, peer: Option<IpAddr>, now: Duration) -> Result<(), Refusal> {
+    pub(super) fn admit(&self, peer: Option<IpAddr>, now: Duration) -> Result<(), Refusal> {
         let Some((limiter, peer)) = self.counted(peer) else { return Ok(()) };
         let key = limiter.address(Some(peer));
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,7 +51,7 @@ impl Strangers {
     }
 
     /// Notes what a request has come to.
-    pub fn note(&self, refusal: &Refusal, peer: Option<IpAddr>, now: Duration) {
+    pub(super) fn note(&self, refusal: &Refusal, peer: Option<IpAddr>, now: Duration) {
         let Some((limiter, peer)) = self.counted(peer).filter(|_| matches!(refusal.status, 401 | 404)) else {
             return;
         };

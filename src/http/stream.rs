@@ -39,7 +39,7 @@ enum Phase {
 
 /// Where a connection stands, as the handler of its requests and its socket know it.
 #[derive(Debug)]
-pub struct Progress {
+pub(super) struct Progress {
     phase: Mutex<Phase>,
     limits: Limits,
     stopping: CancellationToken,
@@ -48,7 +48,7 @@ pub struct Progress {
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub(super) struct Limits {
     /// Until the head of a request has arrived.
     pub header: Duration,
     /// Until the next part of a body arrives.
@@ -62,7 +62,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    pub fn of(settings: &Http) -> Self {
+    pub(super) fn of(settings: &Http) -> Self {
         Self {
             header: settings.header_timeout,
             part: settings.body_timeout,
@@ -75,23 +75,23 @@ impl Limits {
 
 impl Progress {
     /// Of a connection that has just been made. `stopping` is cancelled when sidehook stops.
-    pub fn new(limits: Limits, stopping: CancellationToken) -> Arc<Self> {
+    pub(super) fn new(limits: Limits, stopping: CancellationToken) -> Arc<Self> {
         let phase = Mutex::new(Phase::Head(Instant::now()));
         Arc::new(Self { phase, limits, stopping, stopping_since: Mutex::default() })
     }
 
     /// A request has arrived, at least its head.
-    pub fn begin(&self) {
+    pub(super) fn begin(&self) {
         self.set(Phase::Request);
     }
 
     /// The answer is known, and the rest of the request is not going to be read.
-    pub fn leave_unread(&self) {
+    pub(super) fn leave_unread(&self) {
         self.set(Phase::Unread);
     }
 
     /// The answer has been handed over.
-    pub fn end(&self) {
+    pub(super) fn end(&self) {
         if !matches!(self.phase(), Phase::Unread) {
             self.set(Phase::Idle(Instant::now()));
         }
@@ -116,12 +116,12 @@ impl Progress {
     }
 
     /// How long things may take.
-    pub fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> Limits {
         self.limits
     }
 
     /// Until when the next part of a body has to arrive that is awaited since then.
-    pub fn part_deadline(&self, since: Instant, whole: Instant) -> Instant {
+    pub(super) fn part_deadline(&self, since: Instant, whole: Instant) -> Instant {
         let deadline = whole.min(since + self.limits.part);
         let stop = self.stop_deadline().map(|stop| stop.max(since + STOPPING_TIMEOUT));
         stop.map_or(deadline, |stop| deadline.min(stop))
@@ -138,7 +138,7 @@ impl Progress {
 }
 
 /// The socket.
-pub struct Stream {
+pub(super) struct Stream {
     socket: TcpStream,
     progress: Arc<Progress>,
     /// Ends a read that waits for too long.
@@ -159,11 +159,11 @@ struct Closing {
 
 /// A timer that is set anew again and again.
 #[derive(Default)]
-pub struct Limit(Option<Pin<Box<Sleep>>>);
+pub(super) struct Limit(Option<Pin<Box<Sleep>>>);
 
 impl Limit {
     /// Ready once the deadline has passed.
-    pub fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
         let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         if sleep.deadline() != deadline {
             sleep.as_mut().reset(deadline);
@@ -173,7 +173,7 @@ impl Limit {
 }
 
 impl Stream {
-    pub fn new(socket: TcpStream, progress: Arc<Progress>) -> Self {
+    pub(super) fn new(socket: TcpStream, progress: Arc<Progress>) -> Self {
         Self {
             socket,
             progress,

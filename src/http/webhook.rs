@@ -45,7 +45,7 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `{api}webhook:trigger/<key>`.
 #[handler]
-pub async fn by_action(
+pub(crate) async fn by_action(
     Path((action, key)): Path<(String, String)>,
     Data(app): Data<&Arc<App>>,
     Data(limits): Data<&Arc<Limits>>,
@@ -60,7 +60,7 @@ pub async fn by_action(
 
 /// `{api}webhook:trigger?filterByTk=<key>`, NocoBase's other way of writing the same.
 #[handler]
-pub async fn by_filter(
+pub(crate) async fn by_filter(
     Path(action): Path<String>,
     Data(app): Data<&Arc<App>>,
     Data(limits): Data<&Arc<Limits>>,
@@ -79,7 +79,7 @@ pub async fn by_filter(
 
 /// `{api}webhooks/<key>`.
 #[handler]
-pub async fn by_key(
+pub(crate) async fn by_key(
     Path(key): Path<String>,
     Data(app): Data<&Arc<App>>,
     Data(limits): Data<&Arc<Limits>>,
@@ -91,7 +91,7 @@ pub async fn by_key(
 
 /// A custom path: `sidehook.path` of a trigger.
 #[handler]
-pub async fn by_path(
+pub(crate) async fn by_path(
     Data(app): Data<&Arc<App>>,
     Data(limits): Data<&Arc<Limits>>,
     request: &Request,
@@ -120,7 +120,9 @@ async fn trigger(
     let outcome = match found {
         Ok(called) => {
             noted.found(&called);
-            let arrival = Arrival::new(called, head.clone(), facts, limits, noted.admission());
+            let (Called { hook, params }, head, bytes) = (called, head.clone(), Vec::new());
+            let (body_limit, share, is_admitted) = (limits.body, limits.memory.share(), noted.admission());
+            let arrival = Arrival { hook, params, head, facts, body_limit, bytes, share, is_admitted };
             Box::pin(handle(app, limits, arrival, (cors, body), &mut noted, replay)).await
         }
         Err(refusal) => Err(noted.unfound(body, refusal).await),
@@ -226,12 +228,15 @@ fn peer(socket: IpAddr, access: &Access, head: &Head) -> Option<IpAddr> {
 /// A request whose webhook is known, on its way through the checks.
 struct Arrival {
     hook: Arc<Hook>,
+    /// Of a custom path, an object.
+    params: Value,
     head: Arc<Head>,
     facts: Facts,
-    params: Value,
     /// The server's, in bytes.
     body_limit: usize,
-    body: Vec<u8>,
+    /// Its body, as far as it has arrived.
+    bytes: Vec<u8>,
+    /// The memory that it holds.
     share: Share,
     /// Set when every check has let it in.
     is_admitted: Arc<AtomicBool>,
@@ -245,17 +250,6 @@ enum Made {
 }
 
 impl Arrival {
-    fn new(
-        Called { hook, params }: Called,
-        head: Arc<Head>,
-        facts: Facts,
-        limits: &Limits,
-        is_admitted: Arc<AtomicBool>,
-    ) -> Self {
-        let (body, share) = (Vec::new(), limits.memory.share());
-        Self { hook, head, facts, params, body_limit: limits.body, body, share, is_admitted }
-    }
-
     fn intake(&self) -> Intake<'_> {
         let Self { hook, head, facts, body_limit, .. } = self;
         Intake { trigger: &hook.trigger, head, facts, body_limit: *body_limit }
@@ -282,10 +276,10 @@ impl Arrival {
                 ErrorKind::TimedOut => Refusal::timed_out(),
                 _ => Refusal::bad_request("The body broke off."),
             })?;
-            self.intake().check_length(self.body.len() + chunk.len())?;
+            self.intake().check_length(self.bytes.len() + chunk.len())?;
             self.share.grow(chunk.len()).map_err(Refusal::out_of_memory)?;
             noted.receive(&chunk);
-            self.body.extend_from_slice(&chunk);
+            self.bytes.extend_from_slice(&chunk);
         }
         Ok(())
     }
@@ -294,7 +288,7 @@ impl Arrival {
     async fn read(self, app: &App, limits: &Limits) -> Result<(Made, Share), Refusal> {
         let (mut arrival, mut from, mut files) = (self, 0, Files::default());
         loop {
-            let is_heavy = arrival.intake().is_heavy(arrival.body.len());
+            let is_heavy = arrival.intake().is_heavy(arrival.bytes.len());
             let reading = move || (arrival.make(from), arrival);
             let made;
             (made, arrival) = if is_heavy { limits.readers.run(reading).await? } else { reading() };
@@ -306,7 +300,7 @@ impl Arrival {
     }
 
     fn make(&self, from: usize) -> Result<Made, Stop> {
-        let (intake, bytes) = (self.intake(), &self.body);
+        let (intake, bytes) = (self.intake(), &self.bytes);
         if let Some(greeting) = intake.answer(bytes, None)? {
             return Ok(Made::Greeting(greeting));
         }

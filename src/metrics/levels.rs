@@ -48,7 +48,7 @@ pub enum Level {
 }
 
 /// The gauges of the levels, and counters that somebody else counts.
-pub struct Levels {
+pub(super) struct Levels {
     running: IntGauge,
     workers: IntGaugeVec,
     timers: IntGauge,
@@ -66,7 +66,7 @@ pub struct Levels {
 }
 
 impl Levels {
-    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+    pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
         let gauge = |name: &str, help: &str| -> prometheus::Result<IntGauge> {
             let gauge = IntGauge::new(format!("sidehook_{name}"), help)?;
             registry.register(Box::new(gauge.clone()))?;
@@ -109,7 +109,7 @@ impl Levels {
         })
     }
 
-    pub fn set(&self, levels: &[Level]) {
+    pub(super) fn set(&self, levels: &[Level]) {
         for level in levels {
             match *level {
                 Level::Running(count) => set(&self.running, count as u64),

@@ -26,7 +26,7 @@ pub(super) struct CollectionName {
 }
 
 impl CollectionName {
-    pub fn parse(value: &Value) -> Self {
+    pub(super) fn parse(value: &Value) -> Self {
         let text = value.as_str().unwrap_or_default();
         match text.split_once(':') {
             Some((source, _)) => Self {
@@ -51,7 +51,7 @@ pub(super) enum Unreachable {
 
 impl Unreachable {
     /// The error of the node; `unknown` is what NocoBase throws where there is no such data source.
-    pub fn thrown(self, unknown: impl FnOnce() -> Thrown) -> Thrown {
+    pub(super) fn thrown(self, unknown: impl FnOnce() -> Thrown) -> Thrown {
         match self {
             Self::Unknown => unknown(),
             Self::Foreign(name) => Thrown::error(format!(
@@ -111,7 +111,7 @@ pub(super) struct Source {
 
 impl Source {
     /// With a schema that has the given collections, where they exist.
-    pub async fn open(cx: &mut Context<'_>, names: &[&str]) -> Result<Self, Thrown> {
+    pub(super) async fn open(cx: &mut Context<'_>, names: &[&str]) -> Result<Self, Thrown> {
         let collections = cx.services().collections.clone();
         let now = cx.scope()?.system.now().to_utc();
         let mut schema = collections.schema();
@@ -122,11 +122,11 @@ impl Source {
     }
 
     /// Where the node reads: in the transaction of a transaction node around it, else on the pool.
-    pub fn database<'a>(&'a self, cx: &'a mut Context<'_>) -> Executor<'a> {
+    pub(super) fn database<'a>(&'a self, cx: &'a mut Context<'_>) -> Executor<'a> {
         self.collections.executor(cx.host().scope_transaction())
     }
 
-    pub fn reader<'a>(&'a self, db: &'a Executor<'a>) -> Reader<'a, Executor<'a>> {
+    pub(super) fn reader<'a>(&'a self, db: &'a Executor<'a>) -> Reader<'a, Executor<'a>> {
         self.collections.reader(&self.schema, db, self.now)
     }
 }

@@ -47,7 +47,7 @@ const SINGLE: [&str; 18] = [
 /// The headers as Node.js gives them: in the order in which they came, values in Latin-1, repeated ones
 /// joined, cookies to be set included, as axios writes them to JSON. `content-encoding` only where the body
 /// keeps its encoding.
-pub fn headers(map: &HeaderMap, keeps_encoding: bool) -> Value {
+pub(super) fn headers(map: &HeaderMap, keeps_encoding: bool) -> Value {
     let mut object = Object::with_capacity(map.keys_len());
     for name in map.keys().filter(|name| keeps_encoding || **name != CONTENT_ENCODING) {
         let mut values = map.get_all(name).iter().map(|value| latin1(value.as_bytes()));
@@ -63,7 +63,7 @@ pub fn headers(map: &HeaderMap, keeps_encoding: bool) -> Value {
 
 /// A content encoding that axios decodes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Encoding {
+pub(super) enum Encoding {
     /// gzip, or zlib where the bytes look like it.
     Gzip,
     /// zlib, or without a header.
@@ -72,7 +72,7 @@ pub enum Encoding {
 }
 
 /// The encoding of a body, when it is one that is decoded.
-pub fn encoding(headers: &HeaderMap) -> Option<Encoding> {
+pub(super) fn encoding(headers: &HeaderMap) -> Option<Encoding> {
     match latin1(headers.get(CONTENT_ENCODING)?.as_bytes()).to_lowercase().as_str() {
         "gzip" | "x-gzip" | "compress" | "x-compress" => Some(Encoding::Gzip),
         "deflate" => Some(Encoding::Deflate),
@@ -83,13 +83,13 @@ pub fn encoding(headers: &HeaderMap) -> Option<Encoding> {
 
 /// Why a body could not be decoded.
 #[derive(Debug, PartialEq)]
-pub enum Undecoded {
+pub(super) enum Undecoded {
     TooLong,
     Corrupt,
 }
 
 /// Decompresses a body into at most `limit` bytes. What was cut off at the end is left out, as by axios.
-pub fn decode(encoding: Encoding, body: &[u8], limit: usize) -> Result<Vec<u8>, Undecoded> {
+pub(super) fn decode(encoding: Encoding, body: &[u8], limit: usize) -> Result<Vec<u8>, Undecoded> {
     match encoding {
         Encoding::Gzip if body.starts_with(&[0x1f, 0x8b]) => gunzip(body, limit),
         Encoding::Deflate if body.first() != Some(&0x78) => {
@@ -126,7 +126,7 @@ fn read(decoder: impl Read, mut out: Vec<u8>, limit: usize) -> Result<Vec<u8>, U
 }
 
 /// The body as a value: UTF-8 whatever its charset, without a byte order mark, parsed where it is JSON.
-pub fn data(body: &[u8]) -> Value {
+pub(super) fn data(body: &[u8]) -> Value {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     json::parse(body).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(body).into_owned()))
 }

@@ -285,7 +285,7 @@ fn settle(answer: Answer) -> Result<Answer, Failure> {
 }
 
 /// The certificates in a file (`NODE_EXTRA_CA_CERTS`) that servers may be signed with beside the known ones.
-pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     read.map_err(|err| err.to_string())
 }

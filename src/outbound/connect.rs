@@ -31,7 +31,7 @@ pub trait Resolve: Send + Sync {
 
 /// The system's own look-up.
 #[derive(Debug)]
-pub struct SystemResolver;
+pub(super) struct SystemResolver;
 
 impl Resolve for SystemResolver {
     fn resolve<'a>(&'a self, host: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
@@ -43,7 +43,7 @@ impl Resolve for SystemResolver {
 
 /// Makes connections, plain or TLS. Its errors are those that the job gets.
 #[derive(Clone)]
-pub struct Connector {
+pub(super) struct Connector {
     pub guard: Arc<Guard>,
     pub resolver: Arc<dyn Resolve>,
     pub tls: TlsConnector,
@@ -95,7 +95,7 @@ impl Connector {
     }
 
     /// A connection to a host, at an address that the guard lets pass.
-    pub async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, Unreached> {
+    pub(super) async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, Unreached> {
         dial(self.addresses(host).await?, port).await
     }
 
@@ -118,12 +118,12 @@ impl Connector {
 }
 
 /// The name that a certificate has to be for; none for what no certificate can name.
-pub fn server_name(host: &str) -> Option<ServerName<'static>> {
+pub(super) fn server_name(host: &str) -> Option<ServerName<'static>> {
     ServerName::try_from(host.trim_end_matches('.').to_owned()).ok()
 }
 
 /// TLS that trusts the known certificates and these.
-pub fn tls(certificates: Vec<CertificateDer<'static>>) -> Result<TlsConnector, rustls::Error> {
+pub(super) fn tls(certificates: Vec<CertificateDer<'static>>) -> Result<TlsConnector, rustls::Error> {
     let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     roots.add_parsable_certificates(certificates);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -200,7 +200,7 @@ impl From<Unreached> for Failure {
 }
 
 /// The name that Node.js has for an error of a socket.
-pub fn code(kind: io::ErrorKind) -> Option<&'static str> {
+pub(super) fn code(kind: io::ErrorKind) -> Option<&'static str> {
     Some(match kind {
         io::ErrorKind::ConnectionRefused => "ECONNREFUSED",
         io::ErrorKind::ConnectionReset => "ECONNRESET",
@@ -217,7 +217,7 @@ pub fn code(kind: io::ErrorKind) -> Option<&'static str> {
 }
 
 /// Why TLS could not be agreed on, with the codes of Node.js for what is wrong with certificates.
-pub fn insecure(err: &io::Error, host: &str) -> Failure {
+pub(super) fn insecure(err: &io::Error, host: &str) -> Failure {
     use rustls::CertificateError as Certificate;
     let Some(tls) = err.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
         return match err.kind() {
@@ -254,12 +254,12 @@ pub fn insecure(err: &io::Error, host: &str) -> Failure {
 }
 
 /// What a connection does, with TLS or without.
-pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
 /// A connection.
-pub struct Stream(Box<dyn Transport>);
+pub(super) struct Stream(Box<dyn Transport>);
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {

@@ -19,7 +19,7 @@ pub struct Policy {
 
 /// Decides about hosts of URLs and about the addresses that names lead to.
 #[derive(Debug)]
-pub struct Guard {
+pub(super) struct Guard {
     entries: Vec<Entry>,
     disallow_ip: bool,
     refuse_private: bool,
@@ -92,7 +92,7 @@ const PRIVATE: &[Range] = &[
 ];
 
 impl Guard {
-    pub fn new(policy: &Policy) -> Self {
+    pub(super) fn new(policy: &Policy) -> Self {
         let entries = policy.whitelist.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         Self {
             entries: entries.map(Entry::parse).collect(),
@@ -103,7 +103,7 @@ impl Guard {
 
     /// What NocoBase checks before each hop: the host as the URL has it, before any look-up. The error is
     /// NocoBase's text.
-    pub fn check_host(&self, host: &Host<&str>) -> Result<(), String> {
+    pub(super) fn check_host(&self, host: &Host<&str>) -> Result<(), String> {
         let name = host_text(host);
         let address = literal(host);
         if self.disallow_ip && address.is_some() {
@@ -120,7 +120,7 @@ impl Guard {
     }
 
     /// Whether the whitelist has this host.
-    pub fn lists(&self, host: &Host<&str>) -> bool {
+    pub(super) fn lists(&self, host: &Host<&str>) -> bool {
         let (name, address) = (host_text(host), literal(host));
         self.entries.iter().any(|entry| match address {
             Some(address) => entry.matches_address(address.to_canonical()),
@@ -129,7 +129,7 @@ impl Guard {
     }
 
     /// Those of the addresses of a host that may be connected to; an error when there is none.
-    pub fn admit(&self, host: &str, addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, String> {
+    pub(super) fn admit(&self, host: &str, addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, String> {
         let (mut admitted, mut reason) = (Vec::new(), None);
         for address in addresses {
             match self.objection(address) {

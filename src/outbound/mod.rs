@@ -7,15 +7,16 @@ mod connect;
 mod failure;
 mod guard;
 mod headers;
-pub mod mail;
+pub(crate) mod mail;
 mod nocobase;
 mod redirect;
 
-pub use answer::Answer;
-pub use client::{Client, Settings, Timeout, certificates};
-pub use connect::Resolve;
-pub use failure::Failure;
-pub use guard::Policy;
-pub use headers::Headers;
-pub use nocobase::{ApiError, NocoBase};
-pub use redirect::Hop;
+pub(crate) use answer::Answer;
+pub(crate) use client::{Client, Settings, Timeout, certificates};
+#[cfg(test)]
+pub(crate) use connect::Resolve;
+pub(crate) use failure::Failure;
+pub(crate) use guard::Policy;
+pub(crate) use headers::Headers;
+pub(crate) use nocobase::NocoBase;
+pub(crate) use redirect::Hop;

@@ -18,7 +18,7 @@ pub struct Hop {
 }
 
 /// How many redirects are followed: the number of axios.
-pub const MAX_REDIRECTS: usize = 21;
+pub(super) const MAX_REDIRECTS: usize = 21;
 
 /// Credentials in the URL of the first hop, for its origin only.
 #[derive(Clone, Debug)]

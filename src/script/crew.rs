@@ -22,7 +22,7 @@ const PREPARATION: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The state of a thread.
-pub trait Worker: Sized + 'static {
+pub(super) trait Worker: Sized + 'static {
     /// What a crew makes its workers of.
     type Plan: Send + Sync + 'static;
 
@@ -36,7 +36,7 @@ pub trait Worker: Sized + 'static {
 }
 
 /// Threads with workers of one kind.
-pub struct Crew<W: Worker>(Arc<Shared<W>>);
+pub(super) struct Crew<W: Worker>(Arc<Shared<W>>);
 
 struct Shared<W: Worker> {
     name: &'static str,
@@ -75,7 +75,7 @@ struct Lease {
 
 /// What work looks at to know whether it has to stop.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub(super) struct Watch {
     deadline: OnceLock<Instant>,
     is_cancelled: AtomicBool,
     begun: Notify,
@@ -83,7 +83,7 @@ pub struct Watch {
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Lost {
+pub(super) enum Lost {
     #[error("no JavaScript thread became free in time")]
     Busy,
     #[error("interrupted: the JavaScript engine did not stop in time")]
@@ -94,12 +94,12 @@ pub enum Lost {
 
 impl Watch {
     /// Begins to count: the work has to stop after `limit`.
-    pub fn begin(&self, limit: Duration) {
+    pub(super) fn begin(&self, limit: Duration) {
         let _ = self.deadline.set(Instant::now() + limit);
         self.begun.notify_one();
     }
 
-    pub fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.is_cancelled.load(Ordering::Relaxed)
             || self.deadline.get().is_some_and(|deadline| Instant::now() >= *deadline)
     }
@@ -107,7 +107,13 @@ impl Watch {
 
 impl<W: Worker> Crew<W> {
     /// A crew of `size` threads at a time, of which `spares` more may be given up.
-    pub fn new(name: &'static str, size: usize, spares: usize, stack_size: usize, plan: W::Plan) -> Self {
+    pub(super) fn new(
+        name: &'static str,
+        size: usize,
+        spares: usize,
+        stack_size: usize,
+        plan: W::Plan,
+    ) -> Self {
         Self(Arc::new(Shared {
             name,
             stack_size,
@@ -121,18 +127,18 @@ impl<W: Worker> Crew<W> {
     }
 
     /// How many of its threads work, and how many are given up at the moment.
-    pub fn busy(&self) -> (usize, usize) {
+    pub(super) fn busy(&self) -> (usize, usize) {
         let Shared { size, permits, spares, spare_count, .. } = &*self.0;
         (size.saturating_sub(permits.available_permits()), spare_count - spares.available_permits())
     }
 
-    pub fn plan(&self) -> &W::Plan {
+    pub(super) fn plan(&self) -> &W::Plan {
         &self.0.plan
     }
 
     /// Runs work on a thread. The work has to call [`Watch::begin`] with `limit` when it is about to run code
     /// that could go on for ever. Dropping the future cancels the work.
-    pub async fn run<T: Send + 'static>(
+    pub(super) async fn run<T: Send + 'static>(
         &self,
         limit: Duration,
         work: impl FnOnce(&mut W, &Arc<Watch>) -> T + Send + 'static,
@@ -173,7 +179,7 @@ impl<W: Worker> Crew<W> {
 
     /// Starts a full set of new threads, one after the other and in the background, because the plan has
     /// changed: they are tidied before they take work, and then take the place of the old ones.
-    pub fn renew(&self) {
+    pub(super) fn renew(&self) {
         self.0.start_tidied(self.0.size);
     }
 }

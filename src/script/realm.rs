@@ -30,9 +30,9 @@ const EVALUATIONS_PER_COLLECTION: u32 = 64;
 /// How long it may take to find out whether libraries work.
 const CHECK_TIME: Duration = Duration::from_secs(2);
 /// The stack of a thread: that of its JavaScript and some for what reads the result.
-pub const THREAD_STACK: usize = STACK + (12 << 20);
+pub(super) const THREAD_STACK: usize = STACK + (12 << 20);
 
-pub struct Realm {
+pub(super) struct Realm {
     // Dropped in this order: the runtime has to outlive what belongs to it.
     api: Persistent<Object<'static>>,
     host: Persistent<Object<'static>>,
@@ -43,7 +43,7 @@ pub struct Realm {
 }
 
 /// What an evaluation has come to.
-pub struct Outcome {
+pub(super) struct Outcome {
     pub result: Result<Value, QueryFault>,
     /// Whether the realm can no longer be relied on.
     pub is_spoiled: bool,
@@ -51,7 +51,7 @@ pub struct Outcome {
 
 impl Realm {
     /// Loads libraries into a new runtime. An error tells what they threw, which is a defect of the build.
-    pub fn load(library: Library) -> Result<Self, String> {
+    pub(super) fn load(library: Library) -> Result<Self, String> {
         let runtime = Runtime::new().map_err(|err| err.to_string())?;
         runtime.set_memory_limit(MEMORY);
         runtime.set_max_stack_size(STACK);
@@ -87,7 +87,7 @@ impl Realm {
 
     /// Calls a function of the libraries: with the arguments that `arguments` makes, until `watch` is over. A
     /// promise is waited for. `source` is the text in which callers are looked up, for V8's way of naming them.
-    pub fn call(
+    pub(super) fn call(
         &self,
         watch: &Arc<Watch>,
         name: &str,
@@ -252,7 +252,7 @@ impl QueryFault {
 
 /// Which libraries are wanted, because a workflow needs them.
 #[derive(Debug, Default)]
-pub struct Wanted {
+pub(super) struct Wanted {
     calculation: AtomicBool,
     query: AtomicBool,
 }
@@ -266,13 +266,13 @@ impl Wanted {
     }
 
     /// Notes that a library is wanted; whether that is news.
-    pub fn add(&self, library: Library) -> bool {
+    pub(super) fn add(&self, library: Library) -> bool {
         !self.flag(library).swap(true, Ordering::Relaxed)
     }
 }
 
 /// The realms of one thread.
-pub struct Realms {
+pub(super) struct Realms {
     wanted: Arc<Wanted>,
     calculation: Option<Realm>,
     query: Option<Realm>,
@@ -280,7 +280,7 @@ pub struct Realms {
 
 impl Realms {
     /// A realm with these libraries, loaded now if need be.
-    pub fn get(&mut self, library: Library) -> Result<&Realm, Thrown> {
+    pub(super) fn get(&mut self, library: Library) -> Result<&Realm, Thrown> {
         let slot = self.slot(library);
         if slot.is_none() {
             let realm = Realm::load(library).map_err(|text| {
@@ -292,7 +292,7 @@ impl Realms {
     }
 
     /// Throws a realm away.
-    pub fn discard(&mut self, library: Library) {
+    pub(super) fn discard(&mut self, library: Library) {
         *self.slot(library) = None;
     }
 

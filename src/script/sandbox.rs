@@ -16,14 +16,14 @@ use crate::expr::{Value, json};
 /// NocoBase's own limits.
 const MEMORY: usize = 128 << 20;
 const STACK: usize = 1 << 20;
-pub const THREAD_STACK: usize = STACK + (4 << 20);
+pub(super) const THREAD_STACK: usize = STACK + (4 << 20);
 
 /// What a script gets when it is stopped.
 const INTERRUPTED: &str = "InternalError: interrupted";
 
 /// Runs a script until `watch` is over. The result is what JSON keeps of the value that it returns; the error is
 /// the text that the job records.
-pub fn run(script: &Script, watch: &Arc<Watch>, limit: Duration) -> Result<Value, String> {
+pub(super) fn run(script: &Script, watch: &Arc<Watch>, limit: Duration) -> Result<Value, String> {
     let runtime = Runtime::new().map_err(|err| err.to_string())?;
     runtime.set_memory_limit(MEMORY);
     runtime.set_max_stack_size(STACK);

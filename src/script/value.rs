@@ -16,28 +16,28 @@ const DEEPEST: usize = 127;
 const LARGEST: usize = 8 << 20;
 
 /// Makes values of JavaScript. What is shared stays shared.
-pub struct Writer<'js> {
+pub(super) struct Writer<'js> {
     pub ctx: Ctx<'js>,
     date: Constructor<'js>,
     shared: RefCell<HashMap<usize, Js<'js>>>,
 }
 
 impl<'js> Writer<'js> {
-    pub fn new(ctx: &Ctx<'js>) -> rquickjs::Result<Self> {
+    pub(super) fn new(ctx: &Ctx<'js>) -> rquickjs::Result<Self> {
         Ok(Self { ctx: ctx.clone(), date: ctx.globals().get("Date")?, shared: RefCell::default() })
     }
 
-    pub fn text(&self, text: &str) -> rquickjs::Result<Js<'js>> {
+    pub(super) fn text(&self, text: &str) -> rquickjs::Result<Js<'js>> {
         rquickjs::String::from_str(self.ctx.clone(), text).map(rquickjs::String::into_value)
     }
 
     /// `with_columns`: whether columns that were set on arrays come along.
-    pub fn value(&self, value: &Value, with_columns: bool) -> rquickjs::Result<Js<'js>> {
+    pub(super) fn value(&self, value: &Value, with_columns: bool) -> rquickjs::Result<Js<'js>> {
         self.write(value, with_columns, 0)
     }
 
     /// An object with these members.
-    pub fn object<'v>(
+    pub(super) fn object<'v>(
         &self,
         members: impl IntoIterator<Item = (&'v str, &'v Value)>,
         with_columns: bool,
@@ -103,7 +103,7 @@ fn define<'js>(object: &Object<'js>, key: &str, value: Js<'js>) -> rquickjs::Res
 
 /// Reads values of JavaScript as `JSON.stringify` would see them, but for dates, numbers that are not finite and
 /// undefined, which stay what they are.
-pub struct Reader<'js> {
+pub(super) struct Reader<'js> {
     plain: Object<'js>,
     unwrap: Function<'js>,
     well_formed: Function<'js>,
@@ -125,7 +125,7 @@ macro_rules! attempt {
 
 impl<'js> Reader<'js> {
     /// `host` is the object that `host.js` gives.
-    pub fn new(ctx: &Ctx<'js>, host: &Object<'js>) -> rquickjs::Result<Self> {
+    pub(super) fn new(ctx: &Ctx<'js>, host: &Object<'js>) -> rquickjs::Result<Self> {
         let _ = ctx;
         Ok(Self {
             plain: host.get("plain")?,
@@ -136,13 +136,13 @@ impl<'js> Reader<'js> {
     }
 
     /// The value; what `JSON.stringify` would throw when it cannot be kept.
-    pub fn read(&self, value: &Js<'js>) -> Read<Value> {
+    pub(super) fn read(&self, value: &Js<'js>) -> Read<Value> {
         let (value, _) = attempt!(self.visit(value, 0)?);
         Ok(Ok(value))
     }
 
     /// A text, halves of surrogate pairs replaced.
-    pub fn text(&self, value: &Js<'js>) -> rquickjs::Result<String> {
+    pub(super) fn text(&self, value: &Js<'js>) -> rquickjs::Result<String> {
         let Some(text) = value.as_string() else { return Ok(String::new()) };
         match text.to_string() {
             Ok(text) => Ok(text),

@@ -16,7 +16,7 @@ const SAME: [(&str, &str); 8] = [
 ];
 
 /// Puts the message into V8's words. `text_of` gives the source text of a file that the stack names.
-pub fn translate<'t>(fault: &mut QueryFault, text_of: &dyn Fn(&str) -> Option<&'t str>) {
+pub(super) fn translate<'t>(fault: &mut QueryFault, text_of: &dyn Fn(&str) -> Option<&'t str>) {
     let message = &fault.thrown.message;
     if let Some(translated) = property_of_nothing(message) {
         fault.thrown.message = translated;

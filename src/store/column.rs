@@ -37,7 +37,7 @@ impl<R> Column<R> {
     }
 
     /// The value in a list of values.
-    pub fn value(&self, row: &R, store: &Store) -> Expr {
+    pub(super) fn value(&self, row: &R, store: &Store) -> Expr {
         match self.get {
             Get::Id(get) => Expr::val(get(row)),
             Get::Status(get) => Expr::val(get(row)),

@@ -19,7 +19,7 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    pub fn add(&mut self, key: &str, version: i64) {
+    pub(super) fn add(&mut self, key: &str, version: i64) {
         *self.by_key.entry(key.to_owned()).or_default() += 1;
         *self.by_version.entry(version).or_default() += 1;
     }

@@ -22,14 +22,14 @@ static LATEST: Mutex<VecDeque<Noted>> = Mutex::new(VecDeque::new());
 
 /// A warning or an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Noted {
+pub(crate) struct Noted {
     pub at: DateTime<Utc>,
     /// What the log says, with its values.
     pub message: String,
 }
 
 /// The latest of them, oldest first.
-pub fn latest() -> Vec<Noted> {
+pub(crate) fn latest() -> Vec<Noted> {
     kept().iter().cloned().collect()
 }
 

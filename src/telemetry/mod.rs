@@ -15,15 +15,15 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::TryInitError;
 
-pub use latest::{Noted, latest};
-pub use queue::Log;
+pub(crate) use latest::latest;
+pub(crate) use queue::Log;
 
 use self::latest::Keeper;
 use self::queue::Queue;
 use crate::config::LogFormat;
 
 /// Sets up logging to standard error, until the end of the process. `filter` is a filter of tracing-subscriber.
-pub fn start(filter: &str, format: LogFormat) -> anyhow::Result<Log> {
+pub(crate) fn start(filter: &str, format: LogFormat) -> anyhow::Result<Log> {
     let filter = EnvFilter::try_new(filter).map_err(|err| {
         anyhow::anyhow!("SIDEHOOK_LOG must be a filter such as info or sidehook=debug: {err}")
     })?;

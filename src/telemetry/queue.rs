@@ -14,7 +14,7 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Takes lines, each in one write. Never fails, never waits.
 #[derive(Clone)]
-pub struct Queue(Arc<Shared>);
+pub(super) struct Queue(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -39,7 +39,7 @@ pub struct Log(Queue);
 impl Queue {
     /// Starts the thread, which writes to `sink`. One that cannot be written is written to all the same: its disk may
     /// have space again.
-    pub fn start(mut sink: impl Write + Send + 'static) -> io::Result<(Self, Log)> {
+    pub(super) fn start(mut sink: impl Write + Send + 'static) -> io::Result<(Self, Log)> {
         let queue = Self(Arc::default());
         let lines = queue.clone();
         std::thread::Builder::new().name("log".to_owned()).spawn(move || {

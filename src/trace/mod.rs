@@ -16,7 +16,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
 use tokio::runtime::Handle;
 
-pub use self::span::{Cause, Span};
+pub(crate) use self::span::{Cause, Span};
 
 use crate::config::Traces;
 use crate::outbound::Client;

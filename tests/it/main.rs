@@ -6,6 +6,7 @@
     clippy::expect_used,
     reason = "a test fails by panicking, and has clocks and tasks of its own"
 )]
+#![expect(unreachable_pub, reason = "nobody is outside of this program")]
 
 mod cli;
 mod collection;

@@ -18,13 +18,13 @@ use crate::webhook::trigger::{Item, Place, Trigger};
 
 /// One thing about a workflow.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Finding {
+pub(super) struct Finding {
     pub level: Level,
     pub text: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
+pub(super) enum Level {
     /// Its webhook, or a URL of it, serves nobody.
     Error,
     /// It does not work as it was meant.
@@ -35,7 +35,7 @@ pub enum Level {
 
 /// What a workflow's findings depend on beside itself.
 #[derive(Clone, Copy, Debug)]
-pub struct Setting<'a> {
+pub(super) struct Setting<'a> {
     /// Whether nodes that sidehook does not run are left to NocoBase.
     pub hands_over: bool,
     /// Whether scripts may rely on modules of Node.js.
@@ -49,7 +49,7 @@ pub struct Setting<'a> {
 }
 
 /// Everything that is found, but for its custom path, which depends on other workflows.
-pub fn all(definition: &Definition, hook: &Hook, setting: Setting<'_>) -> Vec<Finding> {
+pub(super) fn all(definition: &Definition, hook: &Hook, setting: Setting<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     about_trigger(&hook.trigger, &mut findings);
     about_secrets(&hook.trigger, setting.environment, &mut findings);

@@ -12,7 +12,7 @@ const LISTENED: [(&str, &[&str], &str); 5] = [
 ];
 
 /// What is wrong with a data node of this type and configuration; nothing for other nodes.
-pub fn warning(type_name: &str, config: &str) -> Option<String> {
+pub(super) fn warning(type_name: &str, config: &str) -> Option<String> {
     let config = json::parse(config.as_bytes()).unwrap_or_default();
     let Value::Text(collection) = config.member("collection") else { return None };
     let name = collection.strip_prefix("main:").unwrap_or(&collection);

@@ -7,7 +7,7 @@ use crate::store::event::RecordEvent;
 const MODES: [(&str, u32); 3] = [("create", 1), ("update", 2), ("destroy", 4)];
 
 /// What is wrong with a data node of this type and configuration; nothing for other nodes.
-pub fn warning(type_name: &str, config: &str, events: &[RecordEvent]) -> Option<String> {
+pub(super) fn warning(type_name: &str, config: &str, events: &[RecordEvent]) -> Option<String> {
     let (_, bit) = MODES.iter().find(|(name, _)| *name == type_name)?;
     let collection = parse(config).member("collection");
     let collection = collection.as_str()?;

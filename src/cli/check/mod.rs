@@ -10,7 +10,7 @@ use clap::Args;
 use sea_orm::DbErr;
 
 use self::finding::{Finding, Level, Setting};
-pub use self::report::Found;
+pub(super) use self::report::Found;
 
 use self::report::Report;
 use super::Settings;
@@ -37,7 +37,7 @@ name what does not work as it was meant, notes what may be meant.
 Examples:
   sidehook check --env-file .env
   sidehook check --database postgres://nocobase:secret@127.0.0.1/nocobase")]
-pub struct Check {
+pub(super) struct Check {
     #[command(flatten)]
     settings: Settings,
 }
@@ -49,7 +49,7 @@ struct Listed {
 }
 
 impl Check {
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
         let (mut config, _log) = self.settings.load()?;
         config.database.address = config.database.address.without_creating();
         let store = app::connect(&config).await.context(UNOPENED)?;
@@ -60,7 +60,7 @@ impl Check {
 }
 
 /// What is wrong with a deployment and its webhooks; for those who do not read it line by line.
-pub async fn findings(store: &Store, config: &Config) -> anyhow::Result<Vec<Found>> {
+pub(super) async fn findings(store: &Store, config: &Config) -> anyhow::Result<Vec<Found>> {
     let mut report = Report::silent();
     examine(store, config, &mut report).await?;
     Ok(report.found())

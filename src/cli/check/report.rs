@@ -9,7 +9,7 @@ const LABEL: usize = 19;
 
 /// What has been said so far.
 #[derive(Default)]
-pub struct Report {
+pub(super) struct Report {
     errors: usize,
     faults: usize,
     warnings: usize,
@@ -24,7 +24,7 @@ pub struct Report {
 
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub(crate) struct Found {
     /// What it is wrong with: a part of the deployment, or the title of a workflow.
     pub subject: String,
     pub fault: String,
@@ -34,48 +34,48 @@ pub struct Found {
 
 impl Report {
     /// One that prints nothing.
-    pub fn silent() -> Self {
+    pub(super) fn silent() -> Self {
         Self { is_silent: true, ..Self::default() }
     }
 
     /// Errors and warnings.
-    pub fn found(self) -> Vec<Found> {
+    pub(super) fn found(self) -> Vec<Found> {
         self.found
     }
 
     /// Something about the deployment.
-    pub fn fact(&mut self, label: &str, text: &str) {
+    pub(super) fn fact(&mut self, label: &str, text: &str) {
         label.clone_into(&mut self.subject);
         self.print(format_args!("{label:LABEL$}{text}"));
     }
 
     /// A line of its own.
-    pub fn heading(&mut self, text: &str) {
+    pub(super) fn heading(&mut self, text: &str) {
         text.clone_into(&mut self.subject);
         self.print(format_args!("\n{text}"));
     }
 
     /// Something about what the last heading names.
-    pub fn detail(&mut self, label: &str, text: &str) {
+    pub(super) fn detail(&mut self, label: &str, text: &str) {
         self.print(format_args!("  {label:width$}{text}", width = LABEL - 2));
     }
 
     /// What keeps sidehook from serving.
-    pub fn error(&mut self, text: &str) {
+    pub(super) fn error(&mut self, text: &str) {
         self.errors += 1;
         self.note_down(text);
         self.detail("ERROR", text);
     }
 
     /// What keeps a webhook from being served, but no others.
-    pub fn fault(&mut self, text: &str) {
+    pub(super) fn fault(&mut self, text: &str) {
         self.faults += 1;
         self.note_down(text);
         self.detail("ERROR", text);
     }
 
     /// What to do about the errors before.
-    pub fn hint(&mut self, text: &str) {
+    pub(super) fn hint(&mut self, text: &str) {
         if let Some(last) = self.found.last_mut() {
             let space = if last.mend.is_empty() { "" } else { " " };
             last.mend = format!("{}{space}{text}", last.mend);
@@ -84,19 +84,19 @@ impl Report {
     }
 
     /// What does not work as it was meant.
-    pub fn warning(&mut self, text: &str) {
+    pub(super) fn warning(&mut self, text: &str) {
         self.warnings += 1;
         self.note_down(text);
         self.detail("WARNING", text);
     }
 
     /// What may be meant, or not.
-    pub fn note(&mut self, text: &str) {
+    pub(super) fn note(&mut self, text: &str) {
         self.detail("note", text);
     }
 
     /// Says what it comes to; an error is what makes the command fail.
-    pub fn finish(mut self) -> anyhow::Result<()> {
+    pub(super) fn finish(mut self) -> anyhow::Result<()> {
         let count = |count| if count == 1 { "1 error".to_owned() } else { format!("{count} errors") };
         if self.errors > 0 {
             anyhow::bail!("this database cannot be served: {}, see above", count(self.errors + self.faults));

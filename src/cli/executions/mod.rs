@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
-pub use self::selection::Selection;
+pub(super) use self::selection::Selection;
 
 use super::moment::local;
 use super::{Settings, output};
@@ -31,7 +31,7 @@ Examples:
   sidehook executions show 353920193101824 --env-file .env
   sidehook executions retry 353920193101824 --env-file .env"
 )]
-pub struct Executions {
+pub(super) struct Executions {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -55,7 +55,7 @@ enum Command {
 }
 
 impl Executions {
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
         match self.command {
             Some(Command::Show(show)) => return show.run().await,
             Some(Command::Retry(retry)) => return Box::pin(retry.run()).await,
@@ -79,7 +79,7 @@ impl Executions {
 }
 
 /// One of the list.
-pub fn line(past: &Past, is_coloured: bool) -> String {
+pub(super) fn line(past: &Past, is_coloured: bool) -> String {
     let status = status::coloured(past.status, 12, is_coloured);
     let seconds = seconds(past).map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.3}"));
     let title = past.title.as_deref().or(past.key.as_deref()).unwrap_or("(deleted)");

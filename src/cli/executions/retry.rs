@@ -32,7 +32,7 @@ The newest enabled version of the workflow is run. Nobody gets its answer.
 Examples:
   sidehook executions retry 353920193101824 --env-file .env
   sidehook executions retry 353920193101824 --same-version --wait 5m --env-file .env")]
-pub struct Retry {
+pub(super) struct Retry {
     /// The ids of executions, from `sidehook executions`
     #[arg(required = true, value_name = "ID")]
     ids: Vec<i64>,
@@ -54,7 +54,7 @@ fn length(text: &str) -> anyhow::Result<Duration> {
 }
 
 impl Retry {
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
         let (config, _log) = self.settings.clone().load_quietly()?;
         let store = connect(&config).await.context(UNOPENED)?;
         let mut all = Vec::new();

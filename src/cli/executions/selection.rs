@@ -9,7 +9,7 @@ use crate::store::history::ExecutionFilter;
 
 /// Which executions. Everything that is given has to hold.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Selection {
+pub(crate) struct Selection {
     /// Of this workflow only
     #[arg(long, value_name = "KEY")]
     pub workflow: Option<String>,
@@ -26,7 +26,7 @@ pub struct Selection {
 
 /// A status as it is stored.
 #[derive(Clone, Copy, Debug)]
-pub struct Status(Option<i32>);
+pub(crate) struct Status(Option<i32>);
 
 fn one_status(text: &str) -> anyhow::Result<Status> {
     status::named(text).map(Status)
@@ -34,7 +34,7 @@ fn one_status(text: &str) -> anyhow::Result<Status> {
 
 impl Selection {
     /// The same for the store.
-    pub fn filter(&self, now: DateTime<Utc>) -> ExecutionFilter {
+    pub(crate) fn filter(&self, now: DateTime<Utc>) -> ExecutionFilter {
         let time = |moment: Moment| moment.time(now);
         ExecutionFilter {
             key: self.workflow.clone(),

@@ -22,7 +22,7 @@ const RESULT: usize = 200;
 #[command(after_help = "\
 Example:
   sidehook executions show 353920193101824 --env-file .env")]
-pub struct Show {
+pub(super) struct Show {
     /// The id of the execution, from `sidehook executions`
     id: i64,
     /// Print context, output and results whole
@@ -36,7 +36,7 @@ pub struct Show {
 type Titled = (job::Model, Option<String>);
 
 impl Show {
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
         let (config, _log) = self.settings.load()?;
         let store = connect(&config).await.context(UNOPENED)?;
         let filter = ExecutionFilter { id: Some(self.id), ..ExecutionFilter::default() };

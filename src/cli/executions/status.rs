@@ -18,12 +18,12 @@ const NAMES: [(&str, Option<i32>); 9] = [
 ];
 
 /// What a status is called.
-pub fn name(status: Option<i32>) -> &'static str {
+pub(super) fn name(status: Option<i32>) -> &'static str {
     NAMES.iter().find(|(_, known)| *known == status).map_or("unknown", |(name, _)| name)
 }
 
 /// The status of a name.
-pub fn named(text: &str) -> anyhow::Result<Option<i32>> {
+pub(super) fn named(text: &str) -> anyhow::Result<Option<i32>> {
     let found = NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
     found.map(|(_, status)| *status).ok_or_else(|| {
         let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
@@ -32,7 +32,7 @@ pub fn named(text: &str) -> anyhow::Result<Option<i32>> {
 }
 
 /// The name in a column of `width`; green for success, red for failure, yellow for what was ended.
-pub fn coloured(status: Option<i32>, width: usize, is_coloured: bool) -> String {
+pub(super) fn coloured(status: Option<i32>, width: usize, is_coloured: bool) -> String {
     let text = format!("{:<width$}", name(status));
     let colour = match status {
         _ if !is_coloured => return text,

@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream};
 use url::Url;
 
 use self::progress::Progress;
-pub use self::recorded::{HEADER, Recorded};
+pub(super) use self::recorded::{HEADER, Recorded};
 
 use super::in_process::InProcess;
 use super::outgoing::{Outgoing, base, header};
@@ -41,7 +41,7 @@ Examples:
   sidehook replay 4834329452544 --env-file .env
   sidehook replay --workflow orders --status 5xx --since 1h --dry-run --env-file .env
   sidehook replay --since 1d --to http://127.0.0.1:13080 --header x-api-key:123 --env-file .env")]
-pub struct Replay {
+pub(super) struct Replay {
     /// The ids of requests, from `sidehook requests`
     #[arg(value_name = "ID")]
     ids: Vec<i64>,
@@ -75,7 +75,7 @@ enum Way {
 }
 
 impl Replay {
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
         ensure!(
             !self.ids.is_empty() || !self.selection.is_empty(),
             "say which requests: their ids, or for example --workflow orders --status 5xx --since 1h"

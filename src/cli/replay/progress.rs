@@ -12,7 +12,7 @@ const WIDTH: usize = 30;
 /// Between two looks of it.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-pub struct Progress {
+pub(super) struct Progress {
     total: usize,
     done: usize,
     is_shown: bool,
@@ -20,12 +20,12 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub fn new(total: usize) -> Self {
+    pub(super) fn new(total: usize) -> Self {
         Self { total, done: 0, is_shown: std::io::stderr().is_terminal(), drawn: None }
     }
 
     /// One more is done.
-    pub fn step(&mut self) {
+    pub(super) fn step(&mut self) {
         self.done += 1;
         if self.is_shown && self.drawn.is_none_or(|drawn| drawn.elapsed() >= INTERVAL) {
             self.drawn = Some(Instant::now());
@@ -34,13 +34,13 @@ impl Progress {
     }
 
     /// Prints a line above the bar.
-    pub fn line(&mut self, text: impl Display) -> anyhow::Result<()> {
+    pub(super) fn line(&mut self, text: impl Display) -> anyhow::Result<()> {
         self.end();
         output::line(text)
     }
 
     /// Takes the bar away.
-    pub fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         if self.is_shown && self.drawn.take().is_some() {
             draw("");
         }

@@ -7,11 +7,11 @@ use crate::http::{Replay, Sent};
 use crate::webhook::logged::{LONGEST, MARK};
 
 /// Tells a recorded request from one that a sender has just sent.
-pub const HEADER: &str = "x-sidehook-replay";
+pub(crate) const HEADER: &str = "x-sidehook-replay";
 
 /// A request that can be sent once more.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Recorded<'a> {
+pub(crate) struct Recorded<'a> {
     row: &'a request::Model,
     pub sent: Sent,
 }
@@ -19,7 +19,7 @@ pub struct Recorded<'a> {
 impl<'a> Recorded<'a> {
     /// `is_here` says that it is handled in this process, where nobody asks again whether it may be let in and nobody
     /// vouches for it, and `is_named` that it was asked for by its id.
-    pub fn of(row: &'a request::Model, is_here: bool, is_named: bool) -> Result<Self, &'static str> {
+    pub(crate) fn of(row: &'a request::Model, is_here: bool, is_named: bool) -> Result<Self, &'static str> {
         let mut all: Vec<(String, String)> = headers(row).collect();
         if !is_named && all.iter().any(|(name, _)| name == HEADER) {
             return Err("it was a replay itself; give its id to send it all the same");
@@ -47,14 +47,14 @@ impl<'a> Recorded<'a> {
     }
 
     /// For this process. An event that has been run is not run `again` unless that is asked for.
-    pub fn in_process(self, again: bool) -> (Sent, Replay) {
+    pub(crate) fn in_process(self, again: bool) -> (Sent, Replay) {
         let delivery_id = self.row.delivery_id.clone().filter(|_| !again);
         let peer = self.row.peer.as_ref().and_then(|peer| peer.parse().ok());
         (self.sent, Replay { delivery_id, peer })
     }
 
     /// For a server, with `more` headers in the place of what was withheld.
-    pub fn over_a_connection(mut self, more: &[(String, String)]) -> Sent {
+    pub(crate) fn over_a_connection(mut self, more: &[(String, String)]) -> Sent {
         let is_replaced = |name: &str| more.iter().any(|(other, _)| other == name);
         self.sent.headers.retain(|(name, _)| !OF_THE_CONNECTION.contains(&&**name) && !is_replaced(name));
         self.sent.headers.extend(more.iter().cloned());

@@ -6,7 +6,7 @@ use entity::request;
 
 /// What is known of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Body {
+pub(crate) enum Body {
     /// There was none, or it did not arrive.
     None,
     Whole(Vec<u8>),
@@ -17,7 +17,7 @@ pub enum Body {
 }
 
 impl Body {
-    pub fn of(row: &request::Model) -> Self {
+    pub(crate) fn of(row: &request::Model) -> Self {
         if row.body_size == 0 {
             return Self::None;
         }

@@ -23,7 +23,7 @@ const ANSWERED_WITHIN_MS: i64 = 2_000;
 
 /// Prints what was found, newest first, in the order of its arrival, and then what arrives, until nobody reads it any
 /// more.
-pub async fn follow(
+pub(crate) async fn follow(
     store: &Store,
     filter: RequestFilter,
     found: Vec<request::Model>,

@@ -8,11 +8,11 @@ use crate::cli::output::printable;
 use crate::expr::{Value, json};
 
 /// Above the lines.
-pub const HEAD: &str =
+pub(crate) const HEAD: &str =
     "RECEIVED             ID                   STATUS        MS  WORKFLOW              REQUEST";
 
 /// One line, coloured by what was answered.
-pub fn line(row: &request::Model, is_coloured: bool) -> String {
+pub(crate) fn line(row: &request::Model, is_coloured: bool) -> String {
     let status = row.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
     let colour = match row.status {
         Some(200..=299) => 32,
@@ -31,7 +31,7 @@ pub fn line(row: &request::Model, is_coloured: bool) -> String {
 }
 
 /// Path and query, for a terminal.
-pub fn url(row: &request::Model) -> String {
+pub(crate) fn url(row: &request::Model) -> String {
     let mark = if row.query.is_empty() { "" } else { "?" };
     printable(&format!("{}{mark}{}", row.path, row.query))
 }
@@ -46,12 +46,12 @@ fn what(row: &request::Model) -> String {
 }
 
 /// A time in milliseconds since 1970 as this machine tells it.
-pub fn time(ms: i64) -> String {
+pub(crate) fn time(ms: i64) -> String {
     local(DateTime::from_timestamp_millis(ms))
 }
 
 /// All that is known of it, as JSON. Ids are texts: they are larger than JavaScript's whole numbers.
-pub fn as_json(row: &request::Model) -> String {
+pub(crate) fn as_json(row: &request::Model) -> String {
     let text = |text: &Option<String>| text.clone().map_or(Value::Null, Value::from);
     let id = |id: Option<i64>| id.map_or(Value::Null, |id| Value::from(id.to_string()));
     let number = |number: Option<i64>| number.map_or(Value::Null, |number| Value::Number(number as f64));

@@ -2,7 +2,7 @@
 
 mod body;
 mod follow;
-pub mod line;
+pub(super) mod line;
 mod selection;
 mod show;
 
@@ -11,10 +11,10 @@ use std::io::IsTerminal;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
-pub use self::body::Body;
-pub use self::follow::follow;
-pub use self::selection::{Selection, UNREAD};
-pub use self::show::{OF_THE_CONNECTION, headers};
+pub(super) use self::body::Body;
+pub(super) use self::follow::follow;
+pub(super) use self::selection::{Selection, UNREAD};
+pub(super) use self::show::{OF_THE_CONNECTION, headers};
 
 use super::{Settings, output};
 use crate::app::{UNOPENED, connect};
@@ -31,7 +31,7 @@ Examples:
   sidehook requests --workflow orders --follow --env-file .env
   sidehook requests show 4834329452544 --env-file .env"
 )]
-pub struct Requests {
+pub(super) struct Requests {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -56,7 +56,7 @@ enum Command {
 }
 
 impl Requests {
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
         if let Some(Command::Show(show)) = self.command {
             return show.run().await;
         }

@@ -8,12 +8,12 @@ use crate::cli::moment::{Moment, moment};
 use crate::store::request::RequestFilter;
 
 /// What is said when the log cannot be read.
-pub const UNREAD: &str =
+pub(crate) const UNREAD: &str =
     "the request log cannot be read; `sidehook migrate` creates its table, and so does `sidehook serve`";
 
 /// Which requests. Everything that is given has to hold.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Selection {
+pub(crate) struct Selection {
     /// For this workflow only
     #[arg(long, value_name = "KEY")]
     pub workflow: Option<String>,
@@ -33,7 +33,7 @@ pub struct Selection {
 
 /// A status, or all of a hundred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Statuses(i32, i32);
+pub(crate) struct Statuses(i32, i32);
 
 fn statuses(text: &str) -> anyhow::Result<Statuses> {
     let digits = text.to_ascii_lowercase().replace("xx", "00");
@@ -48,13 +48,13 @@ fn statuses(text: &str) -> anyhow::Result<Statuses> {
 
 impl Selection {
     /// Whether nothing is given.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         let Self { workflow, status, since, until, text } = self;
         workflow.is_none() && status.is_empty() && since.is_none() && until.is_none() && text.is_none()
     }
 
     /// The same for the store.
-    pub fn filter(&self, now: DateTime<Utc>) -> RequestFilter {
+    pub(crate) fn filter(&self, now: DateTime<Utc>) -> RequestFilter {
         let time = |moment: Moment| moment.time(now).map(|time| time.timestamp_millis());
         RequestFilter {
             key: self.workflow.clone(),

@@ -17,7 +17,7 @@ use crate::store::request::RequestFilter;
 use crate::webhook::logged::MARK;
 
 /// Headers that belong to the connection on which a request came.
-pub const OF_THE_CONNECTION: [&str; 6] =
+pub(crate) const OF_THE_CONNECTION: [&str; 6] =
     ["connection", "content-length", "expect", "host", "keep-alive", "transfer-encoding"];
 
 /// Prints a request.
@@ -26,7 +26,7 @@ pub const OF_THE_CONNECTION: [&str; 6] =
 Examples:
   sidehook requests show 4834329452544 --env-file .env
   sidehook requests show 4834329452544 --curl --env-file .env | sh")]
-pub struct Show {
+pub(super) struct Show {
     /// The id of the request, from `sidehook requests`
     id: i64,
     /// Print the line of curl alone
@@ -37,7 +37,7 @@ pub struct Show {
 }
 
 impl Show {
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
         let (config, _log) = self.settings.load()?;
         let store = connect(&config).await.context(UNOPENED)?;
         let filter = RequestFilter { ids: Some(vec![self.id]), ..RequestFilter::default() };
@@ -103,7 +103,7 @@ fn message(row: &request::Model) -> Vec<String> {
 }
 
 /// The headers in the order of the request.
-pub fn headers(row: &request::Model) -> impl Iterator<Item = (String, String)> + use<> {
+pub(crate) fn headers(row: &request::Model) -> impl Iterator<Item = (String, String)> + use<> {
     let list = json::parse(row.headers.as_bytes()).unwrap_or_default();
     let list = list.as_array().map(|list| list.items().to_vec()).unwrap_or_default();
     list.into_iter().filter_map(|pair| {

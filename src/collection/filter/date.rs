@@ -27,7 +27,7 @@ pub(super) struct Reference {
 
 impl Span {
     /// `None` for what is no date at all.
-    pub fn parse(value: &Value, reference: Reference) -> Result<Option<Self>, Thrown> {
+    pub(super) fn parse(value: &Value, reference: Reference) -> Result<Option<Self>, Thrown> {
         if !value.is_truthy() {
             return Ok(None);
         }
@@ -44,7 +44,7 @@ impl Span {
     }
 
     /// The two ends as NocoBase's operators take them from an array.
-    pub fn ends(self) -> (f64, f64) {
+    pub(super) fn ends(self) -> (f64, f64) {
         match self {
             Self::Range(start, end) => (start, end),
             // A text is indexed like an array there: its first two letters, read as dates.

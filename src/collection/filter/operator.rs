@@ -91,7 +91,7 @@ pub(super) enum Operator {
 
 impl Operator {
     /// The operator of a key with its `$`. Sequelize's go by three spellings: `notIn`, `not_in`, `notin`.
-    pub fn parse(key: &str) -> Option<Self> {
+    pub(super) fn parse(key: &str) -> Option<Self> {
         if let Some(special) = special(key) {
             return Some(Self::Special(special));
         }
@@ -190,7 +190,7 @@ fn special(key: &str) -> Option<Special> {
 
 impl Op {
     /// The symbol that messages show.
-    pub fn symbol(self) -> &'static str {
+    pub(super) fn symbol(self) -> &'static str {
         PLAIN.iter().find(|(_, op)| *op == self).map_or("", |(name, _)| name)
     }
 }

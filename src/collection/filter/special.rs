@@ -27,7 +27,12 @@ pub(super) struct Subject<'a> {
 }
 
 impl Special {
-    pub fn condition(self, operand: Value, subject: &Subject<'_>, cx: &Context<'_>) -> Result<Node, Thrown> {
+    pub(super) fn condition(
+        self,
+        operand: Value,
+        subject: &Subject<'_>,
+        cx: &Context<'_>,
+    ) -> Result<Node, Thrown> {
         Ok(match self {
             Special::Eq => equal(operand, subject)?,
             Special::Ne => not_equal(operand),

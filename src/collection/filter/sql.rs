@@ -50,7 +50,7 @@ impl Binding {
 }
 
 impl<'a> Conditions<'a> {
-    pub fn all(&self, tree: &Map) -> Condition {
+    pub(super) fn all(&self, tree: &Map) -> Condition {
         self.members(tree, Binding::And)
     }
 

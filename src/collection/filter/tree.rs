@@ -38,12 +38,12 @@ pub(super) enum Step {
 }
 
 impl Node {
-    pub fn operator(op: Op, operand: impl Into<Node>) -> Self {
+    pub(super) fn operator(op: Op, operand: impl Into<Node>) -> Self {
         Node::Map(Map { operators: IndexMap::from([(op, operand.into())]), ..Map::default() })
     }
 
     /// As a message shows it.
-    pub fn inspect(&self) -> String {
+    pub(super) fn inspect(&self) -> String {
         match self {
             Node::Leaf(value) => inspect(value),
             Node::List(items) => {
@@ -63,7 +63,7 @@ impl Node {
     }
 
     /// As a plain value, for operands; `None` where there are operators in it.
-    pub fn value(&self) -> Option<Value> {
+    pub(super) fn value(&self) -> Option<Value> {
         match self {
             Node::Leaf(value) => Some(value.clone()),
             Node::List(items) => Some(Value::array(items.iter().map(Node::value).collect::<Option<_>>()?)),
@@ -87,13 +87,13 @@ impl From<Value> for Node {
 }
 
 impl Map {
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.operators.len() + self.names.len() + self.sql.len()
     }
 
     /// Sets a part, as lodash's `set` does; an object that is there already keeps its members beside the new
     /// ones, and its own win.
-    pub fn set(&mut self, path: &[Step], node: Node) {
+    pub(super) fn set(&mut self, path: &[Step], node: Node) {
         let Some((first, rest)) = path.split_first() else { return };
         let slot = match first {
             Step::Operator(op) => self.operators.entry(*op).or_insert(Node::Leaf(Value::Undefined)),

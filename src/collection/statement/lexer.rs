@@ -7,7 +7,7 @@ use sea_orm::DbBackend;
 
 /// What a part of a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// Words, numbers, operators and white space.
     Code,
     /// A text or a name in quotes, with them.
@@ -18,7 +18,7 @@ pub enum Kind {
 }
 
 /// Goes through the parts of a text.
-pub struct Lexer<'a> {
+pub(super) struct Lexer<'a> {
     sql: &'a str,
     backend: DbBackend,
     at: usize,
@@ -27,7 +27,7 @@ pub struct Lexer<'a> {
 }
 
 impl<'a> Lexer<'a> {
-    pub fn new(sql: &'a str, backend: DbBackend) -> Self {
+    pub(super) fn new(sql: &'a str, backend: DbBackend) -> Self {
         Self { sql, backend, at: 0, escaped_until: None }
     }
 
@@ -166,7 +166,7 @@ fn comment_length(rest: &str, backend: DbBackend) -> usize {
 }
 
 /// `/*! … */`, which MySQL runs, and `/*M! … */` of MariaDB.
-pub fn is_conditional(comment: &str) -> bool {
+pub(super) fn is_conditional(comment: &str) -> bool {
     comment.starts_with("/*!") || comment.starts_with("/*M!")
 }
 

@@ -41,7 +41,7 @@ pub fn replace(sql: &str, values: &Object, codec: &Codec) -> Result<String, Thro
 }
 
 /// The statements of a text, without empty ones.
-pub fn split(sql: &str, backend: DbBackend) -> Vec<&str> {
+pub(super) fn split(sql: &str, backend: DbBackend) -> Vec<&str> {
     let mut statements = Vec::new();
     let mut start = 0;
     for (range, _) in Lexer::new(sql, backend).filter(|(_, kind)| *kind == Kind::Code) {
@@ -57,7 +57,7 @@ pub fn split(sql: &str, backend: DbBackend) -> Vec<&str> {
 
 /// The first word of a statement, in upper case, without the comments before it. What MySQL runs in spite of its
 /// being in a comment counts.
-pub fn command(sql: &str, backend: DbBackend) -> String {
+pub(super) fn command(sql: &str, backend: DbBackend) -> String {
     let is_between = |c: char| c == '(' || c.is_whitespace();
     for (range, kind) in Lexer::new(sql, backend) {
         let mut part = &sql[range];

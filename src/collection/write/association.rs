@@ -28,13 +28,13 @@ pub(super) struct Linking {
 }
 
 impl Linking {
-    pub fn of_change(change: &Change) -> Self {
+    pub(super) fn of_change(change: &Change) -> Self {
         let update = change.update_association_values.clone();
         Self { is_recursive: update.is_some(), update: update.unwrap_or_default(), from: None }
     }
 
     /// For the records of an association.
-    pub fn below(&self, collection: &Arc<Collection>, association: &Association) -> Self {
+    pub(super) fn below(&self, collection: &Arc<Collection>, association: &Association) -> Self {
         let below = |key: &String| Some(key.strip_prefix(&*association.name)?.strip_prefix('.')?.to_owned());
         Self {
             is_recursive: true,
@@ -43,7 +43,7 @@ impl Linking {
         }
     }
 
-    pub fn updates(&self, association: &Association) -> bool {
+    pub(super) fn updates(&self, association: &Association) -> bool {
         self.update.iter().any(|name| **name == *association.name)
     }
 

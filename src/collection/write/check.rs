@@ -11,7 +11,11 @@ use crate::expr::{Thrown, Value};
 use crate::store::Codec;
 
 /// Throws when one of the attributes may not have the value that it has.
-pub fn attributes(instance: &Instance, fields: &IndexSet<Arc<str>>, codec: &Codec) -> Result<(), Thrown> {
+pub(super) fn attributes(
+    instance: &Instance,
+    fields: &IndexSet<Arc<str>>,
+    codec: &Codec,
+) -> Result<(), Thrown> {
     let mut violations = Vec::new();
     for field in instance.collection.fields().filter(|field| fields.contains(&field.name)) {
         let is_time = [&instance.collection.created_at, &instance.collection.updated_at]

@@ -15,7 +15,7 @@ use crate::expr::{Date, Thrown, Value, json};
 use crate::store::Codec;
 
 /// What a statement sets the columns of these attributes to, as far as they have values. A column is set once.
-pub fn assigned<'a>(
+pub(super) fn assigned<'a>(
     instance: &Instance,
     names: impl IntoIterator<Item = &'a Arc<str>>,
     codec: &Codec,
@@ -32,7 +32,7 @@ pub fn assigned<'a>(
 
 /// The expression that writes a value. PostgreSQL gets texts that it reads as the type of the column, as
 /// NocoBase's driver sends them, so that it refuses the same ones with the same words.
-pub fn written(value: &Value, field: &Field, codec: &Codec) -> Result<Expr, Thrown> {
+pub(super) fn written(value: &Value, field: &Field, codec: &Codec) -> Result<Expr, Thrown> {
     let column = field.column_type;
     if value.is_nullish() {
         return Ok(Expr::Keyword(Keyword::Null));

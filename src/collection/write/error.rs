@@ -14,7 +14,7 @@ use crate::store::Codec;
 
 /// A check that a value of a record did not pass.
 #[derive(Clone, Debug)]
-pub struct Violation {
+pub(super) struct Violation {
     pub message: String,
     /// Such as `notNull Violation`.
     pub kind: &'static str,
@@ -40,7 +40,7 @@ impl Violation {
 }
 
 /// Sequelize's `ValidationError` of checks before the database is asked.
-pub fn invalid(violations: &[Violation], instance: &Instance, codec: &Codec) -> Thrown {
+pub(super) fn invalid(violations: &[Violation], instance: &Instance, codec: &Codec) -> Thrown {
     let record = instance.to_value(codec);
     let errors = violations.iter().map(|one| one.to_value("CORE", Some(&record))).collect();
     let messages: Vec<String> =
@@ -50,7 +50,7 @@ pub fn invalid(violations: &[Violation], instance: &Instance, codec: &Codec) -> 
 }
 
 /// What the database refused to write, for the record that was to be written.
-pub fn refused(err: &DbErr, sql: &str, instance: &Instance, codec: &Codec) -> Thrown {
+pub(super) fn refused(err: &DbErr, sql: &str, instance: &Instance, codec: &Codec) -> Thrown {
     let Some(answer) = answer_of(err).filter(|answer| is_unique_violation(*answer)) else {
         return error::thrown(err, sql);
     };

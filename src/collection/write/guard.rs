@@ -17,7 +17,12 @@ pub(super) struct Guard<'a> {
 }
 
 impl<'a> Guard<'a> {
-    pub fn of_change(schema: &'a Schema, collection: &'a Collection, change: &Change, is_new: bool) -> Self {
+    pub(super) fn of_change(
+        schema: &'a Schema,
+        collection: &'a Collection,
+        change: &Change,
+        is_new: bool,
+    ) -> Self {
         let given = change.update_association_values.clone().unwrap_or_default();
         let association_keys = match given.is_empty() && is_new {
             true => collection.associations().map(|association| association.name.to_string()).collect(),
@@ -45,7 +50,7 @@ impl<'a> Guard<'a> {
         }
     }
 
-    pub fn sanitize(&self, values: &Object) -> Result<Object, Thrown> {
+    pub(super) fn sanitize(&self, values: &Object) -> Result<Object, Thrown> {
         self.check_through(values)?;
         let mut values = values.clone();
         for association in self.collection.associations() {

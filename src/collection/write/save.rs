@@ -18,7 +18,7 @@ use crate::expr::{Thrown, Value};
 
 /// How a record is saved.
 #[derive(Clone, Debug)]
-pub struct Save {
+pub(super) struct Save {
     /// Only these attributes; all that have changed when not given.
     pub fields: Option<Vec<Arc<str>>>,
     /// Whether fields and plugins may fill in and change values on the way.

@@ -30,7 +30,7 @@ fn has_shape(text: &str, shape: &str) -> bool {
 }
 
 /// lodash's `isEqual`.
-pub fn equal(a: &Value, b: &Value) -> bool {
+pub(super) fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Undefined, Value::Undefined) | (Value::Null, Value::Null) => true,
         (Value::Bool(a), Value::Bool(b)) => a == b,
@@ -50,7 +50,7 @@ pub fn equal(a: &Value, b: &Value) -> bool {
 }
 
 /// The values of a new record that nobody has given, keys first as null.
-pub fn defaults(collection: &Collection, codec: &Codec) -> Vec<(Arc<str>, Value)> {
+pub(super) fn defaults(collection: &Collection, codec: &Codec) -> Vec<(Arc<str>, Value)> {
     let mut defaults = Vec::new();
     for field in collection.fields() {
         let default = field.option("defaultValue");
@@ -81,7 +81,7 @@ fn raw_default(field: &Field, default: Value, codec: &Codec) -> Value {
 
 /// The setter of fields whose class has one for whole values: a date without a zone is in that of the field
 /// (`date-field.ts`, "setter"). Runs before all others, for what a node gives directly.
-pub fn with_zone(field: &Field, value: Value, codec: &Codec) -> Value {
+pub(super) fn with_zone(field: &Field, value: Value, codec: &Codec) -> Value {
     if !matches!(field.kind, FieldType::Date | FieldType::UnixTimestamp) {
         return value;
     }
@@ -98,7 +98,7 @@ pub fn with_zone(field: &Field, value: Value, codec: &Codec) -> Value {
 }
 
 /// Refuses HTML that NocoBase would take out of a rich text.
-pub fn check_rich_text(field: &Field, value: &Value) -> Result<(), Thrown> {
+pub(super) fn check_rich_text(field: &Field, value: &Value) -> Result<(), Thrown> {
     let Value::Text(text) = value else { return Ok(()) };
     if field.interface().as_deref() != Some("richText") || super::rich_text::is_safe(text) {
         return Ok(());
@@ -109,12 +109,12 @@ pub fn check_rich_text(field: &Field, value: &Value) -> Result<(), Thrown> {
     )))
 }
 
-pub fn has_setter(kind: FieldType) -> bool {
+pub(super) fn has_setter(kind: FieldType) -> bool {
     matches!(kind, FieldType::String | FieldType::Text | FieldType::DatetimeNoTz | FieldType::UnixTimestamp)
 }
 
 /// The setter of the attribute.
-pub fn setter(field: &Field, value: Value, codec: &Codec) -> Result<Value, Thrown> {
+pub(super) fn setter(field: &Field, value: Value, codec: &Codec) -> Result<Value, Thrown> {
     match field.kind {
         FieldType::DatetimeNoTz => wall_clock(value, codec),
         FieldType::UnixTimestamp => unix_timestamp(field, value),
@@ -165,7 +165,7 @@ fn unix_timestamp(field: &Field, value: Value) -> Result<Value, Thrown> {
 }
 
 /// What Sequelize makes of a value for the type of the column.
-pub fn sanitize(field: &Field, value: Value) -> Result<Value, Thrown> {
+pub(super) fn sanitize(field: &Field, value: Value) -> Result<Value, Thrown> {
     Ok(match field.kind {
         FieldType::Boolean | FieldType::Radio => boolean(value),
         FieldType::Date if value.is_truthy() => match value {
@@ -210,7 +210,7 @@ fn day(value: Value) -> Result<Value, Thrown> {
 }
 
 /// The value as the getter of the field shows it.
-pub fn shown(field: &Field, value: &Value, codec: &Codec) -> Value {
+pub(super) fn shown(field: &Field, value: &Value, codec: &Codec) -> Value {
     if value.is_nullish() {
         return value.clone();
     }
@@ -237,7 +237,7 @@ fn wall_clock_text(date: Date) -> Value {
 }
 
 /// What a column holds, as the model of NocoBase has it: what the driver gives, parsed by the type of the field.
-pub fn stored(field: &Field, value: Value, codec: &Codec) -> Value {
+pub(super) fn stored(field: &Field, value: Value, codec: &Codec) -> Value {
     if codec.backend() != DbBackend::Sqlite {
         return match (field.kind, &value) {
             // MySQL's tinyint.
@@ -264,7 +264,7 @@ pub fn stored(field: &Field, value: Value, codec: &Codec) -> Value {
 }
 
 /// The members of an object; nothing for anything else.
-pub fn members(value: &Value) -> Object {
+pub(super) fn members(value: &Value) -> Object {
     match value {
         Value::Object(object) => (**object).clone(),
         Value::Live(live) => (*live.object()).clone(),

@@ -6,7 +6,7 @@ use crate::engine::shared::Shared;
 use crate::store::recorder::RecordError;
 
 /// Logs why a run has broken off, and has its execution run again where the database knows it.
-pub fn tell(shared: &Arc<Shared>, id: i64, has_row: bool, err: &RecordError) {
+pub(super) fn tell(shared: &Arc<Shared>, id: i64, has_row: bool, err: &RecordError) {
     match err {
         RecordError::Fenced => {
             tracing::warn!(execution.id = id, "another instance runs this execution now");

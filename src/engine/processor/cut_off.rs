@@ -20,7 +20,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
 
 /// What ends a run from outside.
-pub struct CutOff {
+pub(super) struct CutOff {
     /// Set when somebody else ends the execution.
     aborted: CancellationToken,
     /// When its time is over.
@@ -29,13 +29,17 @@ pub struct CutOff {
 
 impl CutOff {
     /// `expires_at` is the end of the execution's time by a clock that says `now`.
-    pub fn new(aborted: CancellationToken, expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
+    pub(super) fn new(
+        aborted: CancellationToken,
+        expires_at: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Self {
         let left = expires_at.map(|expires_at| (expires_at - now).to_std().unwrap_or_default());
         Self { aborted, deadline: left.and_then(|left| Instant::now().checked_add(left)) }
     }
 
     /// Why the run may not go on, if so.
-    pub fn reached(&self) -> Option<Cut> {
+    pub(super) fn reached(&self) -> Option<Cut> {
         if self.aborted.is_cancelled() {
             return Some(Cut::Aborted);
         }
@@ -43,7 +47,7 @@ impl CutOff {
     }
 
     /// Done when the run may not go on.
-    pub async fn reach(&self) {
+    pub(super) async fn reach(&self) {
         tokio::select! {
             biased;
             () = self.aborted.cancelled() => {}
@@ -52,7 +56,10 @@ impl CutOff {
     }
 
     /// The outcome of work on a node, an error if it panics; `None` when the run may not go on before.
-    pub async fn guard<T>(&self, work: impl Future<Output = Result<T, Thrown>>) -> Option<Result<T, Thrown>> {
+    pub(super) async fn guard<T>(
+        &self,
+        work: impl Future<Output = Result<T, Thrown>>,
+    ) -> Option<Result<T, Thrown>> {
         tokio::select! {
             biased;
             () = self.reach() => None,
@@ -63,14 +70,14 @@ impl CutOff {
     }
 }
 
-pub async fn sleep_until_or_never(time: Option<Instant>) {
+pub(super) async fn sleep_until_or_never(time: Option<Instant>) {
     match time {
         Some(time) => tokio::time::sleep_until(time).await,
         None => std::future::pending().await,
     }
 }
 
-pub fn panicked(panic: &(dyn std::any::Any + Send)) -> Thrown {
+pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Thrown {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     tracing::error!(reason = text, "a node panicked");
@@ -78,7 +85,7 @@ pub fn panicked(panic: &(dyn std::any::Any + Send)) -> Thrown {
 }
 
 /// Waits for work, with a transaction around it that the server must not take for abandoned meanwhile.
-pub async fn keep_open<T>(scope: Option<&DatabaseTransaction>, work: impl Future<Output = T>) -> T {
+pub(super) async fn keep_open<T>(scope: Option<&DatabaseTransaction>, work: impl Future<Output = T>) -> T {
     let mut work = std::pin::pin!(work);
     loop {
         match tokio::time::timeout(SIGN_OF_LIFE, &mut work).await {
@@ -93,7 +100,7 @@ pub async fn keep_open<T>(scope: Option<&DatabaseTransaction>, work: impl Future
 }
 
 /// Lets an execution that was acknowledged wait until the database may be back.
-pub async fn wait_for_database(execution_id: i64, reason: &str) {
+pub(super) async fn wait_for_database(execution_id: i64, reason: &str) {
     tracing::warn!(execution.id = execution_id, reason, "execution waits for the database");
     tokio::time::sleep(RETRY_DELAY).await;
 }

@@ -16,7 +16,7 @@ use crate::script::Pool;
 use crate::store::recorder::RecordError;
 
 /// What a node reaches through its context beside the run.
-pub struct Host<'a> {
+pub(super) struct Host<'a> {
     pub shared: &'a Shared,
     pub execution_id: i64,
     /// Whether the database has the execution's row.

@@ -37,7 +37,7 @@ const EFFECTS_IN_A_ROW: u32 = 256;
 
 /// Runs an execution until it ends, or waits for something that needs no process to remember it. One that has been
 /// recorded and whose run could not be is run again later.
-pub async fn run(
+pub(super) async fn run(
     shared: &Arc<Shared>,
     execution: Execution,
     worker: Option<(Place, Worker)>,

@@ -4,7 +4,7 @@
 use sea_orm::DatabaseTransaction;
 
 #[derive(Default)]
-pub struct Transactions {
+pub(super) struct Transactions {
     /// That of the node that runs, where no transaction node is around it.
     pub own: Option<DatabaseTransaction>,
     /// Those of the transaction nodes around it, outermost first. Inner ones are savepoints.
@@ -15,39 +15,39 @@ pub struct Transactions {
 
 impl Transactions {
     /// Whether a transaction node is around what runs.
-    pub fn has_scope(&self) -> bool {
+    pub(super) fn has_scope(&self) -> bool {
         !self.scopes.is_empty()
     }
 
     /// The transaction of the innermost transaction node.
-    pub fn scope(&self) -> Option<&DatabaseTransaction> {
+    pub(super) fn scope(&self) -> Option<&DatabaseTransaction> {
         self.scopes.last()
     }
 
     /// That in which the node that runs writes.
-    pub fn current(&self) -> Option<&DatabaseTransaction> {
+    pub(super) fn current(&self) -> Option<&DatabaseTransaction> {
         self.scopes.last().or(self.own.as_ref())
     }
 
     /// Whether the job that is saved next ends a transaction that is to be committed.
-    pub fn is_to_commit(&self) -> bool {
+    pub(super) fn is_to_commit(&self) -> bool {
         self.own.is_some() || self.commits_scope
     }
 
     /// Takes the transaction that is to be committed.
-    pub fn take_to_commit(&mut self) -> Option<DatabaseTransaction> {
+    pub(super) fn take_to_commit(&mut self) -> Option<DatabaseTransaction> {
         if std::mem::take(&mut self.commits_scope) { self.scopes.pop() } else { self.own.take() }
     }
 
     /// Takes back what the node that runs has written. Within a transaction node that is done at its end.
-    pub async fn roll_back(&mut self) {
+    pub(super) async fn roll_back(&mut self) {
         if let Some(own) = self.own.take() {
             take_back(own).await;
         }
     }
 
     /// Takes back what the branch of the innermost transaction node has written.
-    pub async fn roll_back_scope(&mut self) {
+    pub(super) async fn roll_back_scope(&mut self) {
         if let Some(scope) = self.scopes.pop() {
             take_back(scope).await;
         }
@@ -55,7 +55,7 @@ impl Transactions {
 
     /// Takes back what transaction nodes have left open at the end of a segment. Nothing may wait inside of them, and
     /// what ends the execution from within them takes their writes back, as in NocoBase.
-    pub async fn close_scopes(&mut self) {
+    pub(super) async fn close_scopes(&mut self) {
         while let Some(scope) = self.scopes.pop() {
             take_back(scope).await;
         }

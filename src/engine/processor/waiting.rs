@@ -16,19 +16,19 @@ use crate::node::{JobId, Settled};
 
 /// The work in the background of one run. It is cut off when this is dropped.
 #[derive(Default)]
-pub struct Works {
+pub(super) struct Works {
     /// Work that begins when all that is known so far is recorded.
     unstarted: Vec<(JobId, BoxFuture<'static, Settled>)>,
     under_way: JoinSet<(JobId, Settled)>,
 }
 
 impl Works {
-    pub fn add(&mut self, job: JobId, done: BoxFuture<'static, Settled>) {
+    pub(super) fn add(&mut self, job: JobId, done: BoxFuture<'static, Settled>) {
         self.unstarted.push((job, done));
     }
 
     /// Begins what has been recorded.
-    pub fn start(&mut self) {
+    pub(super) fn start(&mut self) {
         for (job, done) in self.unstarted.drain(..) {
             self.under_way.spawn(async move {
                 let settled = AssertUnwindSafe(done).catch_unwind().await;
@@ -39,7 +39,7 @@ impl Works {
 }
 
 /// What has happened already, without waiting.
-pub fn happened(shared: &Shared, waits: &Waits, cut_off: &CutOff) -> Option<Event> {
+pub(super) fn happened(shared: &Shared, waits: &Waits, cut_off: &CutOff) -> Option<Event> {
     if cut_off.reached().is_some() {
         return Some(Event::CutOff { node: None });
     }
@@ -48,7 +48,7 @@ pub fn happened(shared: &Shared, waits: &Waits, cut_off: &CutOff) -> Option<Even
 }
 
 /// Waits until something happens.
-pub async fn next(shared: &Shared, waits: &Waits, works: &mut Works, cut_off: &CutOff) -> Event {
+pub(super) async fn next(shared: &Shared, waits: &Waits, works: &mut Works, cut_off: &CutOff) -> Event {
     let first = waits.first_timer();
     let now = shared.ids.now().timestamp_millis();
     let until_due = first.map(|(_, due_at)| Duration::from_millis(due_at.saturating_sub(now).max(0) as u64));

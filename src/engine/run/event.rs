@@ -7,7 +7,7 @@ use crate::expr::Thrown;
 use crate::node::{JobId, NodeIndex, Outcome, Settled, Work};
 
 /// What has happened.
-pub enum Event {
+pub(crate) enum Event {
     /// The run begins.
     Begin(Start),
     /// What the last effect has asked for is done.
@@ -28,7 +28,7 @@ pub enum Event {
 }
 
 /// What is to be done next.
-pub enum Effect {
+pub(crate) enum Effect {
     /// Run a node; answered by [`Event::Ran`].
     Node { node: NodeIndex, input: Option<JobId>, how: How },
     /// Wait for work of a node; answered by [`Event::Worked`].
@@ -50,7 +50,7 @@ pub enum Effect {
 
 /// How a node is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub(crate) enum How {
     Run,
     /// Its input is the last job of a branch of it, or its own job.
     Resume,
@@ -60,14 +60,14 @@ pub enum How {
 
 impl How {
     /// The job for which a node is run once more.
-    pub fn restarted(self) -> Option<JobId> {
+    pub(crate) fn restarted(self) -> Option<JobId> {
         if let How::Restart(job) = self { Some(job) } else { None }
     }
 }
 
 /// Which rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub(crate) enum What {
     /// All jobs as they are and where the run stands, so that another instance could go on from there.
     Position,
     /// The end of a segment: the execution has ended, or waits.
@@ -80,7 +80,7 @@ pub enum What {
 
 /// Why a run may not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
+pub(crate) enum Cut {
     /// Somebody else has ended the execution.
     Aborted,
     /// Its time is over.
@@ -88,7 +88,7 @@ pub enum Cut {
 }
 
 /// The world at the moment of an event.
-pub struct Moment<'a> {
+pub(crate) struct Moment<'a> {
     pub now: DateTime<Utc>,
     /// Gives out ids for new jobs, each greater than the one before.
     pub new_job_id: &'a mut dyn FnMut() -> JobId,

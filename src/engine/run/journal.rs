@@ -17,7 +17,7 @@ use crate::node::{Draft, Job, JobId, NodeIndex};
 use crate::store::job::{JobUpdate, NewJob};
 
 #[derive(Default)]
-pub struct Journal {
+pub(crate) struct Journal {
     jobs: HashMap<JobId, Entry>,
     /// The job of each node that was saved last.
     newest: HashMap<NodeIndex, JobId>,
@@ -51,7 +51,7 @@ struct Entry {
 
 impl Journal {
     /// Adds a new job. Its result is from now on the newest of its node.
-    pub fn save(&mut self, id: JobId, place: Place, draft: Draft, now: DateTime<Utc>) {
+    pub(crate) fn save(&mut self, id: JobId, place: Place, draft: Draft, now: DateTime<Utc>) {
         let node = place.index;
         let job = Job { node, status: draft.status, result: draft.result, meta: draft.meta };
         let row = JobRow::new(place, draft.upstream, draft.log, now);
@@ -64,7 +64,7 @@ impl Journal {
     }
 
     /// Makes a job the newest of its node and shows its result to templates.
-    pub fn save_again(&mut self, id: JobId) {
+    pub(crate) fn save_again(&mut self, id: JobId) {
         if self.jobs.contains_key(&id) {
             self.set_newest(id);
             self.unsaved.insert(id);
@@ -82,46 +82,46 @@ impl Journal {
         Arc::make_mut(&mut self.results).insert(entry.row.place.key.clone(), entry.job.result.clone());
     }
 
-    pub fn job(&self, id: JobId) -> &Job {
+    pub(crate) fn job(&self, id: JobId) -> &Job {
         &self.jobs[&id].job
     }
 
-    pub fn newest(&self, node: NodeIndex) -> Option<JobId> {
+    pub(crate) fn newest(&self, node: NodeIndex) -> Option<JobId> {
         self.newest.get(&node).copied()
     }
 
     /// How many jobs a node has had.
-    pub fn runs(&self, node: NodeIndex) -> u32 {
+    pub(crate) fn runs(&self, node: NodeIndex) -> u32 {
         self.runs.get(&node).copied().unwrap_or_default()
     }
 
     /// Which of the jobs of its node a job is, from 1.
-    pub fn run_of(&self, id: JobId) -> Option<u32> {
+    pub(crate) fn run_of(&self, id: JobId) -> Option<u32> {
         self.jobs.get(&id).map(|entry| entry.run)
     }
 
     /// `$jobsMapByNodeKey`.
-    pub fn results(&self) -> &Arc<Object> {
+    pub(crate) fn results(&self) -> &Arc<Object> {
         &self.results
     }
 
     /// Whether a job is pending; one that is no longer known has settled.
-    pub fn is_pending(&self, id: JobId) -> bool {
+    pub(crate) fn is_pending(&self, id: JobId) -> bool {
         self.jobs.get(&id).is_some_and(|entry| entry.job.status == PENDING)
     }
 
     /// How many jobs wait to be written, or to be saved in NocoBase's sense.
-    pub fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.unsaved.len() + self.unwritten.len()
     }
 
     /// How many of them have not been saved in NocoBase's sense.
-    pub fn unsaved(&self) -> usize {
+    pub(crate) fn unsaved(&self) -> usize {
         self.unsaved.len()
     }
 
     /// Brings the rows up to date: what NocoBase does when a run pauses or ends.
-    pub fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         for id in std::mem::take(&mut self.unsaved) {
             self.bring_up_to_date(id);
         }
@@ -136,7 +136,7 @@ impl Journal {
     }
 
     /// Takes the rows that have yet to be written, and forgets the jobs that nothing can refer to any more.
-    pub fn take_rows(&mut self, execution_id: i64, extent: Extent) -> (Vec<NewJob>, Vec<JobUpdate>) {
+    pub(crate) fn take_rows(&mut self, execution_id: i64, extent: Extent) -> (Vec<NewJob>, Vec<JobUpdate>) {
         let (mut new, mut updates) = (Vec::new(), Vec::new());
         let mut open = std::mem::take(&mut self.unwritten);
         if extent == Extent::Everything {

@@ -7,21 +7,21 @@
 mod branch;
 mod cut;
 mod ended;
-pub mod event;
-pub mod graph;
-pub mod journal;
+pub(super) mod event;
+pub(super) mod graph;
+pub(super) mod journal;
 mod long;
 mod pause;
-pub mod position;
-pub mod record;
-pub mod request;
-pub mod restore;
-pub mod rows;
-pub mod step;
-pub mod waiting;
-pub mod waits;
+pub(super) mod position;
+pub(super) mod record;
+pub(super) mod request;
+pub(super) mod restore;
+pub(super) mod rows;
+pub(super) mod step;
+pub(super) mod waiting;
+pub(super) mod waits;
 mod work;
-pub mod workflow;
+pub(super) mod workflow;
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ use entity::status::execution::{ERROR as EXECUTION_ERROR, STARTED};
 use entity::status::job::{ERROR, RESOLVED};
 use entity::status::reason;
 
-pub use self::ended::Ended;
+pub(crate) use self::ended::Ended;
 
 use self::event::{Effect, Event, How, Moment, What};
 use self::journal::Journal;
@@ -46,7 +46,7 @@ use crate::node::{self, Draft, Job, JobId, NodeIndex, Outcome, Work};
 use crate::store::execution::NewExecution;
 
 /// A run; it begins with [`Event::Begin`].
-pub struct Run {
+pub(super) struct Run {
     pub id: i64,
     pub workflow: Arc<Workflow>,
     pub context: Value,
@@ -95,13 +95,13 @@ enum Stage {
 }
 
 impl Run {
-    /// `unrecorded` is the row of the execution that has yet to be inserted.
-    pub fn new(id: i64, workflow: Arc<Workflow>, context: Value, unrecorded: Option<NewExecution>) -> Self {
+    /// `row` is that of the execution where it has yet to be inserted.
+    pub(super) fn new(id: i64, workflow: Arc<Workflow>, context: Value, row: Option<NewExecution>) -> Self {
         Self {
             id,
             workflow,
             context,
-            unrecorded,
+            unrecorded: row,
             replaces_jobs: false,
             journal: Journal::default(),
             waits: Waits::default(),
@@ -122,7 +122,7 @@ impl Run {
     }
 
     /// Takes what has happened and says what is to be done next. What that leads to is the next event.
-    pub fn advance(&mut self, event: Event, moment: &mut Moment<'_>) -> Effect {
+    pub(super) fn advance(&mut self, event: Event, moment: &mut Moment<'_>) -> Effect {
         let effect = match event {
             Event::Begin(start) => self.begin(start, moment),
             Event::Done => None,
@@ -136,7 +136,7 @@ impl Run {
         effect.unwrap_or_else(|| self.go_on(moment))
     }
 
-    pub fn outcome(&self) -> Ended {
+    pub(super) fn outcome(&self) -> Ended {
         let (is_timeout, reply) = (self.reason == Some(reason::TIMEOUT), self.reply.clone());
         Ended { status: self.ended.unwrap_or(STARTED), is_timeout, reply, is_left: false }
     }
@@ -302,7 +302,7 @@ impl Run {
     }
 
     /// Saves a new job of a node.
-    pub fn save(&mut self, node: NodeIndex, draft: Draft, moment: &mut Moment<'_>) -> JobId {
+    pub(super) fn save(&mut self, node: NodeIndex, draft: Draft, moment: &mut Moment<'_>) -> JobId {
         let job = (moment.new_job_id)();
         node::Run::save(self, job, node, draft, moment.now);
         job

@@ -12,7 +12,7 @@ use crate::node::{JobId, Settled};
 
 impl Run {
     /// Where the run stands, as it is kept with its lease.
-    pub fn position(&self) -> Position {
+    pub(crate) fn position(&self) -> Position {
         Position::new(&self.workflow.graph, self.next, &self.calls, &self.journal.resumed())
     }
 

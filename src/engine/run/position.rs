@@ -8,7 +8,7 @@ use crate::node::{JobId, NodeIndex};
 
 /// A place in a run, in terms of ids that every instance knows.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Position {
+pub(crate) struct Position {
     /// What comes next; none when the run waits for something.
     next: Option<Next>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -34,7 +34,7 @@ struct CallAt {
 
 /// A node that has called into a branch.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Call {
+pub(crate) struct Call {
     pub node: NodeIndex,
     /// The branch to enter next, with the job before it, for a node that enters all of its branches.
     pub next: Option<(usize, JobId)>,
@@ -43,7 +43,7 @@ pub struct Call {
 impl Position {
     /// `step` is what comes next; none when the run waits. `resumed` are the jobs that were saved after newer ones of
     /// their nodes: work that a loop had left behind and that has ended since.
-    pub fn new(graph: &Graph, step: Option<Step>, calls: &[Call], resumed: &[JobId]) -> Self {
+    pub(crate) fn new(graph: &Graph, step: Option<Step>, calls: &[Call], resumed: &[JobId]) -> Self {
         let id = |node: NodeIndex| graph.node(node).id;
         let next = step.map(|step| match step {
             Step::Run { node, input } => Next::Run { node: id(node), input: input.map(|job| job.0) },
@@ -57,22 +57,22 @@ impl Position {
     }
 
     /// Where a node, by its `flow_nodes.id`, resumes with its own job.
-    pub fn resuming(node: i64, job: JobId) -> Self {
+    pub(crate) fn resuming(node: i64, job: JobId) -> Self {
         Self { next: Some(Next::Resume { node, job: job.0 }), ..Self::default() }
     }
 
     /// JSON.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 
     /// A position from its JSON; `None` for one that cannot be read.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 
     /// The jobs that it names.
-    pub fn jobs(&self) -> Vec<i64> {
+    pub(crate) fn jobs(&self) -> Vec<i64> {
         let next = match self.next {
             Some(Next::Run { input, .. }) => input,
             Some(Next::Resume { job, .. }) => Some(job),
@@ -83,7 +83,7 @@ impl Position {
     }
 
     /// What comes next, the calls and the resumed jobs, see [`Position::new`]; `None` where a node is not in the graph.
-    pub fn find(&self, graph: &Graph) -> Option<(Option<Step>, Vec<Call>, Vec<JobId>)> {
+    pub(crate) fn find(&self, graph: &Graph) -> Option<(Option<Step>, Vec<Call>, Vec<JobId>)> {
         let step = match self.next {
             None => None,
             Some(Next::Run { node, input }) => {

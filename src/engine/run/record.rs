@@ -14,7 +14,7 @@ use crate::store::recorder::{LeaseChange, Record};
 
 /// What a record depends on beside the run.
 #[derive(Clone, Copy)]
-pub struct Terms {
+pub(crate) struct Terms {
     pub now: DateTime<Utc>,
     /// When the execution has to be over.
     pub expires_at: Option<DateTime<Utc>>,
@@ -29,7 +29,7 @@ pub struct Terms {
 }
 
 /// What is to be written.
-pub fn record_of(run: &mut Run, what: What, terms: &Terms) -> Record {
+pub(crate) fn record_of(run: &mut Run, what: What, terms: &Terms) -> Record {
     match what {
         What::Position => record(run, Extent::Everything, waiting::taken(run), terms),
         What::Segment => segment(run, terms),

@@ -112,7 +112,7 @@ impl Request {
 }
 
 /// Whether a request has failed whose execution and answer have these statuses.
-pub fn is_failure(execution: i32, answer: i32) -> bool {
+pub(crate) fn is_failure(execution: i32, answer: i32) -> bool {
     execution < STARTED || answer >= 400
 }
 

@@ -15,7 +15,7 @@ use crate::node::JobId;
 use crate::store::left::LeftJob;
 
 /// Where a run begins.
-pub enum Start {
+pub(crate) enum Start {
     /// At the first node.
     Fresh,
     /// At the first node; an earlier run may have left jobs, which this one replaces.
@@ -25,7 +25,7 @@ pub enum Start {
 }
 
 /// What an earlier run has recorded.
-pub struct Recorded {
+pub(crate) struct Recorded {
     /// Nothing where its text cannot be read.
     pub position: Option<Position>,
     /// The newest job of each node, and those older ones that are pending or that the position names.
@@ -34,7 +34,7 @@ pub struct Recorded {
 }
 
 /// What a run goes on with.
-pub struct Restored {
+pub(crate) struct Restored {
     pub next: Option<Step>,
     pub calls: Vec<Call>,
     /// The jobs of [`Recorded`], and all that wait for a time without a row; by id.
@@ -47,13 +47,13 @@ pub struct Restored {
 
 impl Recorded {
     /// The greatest id of its jobs.
-    pub fn newest(&self) -> Option<JobId> {
+    pub(crate) fn newest(&self) -> Option<JobId> {
         let rows = self.jobs.iter().map(|left| left.row.id);
         rows.chain(self.timers.iter().map(|timer| timer.job_id)).max().map(JobId)
     }
 
     /// What is to be gone on with; `None` when the position does not fit the workflow.
-    pub fn read(self, graph: &Graph) -> Option<Restored> {
+    pub(crate) fn read(self, graph: &Graph) -> Option<Restored> {
         let (next, calls, resumed) = self.position?.find(graph)?;
         let timers = self.timers.iter().map(|timer| (JobId(timer.job_id), timer.due_at)).collect();
         Some(Restored { next, calls, jobs: old_jobs(graph, self.jobs, self.timers), resumed, timers })

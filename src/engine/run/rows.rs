@@ -4,7 +4,7 @@
 //! inserted, the JSON text `null` in one that is changed later. A [`JobRow`] keeps NocoBase's moments
 //! ([`JobRow::bring_up_to_date`]) apart from those at which sidehook really writes ([`JobRow::take`]).
 
-pub mod left;
+pub(crate) mod left;
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::store::job::{JobUpdate, NewJob};
 
 /// Which rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
+pub(crate) enum Extent {
     /// Those that NocoBase would have written by now.
     Flushed,
     /// All, as they are now: for a run that may have to be resumed from what is written.
@@ -26,7 +26,7 @@ pub enum Extent {
 
 /// The node of a job, as its row names it.
 #[derive(Clone)]
-pub struct Place {
+pub(crate) struct Place {
     pub index: NodeIndex,
     /// `flow_nodes.id`.
     pub id: i64,
@@ -42,13 +42,13 @@ struct Columns {
 }
 
 /// What a row becomes.
-pub enum Change {
+pub(crate) enum Change {
     New(NewJob),
     Update(JobUpdate),
 }
 
 /// The row of one job.
-pub struct JobRow {
+pub(crate) struct JobRow {
     pub place: Place,
     pub upstream: Option<JobId>,
     log: Option<String>,
@@ -69,7 +69,12 @@ pub struct JobRow {
 }
 
 impl JobRow {
-    pub fn new(place: Place, upstream: Option<JobId>, log: Option<String>, now: DateTime<Utc>) -> Self {
+    pub(crate) fn new(
+        place: Place,
+        upstream: Option<JobId>,
+        log: Option<String>,
+        now: DateTime<Utc>,
+    ) -> Self {
         Self {
             place,
             upstream,
@@ -85,31 +90,31 @@ impl JobRow {
         }
     }
 
-    pub fn result_has_changed(&mut self) {
+    pub(crate) fn result_has_changed(&mut self) {
         self.has_new_result = true;
     }
 
-    pub fn meta_has_changed(&mut self) {
+    pub(crate) fn meta_has_changed(&mut self) {
         self.has_new_meta = true;
     }
 
-    pub fn is_written(&self) -> bool {
+    pub(crate) fn is_written(&self) -> bool {
         self.written.is_some()
     }
 
-    pub fn has_columns(&self) -> bool {
+    pub(crate) fn has_columns(&self) -> bool {
         self.now.is_some()
     }
 
     /// What NocoBase does when a run pauses or ends.
-    pub fn bring_up_to_date(&mut self, job: &Job) {
+    pub(crate) fn bring_up_to_date(&mut self, job: &Job) {
         self.now = Some(self.next(job));
         (self.has_new_result, self.has_new_meta) = (false, false);
     }
 
     /// What is to be written of the row, if anything; from then on the database counts as having it. With
     /// `as_is` the row is what the job is now, though NocoBase would not have written it yet.
-    pub fn take(&mut self, id: JobId, execution_id: i64, job: &Job, as_is: bool) -> Option<Change> {
+    pub(crate) fn take(&mut self, id: JobId, execution_id: i64, job: &Job, as_is: bool) -> Option<Change> {
         if self.is_hidden && job.status == PENDING {
             return None;
         }

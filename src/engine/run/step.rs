@@ -7,7 +7,7 @@ use crate::node::{JobId, NodeIndex};
 
 /// What the processor does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Run a node; the input is the job before it.
     Run { node: NodeIndex, input: Option<JobId> },
     /// Tell a node that one of its branches has ended with this job.
@@ -20,7 +20,7 @@ pub enum Step {
 
 /// The step after a job has been saved for `node`: on downstream when it is resolved, else up to the node
 /// whose branch this is, else the end.
-pub fn after(graph: &Graph, node: NodeIndex, job: JobId, status: i32) -> Step {
+pub(crate) fn after(graph: &Graph, node: NodeIndex, job: JobId, status: i32) -> Step {
     let place = graph.node(node);
     match (place.downstream, place.parent) {
         (Some(downstream), _) if status == RESOLVED => Step::Run { node: downstream, input: Some(job) },
@@ -31,7 +31,7 @@ pub fn after(graph: &Graph, node: NodeIndex, job: JobId, status: i32) -> Step {
 
 /// The status of an execution that ended with a job of this status: the same number where NocoBase knows
 /// it, else its sign.
-pub fn execution_status(job_status: i32) -> i32 {
+pub(crate) fn execution_status(job_status: i32) -> i32 {
     if (-6..=1).contains(&job_status) { job_status } else { job_status.signum() }
 }
 

@@ -12,15 +12,15 @@ use crate::store::recorder::LeaseChange;
 
 /// NocoBase works through its queue one by one, and keeps it in memory: after so long a request to run a node counts
 /// as lost.
-pub const HANDOVER_TIMEOUT: Duration = Duration::from_secs(300);
+pub(crate) const HANDOVER_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The lease of a run that goes on here.
-pub fn taken(run: &Run) -> LeaseChange {
+pub(crate) fn taken(run: &Run) -> LeaseChange {
     LeaseChange::Take(at_its_place(run, 0))
 }
 
 /// The lease of a run that waits, and `stays` in memory or leaves it. `expires_at` is when the execution has to be over.
-pub fn lease(run: &Run, stays: bool, expires_at: Option<DateTime<Utc>>) -> LeaseChange {
+pub(crate) fn lease(run: &Run, stays: bool, expires_at: Option<DateTime<Utc>>) -> LeaseChange {
     if stays {
         return taken(run);
     }
@@ -36,7 +36,7 @@ fn at_its_place(run: &Run, due_at: i64) -> Lease {
 }
 
 /// The timers that have yet to be recorded, as rows. `is_visible` says whether pending delays get their rows at once.
-pub fn new_timers(run: &mut Run, is_visible: bool) -> Vec<timer::Model> {
+pub(crate) fn new_timers(run: &mut Run, is_visible: bool) -> Vec<timer::Model> {
     let new = run.waits.take_new_timers();
     let row = |(job, due_at): (JobId, i64)| {
         let hidden = run.journal.hidden(job)?;
@@ -57,7 +57,7 @@ pub fn new_timers(run: &mut Run, is_visible: bool) -> Vec<timer::Model> {
 
 /// What NocoBase is told about this execution, once nothing else of it waits here. With an API it is told
 /// as soon as that is recorded; without one the plugin finds what is due.
-pub fn handovers(run: &Run, now: DateTime<Utc>, has_api: bool) -> Vec<handover::Model> {
+pub(crate) fn handovers(run: &Run, now: DateTime<Utc>, has_api: bool) -> Vec<handover::Model> {
     let due_at = if has_api { now + HANDOVER_TIMEOUT } else { now };
     let row = |job: &JobId| handover::Model {
         job_id: job.0,

@@ -138,7 +138,7 @@ impl Run {
     }
 
     /// Makes an error of a job that has been saved.
-    pub fn fail_job(&mut self, node: NodeIndex, job: JobId, thrown: &Thrown) -> Option<Effect> {
+    pub(crate) fn fail_job(&mut self, node: NodeIndex, job: JobId, thrown: &Thrown) -> Option<Effect> {
         self.journal.set_status(job, ERROR);
         self.journal.set_result(job, thrown.to_result());
         self.journal.save_again(job);
@@ -148,7 +148,7 @@ impl Run {
     }
 
     /// Makes an error of a job whose commit the database has refused. Returns its result as text.
-    pub fn fail_committed(&mut self, node: NodeIndex, job: JobId, reason: &str) -> String {
+    pub(crate) fn fail_committed(&mut self, node: NodeIndex, job: JobId, reason: &str) -> String {
         let text = self.journal.fail_written(job, &Thrown::error(reason).to_result());
         self.log_job(node, ERROR);
         self.next = Some(step::after(&self.workflow.graph, node, job, ERROR));

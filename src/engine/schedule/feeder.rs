@@ -51,7 +51,7 @@ impl Turns {
 }
 
 /// Gives waiting executions to workers as those become free and as their times come.
-pub async fn feed(shared: Arc<Shared>) {
+pub(crate) async fn feed(shared: Arc<Shared>) {
     let mut turns = Turns::default();
     while !shared.is_stopping() {
         match take_waiting(&shared, &mut turns).await {

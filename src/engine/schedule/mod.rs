@@ -1,6 +1,6 @@
 //! When executions run: which ones run here, and which of those that wait come next.
 
-pub mod feeder;
-pub mod pickup;
-pub mod running;
-pub mod workers;
+pub(super) mod feeder;
+pub(super) mod pickup;
+pub(super) mod running;
+pub(super) mod workers;

@@ -23,7 +23,7 @@ use crate::trace::Cause;
 /// Runs those of the executions whose leases are this instance's and which it does not run yet, from where
 /// they stand. `is_first_run` says that those without a place to go on from have not left any jobs. After an
 /// error none of them has been started.
-pub async fn pick_up(shared: &Arc<Shared>, ids: &[i64], is_first_run: bool) -> Result<(), DbErr> {
+pub(crate) async fn pick_up(shared: &Arc<Shared>, ids: &[i64], is_first_run: bool) -> Result<(), DbErr> {
     let register = |id: &i64| Some((*id, shared.running.try_register(*id)?));
     let mut registrations: HashMap<i64, Registration> = ids.iter().filter_map(register).collect();
     // The run that has given one of them away may be about to end.

@@ -13,7 +13,7 @@ const LOOKS_AT_WAITING: u32 = 5;
 
 /// Cancels runs whose executions have been ended by NocoBase: by its screen or its timeout manager. Those
 /// that wait for a time, and are in nobody's memory, become due at once.
-pub async fn watch(shared: Arc<Shared>) {
+pub(crate) async fn watch(shared: Arc<Shared>) {
     let mut looks = 0_u32;
     while shared.stopped.run_until_cancelled(tokio::time::sleep(WATCH_INTERVAL)).await.is_some() {
         looks = looks.wrapping_add(1);

@@ -30,7 +30,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(5);
 const MAX_ATTEMPTS: i32 = 3;
 
 /// Tells NocoBase of what it is to run, until it does.
-pub async fn watch(shared: Arc<Shared>) {
+pub(crate) async fn watch(shared: Arc<Shared>) {
     while shared.stopping.run_until_cancelled(tokio::time::sleep(WATCH_INTERVAL)).await.is_some() {
         if let Err(err) = look(&shared).await {
             tracing::warn!(reason = %err, "what was handed over cannot be followed");
@@ -59,7 +59,7 @@ async fn look(shared: &Shared) -> Result<(), DbErr> {
 }
 
 /// Tells NocoBase at once of what has just been recorded.
-pub fn tell_at_once(shared: &Arc<Shared>, rows: Vec<handover::Model>) {
+pub(crate) fn tell_at_once(shared: &Arc<Shared>, rows: Vec<handover::Model>) {
     if rows.is_empty() {
         return;
     }

@@ -19,11 +19,11 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const BEAT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Opens a connection of its own to the engine's database.
-pub type Open = Box<dyn Fn() -> BoxFuture<'static, Result<Store, DbErr>> + Send + Sync>;
+pub(crate) type Open = Box<dyn Fn() -> BoxFuture<'static, Result<Store, DbErr>> + Send + Sync>;
 
 /// Keeps this instance alive until nothing runs any more. Returns an error when another one has taken its
 /// number.
-pub async fn keep_alive(shared: Arc<Shared>, open: Open) -> Result<(), InstanceError> {
+pub(crate) async fn keep_alive(shared: Arc<Shared>, open: Open) -> Result<(), InstanceError> {
     let mut own = None;
     loop {
         if own.is_none() {
@@ -54,7 +54,7 @@ pub async fn keep_alive(shared: Arc<Shared>, open: Open) -> Result<(), InstanceE
 }
 
 /// Gives a sign of life and reserves ids.
-pub async fn beat(shared: &Shared, store: &Store) -> Result<(), InstanceError> {
+pub(crate) async fn beat(shared: &Shared, store: &Store) -> Result<(), InstanceError> {
     let until = shared.ids.next_reservation();
     store.heartbeat(shared.owner, until).await?;
     shared.ids.reserve(until);

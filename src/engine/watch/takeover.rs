@@ -8,7 +8,7 @@ use crate::engine::schedule::pickup::pick_up;
 use crate::engine::shared::Shared;
 
 /// Looks after each sign of life, until no more work is taken.
-pub async fn follow(shared: Arc<Shared>) {
+pub(crate) async fn follow(shared: Arc<Shared>) {
     let mut beats = shared.pulse.beats();
     while let Some(Ok(())) = shared.stopping.run_until_cancelled(beats.changed()).await {
         let may_judge = beats.borrow_and_update().may_judge(Instant::now());

@@ -78,7 +78,7 @@ pub enum NameLength {
 }
 
 /// `GMT+8`, `GMT+5:30` or `GMT+08:00`, `GMT+05:30` for an offset in minutes.
-pub fn offset_name(minutes: f64, length: NameLength) -> String {
+pub(super) fn offset_name(minutes: f64, length: NameLength) -> String {
     let utc = match length {
         NameLength::Short => "UTC",
         NameLength::Long => "Coordinated Universal Time",

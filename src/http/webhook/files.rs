@@ -15,13 +15,13 @@ const MAX_FILES: usize = 4;
 
 /// How often the checks of a request have asked.
 #[derive(Default)]
-pub struct Files {
+pub(super) struct Files {
     rounds: usize,
 }
 
 impl Files {
     /// Adds to the facts what the checks need, and says from where on they are to be asked again.
-    pub async fn fetch(&mut self, app: &App, stop: Stop, facts: &mut Facts) -> Result<usize, Refusal> {
+    pub(super) async fn fetch(&mut self, app: &App, stop: Stop, facts: &mut Facts) -> Result<usize, Refusal> {
         let (wanted, from) = match stop {
             Stop::Refused(refusal) => return Err(refusal),
             Stop::Needs { wanted, from } => (wanted, from),

@@ -11,7 +11,7 @@ use crate::webhook::reply::Reply;
 
 /// The context once more, where the configured answer reads it: columns that a template reads through an array stay on
 /// it, and the run must not find them.
-pub fn context_for_reply(hook: &Hook, read: &Read) -> Value {
+pub(super) fn context_for_reply(hook: &Hook, read: &Read) -> Value {
     match read {
         Read::Event { context, .. } if !hook.workflow.is_sync && hook.trigger.response.has_placeholders() => {
             context.detached()
@@ -21,7 +21,7 @@ pub fn context_for_reply(hook: &Hook, read: &Read) -> Value {
 }
 
 /// What the trigger says, which reads `context`.
-pub fn reply(app: &App, hook: &Hook, context: Value) -> Result<Reply, Refusal> {
+pub(super) fn reply(app: &App, hook: &Hook, context: Value) -> Result<Reply, Refusal> {
     let scope = Scope {
         env: app.engine.environment(),
         system: app.engine.ids().clone(),
@@ -31,7 +31,12 @@ pub fn reply(app: &App, hook: &Hook, context: Value) -> Result<Reply, Refusal> {
 }
 
 /// Records the event, then answers.
-pub async fn enqueue(app: &App, event: Event, reply: Reply, noted: &mut Noted<'_>) -> Result<Reply, Refusal> {
+pub(super) async fn enqueue(
+    app: &App,
+    event: Event,
+    reply: Reply,
+    noted: &mut Noted<'_>,
+) -> Result<Reply, Refusal> {
     let recorded = app.engine.enqueue(event).await.map_err(|err| unrecorded(app, &err, noted))?;
     if recorded.is_duplicate {
         noted.not_taken(Some(recorded.id));

@@ -8,14 +8,14 @@ use crate::expr::{Date, Thrown, Value};
 
 /// What one step hands to the next.
 #[derive(Clone, Debug)]
-pub enum Current {
+pub(super) enum Current {
     Moment(Moment),
     /// A number, text or boolean.
     Plain(Value),
 }
 
 impl Current {
-    pub fn into_value(self) -> Value {
+    pub(super) fn into_value(self) -> Value {
         match self {
             Current::Moment(moment) => Value::Date(moment.to_date()),
             Current::Plain(value) => value,
@@ -39,7 +39,7 @@ impl Current {
 }
 
 /// Runs a step.
-pub fn apply(current: &Current, function: &Value, arguments: &Value) -> Result<Current, Thrown> {
+pub(super) fn apply(current: &Current, function: &Value, arguments: &Value) -> Result<Current, Thrown> {
     let arguments = Arguments(arguments);
     let moment = Current::Moment;
     let plain = |value: Value| Current::Plain(value);

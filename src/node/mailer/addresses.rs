@@ -7,7 +7,7 @@ use url::Host;
 use crate::outbound::mail::Undelivered;
 
 /// All addresses of a text. Names of domains become ASCII, in lower case.
-pub fn parse(text: &str) -> Result<Vec<Mailbox>, Undelivered> {
+pub(super) fn parse(text: &str) -> Result<Vec<Mailbox>, Undelivered> {
     pieces(text).into_iter().map(|piece| mailbox(piece).ok_or_else(|| no_address(piece))).collect()
 }
 

@@ -13,7 +13,7 @@ use crate::expr::{Thrown, Value};
 use crate::outbound::mail::{Mail, Undelivered};
 
 /// The configuration of a message with its templates filled in.
-pub struct Letter {
+pub(super) struct Letter {
     pub from: Value,
     pub to: Value,
     pub cc: Value,
@@ -27,14 +27,14 @@ pub struct Letter {
 }
 
 /// A message that can be sent.
-pub struct Written {
+pub(super) struct Written {
     pub mail: Mail,
     /// With its angle brackets.
     pub message_id: String,
 }
 
 impl Letter {
-    pub fn write(&self) -> Result<Written, Undelivered> {
+    pub(super) fn write(&self) -> Result<Written, Undelivered> {
         let from = addresses::parse(&text(&self.from)?)?;
         let to = recipients("to", &self.to)?;
         let cc = recipients("cc", &self.cc)?;

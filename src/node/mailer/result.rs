@@ -9,7 +9,7 @@ use crate::node::Settled;
 use crate::outbound::mail::{Delivered, Refusal, SocketError, Undelivered};
 
 /// A resolved job with `{accepted, rejected, ehlo, rejectedErrors, envelopeTime, …, envelope, messageId}`.
-pub fn delivered(written: &Written, delivered: &Delivered) -> Settled {
+pub(super) fn delivered(written: &Written, delivered: &Delivered) -> Settled {
     let mut result = Object::new();
     result.insert("accepted", texts(&delivered.accepted));
     result.insert("rejected", recipients(&delivered.refused));
@@ -32,7 +32,7 @@ pub fn delivered(written: &Written, delivered: &Delivered) -> Settled {
 
 /// A failed job with `{errno, code, syscall, address, port, hostname, response, responseCode, command, rejected,
 /// rejectedErrors}`, as far as there are such.
-pub fn failed(failure: &Undelivered) -> Settled {
+pub(super) fn failed(failure: &Undelivered) -> Settled {
     let mut result = Object::new();
     let code = |result: &mut Object| {
         if let Some(code) = failure.code {

@@ -38,20 +38,20 @@ impl Destination {
     }
 
     /// Creates a record and returns it as NocoBase does.
-    pub async fn create_by_api(&self, api: &NocoBase, change: &Change) -> Result<Value, Thrown> {
+    pub(crate) async fn create_by_api(&self, api: &NocoBase, change: &Change) -> Result<Value, Thrown> {
         let query = lists(change);
         let data = self.call(api, "create", &query, &change.values).await?;
         Ok(revived(&self.schema, &self.collection, &data))
     }
 
     /// The records that a filter finds, read in the end of a creation.
-    pub async fn read(&self, find: &Find) -> Result<Value, Thrown> {
+    pub(crate) async fn read(&self, find: &Find) -> Result<Value, Thrown> {
         let found = self.find(find).await?;
         Ok(found.first().map_or(Value::Null, |record| record.to_value()))
     }
 
     /// Changes records and returns how many.
-    pub async fn update_by_api(&self, api: &NocoBase, change: &Change) -> Result<Value, Thrown> {
+    pub(crate) async fn update_by_api(&self, api: &NocoBase, change: &Change) -> Result<Value, Thrown> {
         if let Value::Array(records) = &change.values {
             let key = self.collection.primary_key.as_deref().unwrap_or_default();
             for values in records.items() {
@@ -71,7 +71,7 @@ impl Destination {
     }
 
     /// Deletes records and returns how many.
-    pub async fn destroy_by_api(&self, api: &NocoBase, change: &Change) -> Result<Value, Thrown> {
+    pub(crate) async fn destroy_by_api(&self, api: &NocoBase, change: &Change) -> Result<Value, Thrown> {
         if !Filter::is_valid(&change.filter) && !change.filter_by_tk.is_truthy() {
             return Ok(Value::Undefined);
         }

@@ -31,7 +31,11 @@ pub(super) struct Unknown {
 }
 
 impl Destination {
-    pub async fn open(cx: &mut Context<'_>, configured: &Value, unknown: &Unknown) -> Result<Self, Thrown> {
+    pub(super) async fn open(
+        cx: &mut Context<'_>,
+        configured: &Value,
+        unknown: &Unknown,
+    ) -> Result<Self, Thrown> {
         if !configured.is_truthy() {
             return Err((unknown.source)("undefined"));
         }
@@ -50,11 +54,11 @@ impl Destination {
     }
 
     /// The transaction of the node, to write in.
-    pub fn database<'a>(&'a self, transaction: &'a DatabaseTransaction) -> Executor<'a> {
+    pub(super) fn database<'a>(&'a self, transaction: &'a DatabaseTransaction) -> Executor<'a> {
         self.collections.executor(Some(transaction))
     }
 
-    pub fn writer<'a>(&'a self, db: &'a Executor<'a>) -> Writer<'a, Executor<'a>> {
+    pub(super) fn writer<'a>(&'a self, db: &'a Executor<'a>) -> Writer<'a, Executor<'a>> {
         self.collections.writer(&self.schema, db, &*self.system)
     }
 }

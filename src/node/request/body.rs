@@ -9,12 +9,12 @@ use crate::expr::convert::{to_text, trim};
 use crate::expr::{Value, json};
 use crate::outbound::Failure;
 
-pub const MULTIPART: &str = "multipart/form-data";
+pub(super) const MULTIPART: &str = "multipart/form-data";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The bytes of a body and, for a multipart form, its type with the boundary.
 #[derive(Debug, Default)]
-pub struct Body {
+pub(super) struct Body {
     /// None: nothing is sent.
     pub bytes: Option<Bytes>,
     pub content_type: Option<String>,
@@ -27,7 +27,7 @@ impl Body {
 }
 
 /// The body of a method other than GET. `content_type` is the configured one, with its default.
-pub async fn build(content_type: &Value, data: &Value, files: &Files) -> Result<Body, Failure> {
+pub(super) async fn build(content_type: &Value, data: &Value, files: &Files) -> Result<Body, Failure> {
     match content_type.as_str() {
         _ if data.is_nullish() => Ok(Body::default()),
         Some("text/plain") => Ok(Body::of(text(data)?)),

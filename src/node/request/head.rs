@@ -13,7 +13,7 @@ const USER_AGENT: &str = "axios/1.21.1";
 
 /// What the configured headers become, together with axios's own. `content_type` is none for multipart
 /// forms, which get theirs with the boundary.
-pub fn headers(configured: &Value, content_type: Option<&Value>) -> Result<Headers, Failure> {
+pub(super) fn headers(configured: &Value, content_type: Option<&Value>) -> Result<Headers, Failure> {
     let mut headers = Headers::default();
     headers.set("Accept", "application/json, text/plain, */*");
     for item in reducible(configured, "config.headers")? {
@@ -35,7 +35,7 @@ pub fn headers(configured: &Value, content_type: Option<&Value>) -> Result<Heade
 }
 
 /// What is added to each request: the key of the run that it belongs to, and axios's own headers.
-pub fn complete(headers: &mut Headers, effect_key: &str) {
+pub(super) fn complete(headers: &mut Headers, effect_key: &str) {
     // The key of a node can be any text in a row written by SQL.
     headers.set_default("Idempotency-Key", utf8_percent_encode(effect_key, CONTROLS).to_string());
     headers.set_default("User-Agent", USER_AGENT);
@@ -44,7 +44,7 @@ pub fn complete(headers: &mut Headers, effect_key: &str) {
 }
 
 /// Fails on names that Node.js refuses, with its error.
-pub fn check_names(headers: &Headers) -> Result<(), Failure> {
+pub(super) fn check_names(headers: &Headers) -> Result<(), Failure> {
     match headers.iter().find(|(name, _)| !is_token(name)) {
         None => Ok(()),
         Some((name, _)) => Err(Failure::coded(
@@ -55,7 +55,7 @@ pub fn check_names(headers: &Headers) -> Result<(), Failure> {
 }
 
 /// The method in upper case.
-pub fn method(configured: &Value) -> Result<String, Failure> {
+pub(super) fn method(configured: &Value) -> Result<String, Failure> {
     let method = match configured {
         Value::Undefined => "POST".to_owned(),
         Value::Null => return Err(Thrown::reading(configured, "toLowerCase").into()),
@@ -78,7 +78,7 @@ fn sanitized(value: &str) -> String {
 }
 
 /// The configured URL; only of the web.
-pub fn url(configured: &Value) -> Result<Url, Failure> {
+pub(super) fn url(configured: &Value) -> Result<Url, Failure> {
     if !configured.is_truthy() {
         return Err(Failure::invalid_url());
     }
@@ -114,7 +114,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b',');
 
 /// Path and query of a URL with the configured parameters behind its own.
-pub fn target(url: &Url, params: &Value) -> Result<String, Failure> {
+pub(super) fn target(url: &Url, params: &Value) -> Result<String, Failure> {
     let mut named = Object::new();
     for item in reducible(params, "config.params")? {
         let name = to_text(&member(item, "name")?)?;
@@ -147,7 +147,7 @@ fn reducible<'a>(configured: &'a Value, name: &str) -> Result<&'a [Value], Failu
 }
 
 /// A member of an item, which must not be null.
-pub fn member(item: &Value, name: &str) -> Result<Value, Thrown> {
+pub(super) fn member(item: &Value, name: &str) -> Result<Value, Thrown> {
     if item.is_nullish() { Err(Thrown::reading(item, name)) } else { Ok(item.member(name)) }
 }
 

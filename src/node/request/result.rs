@@ -8,7 +8,7 @@ use crate::node::Settled;
 use crate::outbound::{Answer, Failure};
 
 /// A resolved job with `{status, statusText, headers, data}`, or with only the data.
-pub fn answered(answer: Answer, only_data: bool) -> Settled {
+pub(super) fn answered(answer: Answer, only_data: bool) -> Settled {
     let result = if only_data {
         answer.data
     } else {
@@ -24,7 +24,7 @@ pub fn answered(answer: Answer, only_data: bool) -> Settled {
 
 /// A job with `{message, code, status, statusText, data}`, as far as there are such. Nothing of the request
 /// enters it: its URL, headers and body can hold secrets.
-pub fn failed(failure: &Failure, ignore_fail: bool) -> Settled {
+pub(super) fn failed(failure: &Failure, ignore_fail: bool) -> Settled {
     let mut result = Object::new();
     result.insert("message", Value::text(failure.message.as_str()));
     if let Some(code) = &failure.code {

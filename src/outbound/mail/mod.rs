@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::CertificateDer;
 use tokio::time;
 
-pub use failure::{Refusal, SocketError, Undelivered};
-pub use provider::{Login, Provider};
-pub use servers::Servers;
+pub(crate) use failure::{Refusal, SocketError, Undelivered};
+pub(crate) use provider::{Login, Provider};
+pub(crate) use servers::Servers;
 
 use self::session::Session;
 use super::connect::{self, Connector, Resolve, SystemResolver, Unreached};

@@ -17,7 +17,7 @@ use crate::outbound::connect::{self, Transport};
 /// The longest reply, in bytes.
 const LONGEST_REPLY: u64 = 64 << 10;
 
-pub struct Session {
+pub(super) struct Session {
     stream: BufReader<Box<dyn Transport>>,
     host: String,
     is_tls: bool,
@@ -42,19 +42,19 @@ impl Reply {
 
 impl Session {
     /// `host` is what a certificate has to be for.
-    pub fn new(tcp: TcpStream, host: &str) -> Self {
+    pub(super) fn new(tcp: TcpStream, host: &str) -> Self {
         let stream: Box<dyn Transport> = Box::new(tcp);
         let (host, extensions) = (host.to_owned(), Vec::new());
         Self { stream: BufReader::new(stream), host, is_tls: false, extensions, is_old: false }
     }
 
     /// What the server said that it can do.
-    pub fn extensions(&self) -> &[String] {
+    pub(super) fn extensions(&self) -> &[String] {
         &self.extensions
     }
 
     /// The same connection with TLS.
-    pub async fn secure(self, tls: &TlsConnector) -> Result<Self, Undelivered> {
+    pub(super) async fn secure(self, tls: &TlsConnector) -> Result<Self, Undelivered> {
         let Self { stream, host, .. } = self;
         let name = connect::server_name(&host)
             .ok_or_else(|| Undelivered::plain(format!("No certificate can name the host \"{host}\"")))?;
@@ -65,7 +65,7 @@ impl Session {
     }
 
     /// Waits for the server to speak first.
-    pub async fn greet(&mut self) -> Result<(), Undelivered> {
+    pub(super) async fn greet(&mut self) -> Result<(), Undelivered> {
         let greeting = self.reply().await.map_err(|failure| match failure.code {
             Some("ECONNECTION") => Undelivered::plain("Unexpected socket close"),
             _ => failure,
@@ -76,7 +76,7 @@ impl Session {
         Err(Undelivered::said("EPROTOCOL", "CONN", "Invalid greeting", greeting.0))
     }
 
-    pub async fn hello(&mut self) -> Result<(), Undelivered> {
+    pub(super) async fn hello(&mut self) -> Result<(), Undelivered> {
         let name = own_name();
         let reply = self.say(&format!("EHLO {name}")).await?;
         if reply.has_code("421") {
@@ -105,11 +105,11 @@ impl Session {
     }
 
     /// Whether the server can go on with TLS.
-    pub fn offers_tls(&self) -> bool {
+    pub(super) fn offers_tls(&self) -> bool {
         !self.is_tls && self.extension("STARTTLS").is_some()
     }
 
-    pub async fn start_tls(mut self, tls: &TlsConnector) -> Result<Self, Undelivered> {
+    pub(super) async fn start_tls(mut self, tls: &TlsConnector) -> Result<Self, Undelivered> {
         let reply = self.say("STARTTLS").await?;
         if !reply.is_yes() {
             let message = "Error upgrading connection with STARTTLS";
@@ -123,7 +123,7 @@ impl Session {
     }
 
     /// Signs in, where the server asks for it.
-    pub async fn sign_in(&mut self, login: &Login) -> Result<(), Undelivered> {
+    pub(super) async fn sign_in(&mut self, login: &Login) -> Result<(), Undelivered> {
         let Some(methods) = self.extension("AUTH").or(self.is_old.then_some("")) else { return Ok(()) };
         let methods = methods.to_ascii_uppercase();
         let has = |method: &str| methods.split([' ', '=', '\t']).any(|word| word == method);
@@ -155,7 +155,7 @@ impl Session {
     }
 
     /// Says whom the mail is from and to. The recipients that are taken, at least one, and those that are not.
-    pub async fn envelope(
+    pub(super) async fn envelope(
         &mut self,
         from: &str,
         to: &[String],
@@ -192,7 +192,7 @@ impl Session {
     }
 
     /// Hands the message over. The server's reply, and the bytes that were sent.
-    pub async fn message(&mut self, message: &[u8]) -> Result<(String, usize), Undelivered> {
+    pub(super) async fn message(&mut self, message: &[u8]) -> Result<(String, usize), Undelivered> {
         let reply = self.say("DATA").await?;
         if !reply.is_yes() && !reply.has_code("3") {
             return Err(Undelivered::said("EENVELOPE", "DATA", "Data command failed", reply.0));
@@ -207,7 +207,7 @@ impl Session {
     }
 
     /// Says goodbye, without waiting for an answer.
-    pub async fn quit(mut self) {
+    pub(super) async fn quit(mut self) {
         if self.write(b"QUIT\r\n").await.is_ok() {
             let _ = self.stream.get_mut().shutdown().await;
         }

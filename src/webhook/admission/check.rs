@@ -21,7 +21,7 @@ pub struct Check {
 }
 
 /// What a configuration comes to: a check, nothing to check, or something that cannot be used.
-pub type Parsed = Result<Option<Box<dyn Admit>>, Fault>;
+pub(super) type Parsed = Result<Option<Box<dyn Admit>>, Fault>;
 
 /// Where the configuration of a check stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

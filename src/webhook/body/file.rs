@@ -9,7 +9,7 @@ use crate::expr::Value;
 const UNNAMED: &str = "application/octet-stream";
 
 /// `{filename, contentType, size, base64}`: `filename` only where there is one, the size in bytes.
-pub fn file(name: Option<&str>, content_type: Option<&str>, bytes: &[u8]) -> Value {
+pub(super) fn file(name: Option<&str>, content_type: Option<&str>, bytes: &[u8]) -> Value {
     let name = name.map(|name| ("filename", Value::from(name)));
     Value::object(name.into_iter().chain([
         ("contentType", Value::from(content_type.unwrap_or(UNNAMED))),

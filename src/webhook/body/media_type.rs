@@ -51,7 +51,7 @@ pub(super) struct MediaType {
 impl MediaType {
     /// Tolerates more than RFC 9110 allows: some clients send a boundary with `=` in it and no quotes, some no `;`
     /// before a parameter, and some the header twice.
-    pub fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
         let (essence, more) = essence.trim().split_once([' ', '\t', ',']).unwrap_or((essence, ""));
         let parameter = |wanted: &str| {
@@ -69,7 +69,7 @@ impl MediaType {
         }
     }
 
-    pub fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> Kind {
         match &*self.essence {
             "" => Kind::Unnamed,
             "application/x-www-form-urlencoded" => Kind::Form,
@@ -96,23 +96,23 @@ fn first(value: &str) -> String {
 pub(super) struct Charset(&'static Encoding);
 
 impl Charset {
-    pub const UTF_8: Self = Self(UTF_8);
+    pub(super) const UTF_8: Self = Self(UTF_8);
 
-    pub fn of_label(label: &str) -> Option<Self> {
+    pub(super) fn of_label(label: &str) -> Option<Self> {
         Encoding::for_label_no_replacement(label.trim().as_bytes()).map(Self)
     }
 
-    pub fn is_utf8(self) -> bool {
+    pub(super) fn is_utf8(self) -> bool {
         self.0 == UTF_8
     }
 
     /// The text without a byte order mark; what the charset does not have becomes U+FFFD.
-    pub fn decode(self, bytes: &[u8]) -> Cow<'_, str> {
+    pub(super) fn decode(self, bytes: &[u8]) -> Cow<'_, str> {
         self.0.decode_with_bom_removal(bytes).0
     }
 
     /// The text, if all of it is text in this charset.
-    pub fn decode_all(self, bytes: &[u8]) -> Option<Cow<'_, str>> {
+    pub(super) fn decode_all(self, bytes: &[u8]) -> Option<Cow<'_, str>> {
         let (text, is_broken) = self.0.decode_with_bom_removal(bytes);
         (!is_broken).then_some(text)
     }

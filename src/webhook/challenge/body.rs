@@ -8,13 +8,13 @@ use crate::webhook::head::{Facts, Head};
 use crate::webhook::refusal::Refusal;
 use crate::webhook::secret::Secret;
 
-pub const SECRETS: &[&str] = &["secret", "secrets"];
+pub(super) const SECRETS: &[&str] = &["secret", "secrets"];
 
 /// <https://docs.slack.dev/reference/events/url_verification/>
 #[derive(Debug)]
 struct Slack;
 
-pub fn parse_slack(_: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
+pub(super) fn parse_slack(_: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
     Ok(Box::new(Slack))
 }
 
@@ -29,7 +29,7 @@ impl Greet for Slack {
 #[derive(Debug)]
 struct Twitch;
 
-pub fn parse_twitch(_: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
+pub(super) fn parse_twitch(_: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
     Ok(Box::new(Twitch))
 }
 
@@ -46,7 +46,7 @@ impl Greet for Twitch {
 #[derive(Debug)]
 struct Discord;
 
-pub fn parse_discord(_: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
+pub(super) fn parse_discord(_: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
     Ok(Box::new(Discord))
 }
 
@@ -67,7 +67,7 @@ impl Greet for Discord {
 #[derive(Debug)]
 struct Xero;
 
-pub fn parse_xero(_: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
+pub(super) fn parse_xero(_: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
     Ok(Box::new(Xero))
 }
 
@@ -84,7 +84,7 @@ struct Zoom {
     secrets: Vec<Secret>,
 }
 
-pub fn parse_zoom(members: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
+pub(super) fn parse_zoom(members: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
     Ok(Box::new(Zoom { secrets: settings::secrets(members, "secret", "secrets")? }))
 }
 

@@ -8,15 +8,15 @@ use super::{Greet, Greeting, Look, json_of};
 use crate::webhook::head::{Facts, Head};
 use crate::webhook::secret::Secret;
 
-pub const ENVELOPE: &[&str] = &envelope::MEMBERS;
-pub const FEISHU: &[&str] = &feishu::MEMBERS;
+pub(super) const ENVELOPE: &[&str] = &envelope::MEMBERS;
+pub(super) const FEISHU: &[&str] = &feishu::MEMBERS;
 
 /// `GET …?msg_signature=…&timestamp=…&nonce=…&echostr=…`
 /// (<https://developer.work.weixin.qq.com/document/path/90238>).
 #[derive(Debug)]
 struct Wecom(Envelope);
 
-pub fn parse_wecom(members: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
+pub(super) fn parse_wecom(members: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
     Ok(Box::new(Wecom(Envelope::of_members(members, Unit::Seconds)?)))
 }
 
@@ -38,7 +38,7 @@ impl Greet for Wecom {
 #[derive(Debug)]
 struct Dingtalk(Envelope);
 
-pub fn parse_dingtalk(members: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
+pub(super) fn parse_dingtalk(members: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
     Ok(Box::new(Dingtalk(Envelope::of_members(members, Unit::Milliseconds)?)))
 }
 
@@ -65,7 +65,7 @@ impl Greet for Dingtalk {
 #[derive(Debug)]
 struct FeishuGreet(Feishu);
 
-pub fn parse_feishu(members: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
+pub(super) fn parse_feishu(members: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
     Ok(Box::new(FeishuGreet(Feishu::of_members(members)?)))
 }
 

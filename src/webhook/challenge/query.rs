@@ -8,13 +8,13 @@ use crate::webhook::head::{Facts, Head};
 use crate::webhook::refusal::Refusal;
 use crate::webhook::secret::Secret;
 
-pub const TOKENS: &[&str] = &["token", "tokens"];
+pub(super) const TOKENS: &[&str] = &["token", "tokens"];
 
 /// `GET …?challenge=…` (<https://www.dropbox.com/developers/reference/webhooks>).
 #[derive(Debug)]
 struct Dropbox;
 
-pub fn parse_dropbox(_: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
+pub(super) fn parse_dropbox(_: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
     Ok(Box::new(Dropbox))
 }
 
@@ -30,7 +30,7 @@ impl Greet for Dropbox {
 #[derive(Debug)]
 struct Graph;
 
-pub fn parse_graph(_: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
+pub(super) fn parse_graph(_: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
     Ok(Box::new(Graph))
 }
 
@@ -49,7 +49,7 @@ struct Hub {
     tokens: Vec<Secret>,
 }
 
-pub fn parse_hub(members: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
+pub(super) fn parse_hub(members: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
     Ok(Box::new(Hub { tokens: settings::secrets(members, "token", "tokens")? }))
 }
 
@@ -80,12 +80,12 @@ impl Hub {
 struct Probe(&'static str);
 
 /// <https://mailchimp.com/developer/marketing/guides/sync-audience-data-webhooks/>
-pub fn parse_mailchimp(_: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
+pub(super) fn parse_mailchimp(_: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
     Ok(Box::new(Probe("GET")))
 }
 
 /// <https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/>
-pub fn parse_trello(_: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
+pub(super) fn parse_trello(_: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
     Ok(Box::new(Probe("HEAD")))
 }
 

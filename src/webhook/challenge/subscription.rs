@@ -7,13 +7,13 @@ use super::{Greet, Greeting, Look};
 use crate::webhook::document::Wanted;
 use crate::webhook::head::{Facts, Head};
 
-pub const MEMBERS: &[&str] = &sns::MEMBERS;
+pub(super) const MEMBERS: &[&str] = &sns::MEMBERS;
 
 /// <https://docs.aws.amazon.com/sns/latest/dg/SendMessageToHttp.confirm.html>
 #[derive(Debug)]
 struct Confirmation(Sns);
 
-pub fn parse(members: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
+pub(super) fn parse(members: &Members<'_>) -> Result<Box<dyn Greet>, Fault> {
     Ok(Box::new(Confirmation(Sns::of_members(members)?)))
 }
 

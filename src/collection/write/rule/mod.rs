@@ -11,7 +11,7 @@ use crate::expr::{Date, Object, Thrown, Value};
 const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 
 /// Checks the values of a new record: all fields, also those that are not given.
-pub fn check_all(collection: &Collection, values: &Object) -> Result<(), Thrown> {
+pub(super) fn check_all(collection: &Collection, values: &Object) -> Result<(), Thrown> {
     for field in collection.fields().filter(|field| field.is_declared) {
         check(collection, &field.name, &field.option("validation"), values)?;
     }
@@ -29,7 +29,7 @@ pub fn check_all(collection: &Collection, values: &Object) -> Result<(), Thrown>
 }
 
 /// Checks the values that are given for a record that exists.
-pub fn check_given(collection: &Collection, values: &Object) -> Result<(), Thrown> {
+pub(super) fn check_given(collection: &Collection, values: &Object) -> Result<(), Thrown> {
     for field in
         values.iter().filter_map(|(name, _)| collection.field(name)).filter(|field| field.is_declared)
     {

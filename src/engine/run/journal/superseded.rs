@@ -6,7 +6,7 @@ use crate::node::JobId;
 impl Journal {
     /// Brings those rows up to date that cannot change any more, because their node has a newer job. Lets a
     /// long loop write what it has without changing what its rows will be.
-    pub fn flush_superseded(&mut self) {
+    pub(crate) fn flush_superseded(&mut self) {
         let settled: Vec<JobId> = self.superseded.intersection(&self.unsaved).copied().collect();
         for id in settled {
             self.unsaved.remove(&id);

@@ -10,7 +10,7 @@ use crate::expr::{Live, Value, json};
 use crate::node::{Job, JobId};
 
 /// A job that an earlier part of the run has left.
-pub struct OldJob {
+pub(crate) struct OldJob {
     pub id: JobId,
     pub place: Place,
     /// Which of the jobs of its node it is, from 1.
@@ -26,7 +26,7 @@ pub struct OldJob {
 }
 
 /// What a timer keeps of its job, which has no row while it is pending.
-pub struct Hidden {
+pub(crate) struct Hidden {
     pub place: Place,
     pub upstream: Option<JobId>,
     /// JSON; `None` for NULL.
@@ -36,7 +36,7 @@ pub struct Hidden {
 
 impl JobRow {
     /// The row of a job that an earlier part of the run has left, with result and meta as they are read back.
-    pub fn restored(old: OldJob) -> (Job, Self) {
+    pub(crate) fn restored(old: OldJob) -> (Job, Self) {
         let columns = Columns { status: old.status, result: old.result, meta: old.meta };
         let since = old.hidden_since;
         let row = Self {
@@ -56,7 +56,7 @@ impl JobRow {
     }
 
     /// Gives a job the values that its row has; plain JSON. Needs a row that is up to date.
-    pub fn reread(&self, job: &mut Job) {
+    pub(crate) fn reread(&self, job: &mut Job) {
         let Some(columns) = &self.now else { return };
         let result = read(&columns.result);
         job.result = match result {
@@ -71,7 +71,7 @@ impl JobRow {
     }
 
     /// Work in the background has given the job this status and result, which are written as they are here.
-    pub fn settle(&mut self, job: &mut Job, status: i32, result: &Value, now: DateTime<Utc>) {
+    pub(crate) fn settle(&mut self, job: &mut Job, status: i32, result: &Value, now: DateTime<Utc>) {
         let meta = self.now.take().and_then(|columns| columns.meta);
         let columns = Columns { status, result: inserted(result), meta };
         (job.status, job.result) = (status, read(&columns.result));
@@ -80,7 +80,7 @@ impl JobRow {
     }
 
     /// The row was taken to be written and then was not: it is written anew with this status and result.
-    pub fn replace_written(&mut self, status: i32, result: String) {
+    pub(crate) fn replace_written(&mut self, status: i32, result: String) {
         let meta = self.written.take().and_then(|columns| columns.meta);
         let columns = Columns { status, result: Some(result), meta };
         (self.has_new_result, self.has_new_meta) = (false, false);
@@ -88,7 +88,7 @@ impl JobRow {
     }
 
     /// What a timer keeps of the job.
-    pub fn hidden(&self, job: &Job) -> Hidden {
+    pub(crate) fn hidden(&self, job: &Job) -> Hidden {
         Hidden {
             place: self.place.clone(),
             upstream: self.upstream,

@@ -15,7 +15,7 @@ const MAX_TRIED: usize = 16;
 
 /// Where the keys are.
 #[derive(Debug)]
-pub enum Keys {
+pub(super) enum Keys {
     Secrets(Vec<Secret>),
     /// In PEM: public keys, or certificates.
     Public(Vec<Secret>),
@@ -25,13 +25,13 @@ pub enum Keys {
 
 impl Keys {
     /// Whether such keys are for an algorithm.
-    pub fn suit(&self, algorithm: Algorithm) -> bool {
+    pub(super) fn suit(&self, algorithm: Algorithm) -> bool {
         let is_hmac = family(algorithm) == AlgorithmFamily::Hmac;
         is_hmac == matches!(self, Keys::Secrets(_))
     }
 
     /// The keys that are configured here, for an algorithm; refuses when one of them is missing.
-    pub fn configured(&self, algorithm: Algorithm, env: &Object) -> Result<Vec<DecodingKey>, Refusal> {
+    pub(super) fn configured(&self, algorithm: Algorithm, env: &Object) -> Result<Vec<DecodingKey>, Refusal> {
         match self {
             Keys::Secrets(secrets) => {
                 let secrets = secret::all(secrets, env)?;
@@ -46,7 +46,7 @@ impl Keys {
     }
 
     /// Refuses where no token can be right, because a key is missing or cannot be read for any of the algorithms.
-    pub fn check(&self, algorithms: &[Algorithm], env: &Object) -> Result<(), Refusal> {
+    pub(super) fn check(&self, algorithms: &[Algorithm], env: &Object) -> Result<(), Refusal> {
         let keys = match self {
             Keys::Secrets(keys) | Keys::Public(keys) => secret::all(keys, env)?,
             Keys::Set(_) => return Ok(()),
@@ -60,7 +60,7 @@ impl Keys {
 }
 
 /// A public key, or that of a certificate, for the family of an algorithm.
-pub fn of_pem(algorithm: Algorithm, pem: &[u8]) -> Option<DecodingKey> {
+pub(super) fn of_pem(algorithm: Algorithm, pem: &[u8]) -> Option<DecodingKey> {
     let key = match family(algorithm) {
         AlgorithmFamily::Hmac => return None,
         AlgorithmFamily::Rsa => DecodingKey::from_rsa_pem(pem),
@@ -71,7 +71,7 @@ pub fn of_pem(algorithm: Algorithm, pem: &[u8]) -> Option<DecodingKey> {
 }
 
 /// The keys of a set that a token with this header may be signed with. None where the bytes are no set.
-pub fn of_set(set: &[u8], header: &Header) -> Option<Vec<DecodingKey>> {
+pub(super) fn of_set(set: &[u8], header: &Header) -> Option<Vec<DecodingKey>> {
     let set: Value = serde_json::from_slice(set).ok()?;
     // One at a time: a key of a kind that is not known must not hide the others.
     let keys =

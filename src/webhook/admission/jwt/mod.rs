@@ -30,7 +30,7 @@ const MAX_AGE_WITHOUT_KEY: Duration = Duration::from_secs(60);
 const MAX_TOKEN: usize = 16 << 10;
 
 #[derive(Debug)]
-pub struct Jwt {
+pub(super) struct Jwt {
     algorithms: Vec<Algorithm>,
     keys: Keys,
     issuer: Option<Vec<String>>,
@@ -47,7 +47,7 @@ struct Times {
 }
 
 /// `{algorithms, secret | publicKey | jwks, issuer, audience, leeway}`.
-pub fn parse(place: &str, config: &Value) -> Result<Jwt, Fault> {
+pub(super) fn parse(place: &str, config: &Value) -> Result<Jwt, Fault> {
     const KNOWN: [&str; 7] = ["algorithms", "secret", "publicKey", "jwks", "issuer", "audience", "leeway"];
     verifier::install();
     let members = Members::of(place, config, &KNOWN)?;

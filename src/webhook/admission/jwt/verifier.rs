@@ -15,7 +15,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
 };
 
 /// What kind of key an algorithm takes.
-pub fn family(algorithm: Algorithm) -> AlgorithmFamily {
+pub(super) fn family(algorithm: Algorithm) -> AlgorithmFamily {
     match algorithm {
         Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => AlgorithmFamily::Hmac,
         Algorithm::RS256 | Algorithm::RS384 | Algorithm::RS512 => AlgorithmFamily::Rsa,
@@ -26,7 +26,7 @@ pub fn family(algorithm: Algorithm) -> AlgorithmFamily {
 }
 
 /// Has `jsonwebtoken` verify by this file. It asks for it once in a process; later calls change nothing.
-pub fn install() {
+pub(super) fn install() {
     let _ = PROVIDER.install_default();
 }
 

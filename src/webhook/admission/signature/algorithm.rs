@@ -64,7 +64,7 @@ pub enum KeyForm {
 }
 
 /// What the bytes of a key are: what an algorithm needs of it.
-pub type Key = Vec<u8>;
+pub(super) type Key = Vec<u8>;
 
 impl Algorithm {
     /// Whether its keys are public ones.
@@ -210,7 +210,7 @@ impl KeyForm {
 }
 
 /// The `SubjectPublicKeyInfo` of a key or of a certificate. An environment variable may have `\n` for line breaks.
-pub fn public_key(text: &[u8]) -> Option<Key> {
+pub(super) fn public_key(text: &[u8]) -> Option<Key> {
     let text = std::str::from_utf8(text).ok()?.trim().replace("\\n", "\n");
     if !text.starts_with("-----BEGIN ") {
         let bare: String = text.split_ascii_whitespace().collect();

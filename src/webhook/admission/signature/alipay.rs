@@ -21,7 +21,7 @@ struct Alipay {
 }
 
 /// `{publicKey | publicKeys, appId}`: Alipay's public key, not that of the app.
-pub fn parse(config: &Value) -> Parsed {
+pub(super) fn parse(config: &Value) -> Parsed {
     let members = members(config, &["publicKey", "publicKeys", "appId"])?;
     let keys = settings::secrets(&members, "publicKey", "publicKeys")?;
     settings::check_forms(&keys, &members.place_of("publicKey"), &[KeyForm::Public])?;

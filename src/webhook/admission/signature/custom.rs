@@ -32,7 +32,7 @@ const MEMBERS: [&str; 14] = [
 /// `{secret | secrets, header, prefix, separator, encoding, hash, key, signed, timestampHeader, timestampUnit, idHeader,
 /// url, tolerance}`. `signed` is a list of `body`, `timestamp`, `id`, `method`, `path`, `query`, `url`,
 /// `header:<name>`, and other texts, which stand for themselves; the body alone unless set.
-pub fn parse(config: &Value) -> Parsed {
+pub(super) fn parse(config: &Value) -> Parsed {
     let members = members(config, &MEMBERS)?;
     let rule = rule(&members)?;
     let secrets = settings::secrets(&members, "secret", "secrets")?;
@@ -50,12 +50,12 @@ pub fn parse(config: &Value) -> Parsed {
 }
 
 /// The way to sign that a configuration says.
-pub fn rule_of(config: &Value) -> Result<Rule, Fault> {
+pub(super) fn rule_of(config: &Value) -> Result<Rule, Fault> {
     rule(&members(config, &MEMBERS)?)
 }
 
 /// `idHeader`
-pub fn delivery(config: &Value) -> Option<Delivery> {
+pub(super) fn delivery(config: &Value) -> Option<Delivery> {
     let name = config.member("idHeader").as_str().map(str::to_ascii_lowercase)?;
     Some(Delivery::Header(Cow::Owned(name)))
 }

@@ -9,7 +9,7 @@ const MOST_FIELDS: usize = 1000;
 
 /// The fields of a form in their order. None for a body of another type, for one in another charset than UTF-8 (which
 /// the signature does not cover), and for too many fields.
-pub fn fields(head: &Head, body: &[u8]) -> Option<Vec<(String, String)>> {
+pub(super) fn fields(head: &Head, body: &[u8]) -> Option<Vec<(String, String)>> {
     if !is_form(head) {
         return None;
     }
@@ -19,7 +19,7 @@ pub fn fields(head: &Head, body: &[u8]) -> Option<Vec<(String, String)>> {
 }
 
 /// Whether a body is a form in UTF-8 by its type.
-pub fn is_form(head: &Head) -> bool {
+pub(super) fn is_form(head: &Head) -> bool {
     let Some(value) = head.header("content-type") else { return false };
     let mut parts = value.split(';').map(str::trim);
     let is_form =

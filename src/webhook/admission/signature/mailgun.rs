@@ -28,7 +28,7 @@ struct Claim {
 }
 
 /// `{secret | secrets, tolerance}`: the HTTP webhook signing key.
-pub fn parse(config: &Value) -> Parsed {
+pub(super) fn parse(config: &Value) -> Parsed {
     let members = members(config, &["secret", "secrets", "tolerance"])?;
     let secrets = settings::secrets(&members, "secret", "secrets")?;
     Ok(Some(Box::new(Mailgun { secrets, tolerance: settings::tolerance(&members)? })))

@@ -7,7 +7,7 @@ use super::algorithm::{Algorithm, Encoding, KeyForm};
 
 /// A way to sign whose proof is in a header. All of it is data, so that a sender is a row.
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
+pub(super) struct Row {
     /// The header with the signature, in lower case.
     pub header: &'static str,
     /// What stands before a signature in it. Signatures with other beginnings are those of other versions.
@@ -26,7 +26,7 @@ pub struct Row {
 }
 
 /// HMAC-SHA256 over the body in hexadecimal digits: most rows differ from it in a member or two.
-pub const HMAC: Row = Row {
+pub(super) const HMAC: Row = Row {
     header: "",
     prefix: "",
     separator: None,
@@ -40,7 +40,7 @@ pub const HMAC: Row = Row {
 
 /// A part of what is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
+pub(super) enum Part {
     /// The bytes of the body as they arrived.
     Body,
     /// The time of the delivery, as it is written.
@@ -66,14 +66,14 @@ pub enum Part {
 
 /// The time of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stamp {
+pub(super) struct Stamp {
     pub place: Place,
     pub unit: Unit,
 }
 
 /// Where the time stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(super) enum Place {
     /// In a header of its own, its name in lower case.
     Header(Cow<'static, str>),
     /// Beside the signatures, behind this prefix.
@@ -104,24 +104,24 @@ pub enum Delivery {
 
 impl Part {
     /// A text that is always the same.
-    pub const fn text(text: &'static str) -> Self {
+    pub(super) const fn text(text: &'static str) -> Self {
         Self::Text(Cow::Borrowed(text))
     }
 
     /// The value of a header.
-    pub const fn header(name: &'static str) -> Self {
+    pub(super) const fn header(name: &'static str) -> Self {
         Self::Header(Cow::Borrowed(name))
     }
 }
 
 impl Stamp {
     /// A header of its own.
-    pub const fn header(name: &'static str, unit: Unit) -> Self {
+    pub(super) const fn header(name: &'static str, unit: Unit) -> Self {
         Self { place: Place::Header(Cow::Borrowed(name)), unit }
     }
 
     /// Seconds, beside the signatures.
-    pub const fn beside(prefix: &'static str) -> Self {
+    pub(super) const fn beside(prefix: &'static str) -> Self {
         Self { place: Place::Beside(Cow::Borrowed(prefix)), unit: Unit::Seconds }
     }
 }

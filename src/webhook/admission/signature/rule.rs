@@ -17,7 +17,7 @@ const MOST_VALUES: usize = 100_000;
 
 /// A way to sign, see [`Row`].
 #[derive(Clone, Debug)]
-pub struct Rule {
+pub(super) struct Rule {
     pub header: Cow<'static, str>,
     pub prefix: Cow<'static, str>,
     pub separator: Option<char>,
@@ -31,7 +31,7 @@ pub struct Rule {
 
 /// A request whose signature is looked at.
 #[derive(Clone, Copy, Debug)]
-pub struct Message<'a> {
+pub(super) struct Message<'a> {
     pub head: &'a Head,
     pub body: &'a [u8],
     /// The URL that the sender was told, as the configuration has it.
@@ -43,7 +43,7 @@ pub struct Message<'a> {
 }
 
 impl Rule {
-    pub fn of(row: &'static Row) -> Self {
+    pub(super) fn of(row: &'static Row) -> Self {
         Self {
             header: row.header.into(),
             prefix: row.prefix.into(),
@@ -58,12 +58,12 @@ impl Rule {
     }
 
     /// Whether the URL is part of what is signed.
-    pub fn signs_url(&self) -> bool {
+    pub(super) fn signs_url(&self) -> bool {
         self.signed.iter().any(|part| matches!(part, Part::Url | Part::DecodedUrl))
     }
 
     /// Whether one of the signatures of a request is right under one of the keys, and not old.
-    pub fn is_proven(&self, keys: &[Key], message: &Message<'_>) -> bool {
+    pub(super) fn is_proven(&self, keys: &[Key], message: &Message<'_>) -> bool {
         let listed = self.listed(message.head);
         let Some(stamp) = self.stamp_of_head(message.head, &listed) else { return false };
         let is_recent = |stamp: &str, unit: Unit| message.is_recent(unit.milliseconds(stamp));
@@ -111,7 +111,7 @@ impl Rule {
     }
 
     /// The bytes of a part of what is signed; none where the request does not have it.
-    pub fn part<'a>(
+    pub(super) fn part<'a>(
         &'a self,
         part: &'a Part,
         key: &'a Key,
@@ -138,7 +138,7 @@ impl Rule {
 impl Message<'_> {
     /// The URL that the sender has called: that of the configuration, with the query of the request. One without a
     /// path is that of the server, whose paths are those of requests.
-    pub fn signed_url(&self) -> Option<String> {
+    pub(super) fn signed_url(&self) -> Option<String> {
         let url = self.url?;
         let base = url.split_once('?').map_or(url, |(base, _)| base);
         let has_path = base.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
@@ -149,7 +149,7 @@ impl Message<'_> {
     }
 
     /// Whether a time is near enough to now; not when there is none.
-    pub fn is_recent(&self, milliseconds: Option<f64>) -> bool {
+    pub(super) fn is_recent(&self, milliseconds: Option<f64>) -> bool {
         let tolerance = self.tolerance.as_secs_f64() * 1000.0;
         milliseconds.is_some_and(|time| (self.now - time).abs() <= tolerance)
     }

@@ -11,7 +11,7 @@ use crate::webhook::admission::check::Parsed;
 
 /// How a sender proves that it has sent a request.
 #[derive(Debug)]
-pub struct Scheme {
+pub(super) struct Scheme {
     /// Its name in configurations.
     pub name: &'static str,
     pub proof: Proof,
@@ -21,7 +21,7 @@ pub struct Scheme {
 
 /// What a scheme asks for.
 #[derive(Clone, Copy, Debug)]
-pub enum Proof {
+pub(super) enum Proof {
     /// What one of some rows says. The form of a secret tells for which of them it is.
     Rows(&'static [Row]),
     /// What a file of its own reads from the configuration.
@@ -29,7 +29,7 @@ pub enum Proof {
 }
 
 /// A scheme by its name.
-pub fn find(name: &str) -> Option<&'static Scheme> {
+pub(super) fn find(name: &str) -> Option<&'static Scheme> {
     SCHEMES.iter().find(|scheme| scheme.name == name)
 }
 
@@ -69,7 +69,7 @@ const fn svix(row: Row) -> Row {
 }
 
 /// In the order of their names. Each says where its sender describes it.
-pub static SCHEMES: &[Scheme] = &[
+pub(super) static SCHEMES: &[Scheme] = &[
     Scheme { name: "alipay", proof: Proof::Code(alipay::parse), delivery: in_body("notify_id") },
     Scheme { name: "aws-sns", proof: Proof::Code(sns::parse), delivery: in_body("MessageId") },
     // https://support.atlassian.com/bitbucket-cloud/docs/manage-webhooks/

@@ -14,7 +14,7 @@ use crate::webhook::secret::Secret;
 
 /// Lets in who fulfils one of its rules.
 #[derive(Debug)]
-pub struct Signed {
+pub(super) struct Signed {
     pub rules: Vec<Rule>,
     pub secrets: Vec<Secret>,
     pub tolerance: Duration,
@@ -23,7 +23,7 @@ pub struct Signed {
 
 /// `{secret | secrets}`, or `{publicKey | publicKeys}` where the sender has the private one; `tolerance` where there
 /// is a time, `url` where that is signed.
-pub fn parse(config: &Value, rows: &'static [Row]) -> Parsed {
+pub(super) fn parse(config: &Value, rows: &'static [Row]) -> Parsed {
     let rules: Vec<Rule> = rows.iter().map(Rule::of).collect();
     let (one, several) = match rules.iter().all(|rule| rule.algorithm.is_asymmetric()) {
         true => ("publicKey", "publicKeys"),

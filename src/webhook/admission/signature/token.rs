@@ -30,7 +30,7 @@ enum Place {
 }
 
 /// `{secret | secrets, header | query | body}`
-pub fn parse(config: &Value) -> Parsed {
+pub(super) fn parse(config: &Value) -> Parsed {
     let members = members(config, &MEMBERS)?;
     let place = place(&members)?;
     let secrets = settings::secrets(&members, "secret", "secrets")?;
@@ -48,7 +48,7 @@ fn place(members: &Members<'_>) -> Result<Place, Fault> {
 }
 
 /// Puts a secret into the header where a configuration has it.
-pub fn put(config: &Value, secret: &[u8], head: &mut Head) -> Result<(), String> {
+pub(super) fn put(config: &Value, secret: &[u8], head: &mut Head) -> Result<(), String> {
     let members = members(config, &MEMBERS).map_err(|fault| fault.text)?;
     match place(&members).map_err(|fault| fault.text)? {
         Place::Header(name) => head.headers.push((name, crate::field::latin1(secret))),

@@ -19,7 +19,7 @@ use crate::webhook::head::{Facts, Head};
 use crate::webhook::refusal::Refusal;
 use crate::webhook::secret::Secret;
 
-pub const HEADER: &str = "x-twilio-signature";
+pub(super) const HEADER: &str = "x-twilio-signature";
 
 #[derive(Debug)]
 struct Twilio {
@@ -28,7 +28,7 @@ struct Twilio {
 }
 
 /// `{secret | secrets, url}`: the auth token, and the URL that Twilio was told.
-pub fn parse(config: &Value) -> Parsed {
+pub(super) fn parse(config: &Value) -> Parsed {
     let members = members(config, &["secret", "secrets", "url"])?;
     let secrets = settings::secrets(&members, "secret", "secrets")?;
     Ok(Some(Box::new(Twilio { secrets, url: settings::url(&members)? })))

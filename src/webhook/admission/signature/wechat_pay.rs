@@ -41,7 +41,7 @@ struct WechatPay {
 }
 
 /// `{publicKey | publicKeys, apiV3Key, tolerance}`: public keys or certificates of the platform.
-pub fn parse(config: &Value) -> Parsed {
+pub(super) fn parse(config: &Value) -> Parsed {
     let members = members(config, &["publicKey", "publicKeys", "apiV3Key", "tolerance"])?;
     let secrets = settings::secrets(&members, "publicKey", "publicKeys")?;
     settings::check_forms(&secrets, &members.place_of("publicKey"), &[KeyForm::Public])?;
