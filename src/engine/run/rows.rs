@@ -69,17 +69,12 @@ pub(crate) struct JobRow {
 }
 
 impl JobRow {
-    pub(crate) fn new(
-        place: Place,
-        upstream: Option<JobId>,
-        log: Option<String>,
-        now: DateTime<Utc>,
-    ) -> Self {
+    pub(crate) fn new(place: Place, upstream: Option<JobId>, log: Option<String>, at: DateTime<Utc>) -> Self {
         Self {
             place,
             upstream,
             log,
-            saved_at: now,
+            saved_at: at,
             has_new_result: false,
             has_new_meta: false,
             now: None,
