@@ -36,6 +36,18 @@ impl<R> Column<R> {
         Self { field, get, has_nulls: true }
     }
 
+    /// Whether a row has nothing for it.
+    pub(super) fn is_null(&self, row: &R) -> bool {
+        match self.get {
+            Get::Id(get) => get(row).is_none(),
+            Get::Status(get) => get(row).is_none(),
+            Get::Text(get) | Get::Json(get) => get(row).is_none(),
+            Get::Time(get) => get(row).is_none(),
+            Get::Flag(get) => get(row).is_none(),
+            Get::True => false,
+        }
+    }
+
     /// The value in a list of values.
     pub(super) fn value(&self, row: &R, store: &Store) -> Expr {
         match self.get {

@@ -8,6 +8,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, QueryResult};
 
 use super::Store;
 use super::insert::{Column, Get};
+use super::update::Change;
 
 /// A row to be inserted. JSON columns are texts.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +65,27 @@ const COLUMNS: [Column<NewExecution>; 13] = [
     Column::new("dispatched", Get::True),
 ];
 
+/// A row that changes.
+struct Changed<'a> {
+    id: i64,
+    update: &'a ExecutionUpdate,
+    now: DateTime<Utc>,
+}
+
+fn changes<'a>() -> [Change<Changed<'a>>; 5] {
+    [
+        Change::key("id", Get::Id(|row| Some(row.id))),
+        Change::always("updatedAt", Get::Time(|row| Some(row.now))),
+        Change::given("status", Get::Status(|row| row.update.status)),
+        Change::given("reason", Get::Text(|row| row.update.reason.as_deref())),
+        Change::where_set(
+            "output",
+            |row| Some(row.update.output.is_some()),
+            Get::Json(|row| row.update.output.as_ref()?.as_deref()),
+        ),
+    ]
+}
+
 impl Store {
     pub(super) async fn insert_executions<C: ConnectionTrait>(
         &self,
@@ -87,7 +109,7 @@ impl Store {
         select
             .columns(self.columns(["id", "status"]))
             .from(self.table(Table::Executions))
-            .and_where(Expr::col(id.clone()).is_in(ids.iter().copied()))
+            .and_where(self.is_among(id.clone(), ids.iter().copied()))
             .order_by(id, sea_orm::Order::Asc);
         if self.codec.backend() != DbBackend::Sqlite {
             select.lock_exclusive();
@@ -96,27 +118,15 @@ impl Store {
         rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
     }
 
-    /// Changes a row that has been locked before and found started.
-    pub(super) async fn update_execution<C: ConnectionTrait>(
+    /// Changes rows that have been locked before and found started.
+    pub(super) async fn update_executions<C: ConnectionTrait>(
         &self,
         db: &C,
-        id: i64,
-        change: &ExecutionUpdate,
+        changed: &[(i64, &ExecutionUpdate)],
         now: DateTime<Utc>,
     ) -> Result<(), DbErr> {
-        let mut update = Query::update();
-        update.table(self.table(Table::Executions)).value(self.column("updatedAt"), self.codec.time(now));
-        if let Some(output) = &change.output {
-            update.value(self.column("output"), self.codec.json(output.clone()));
-        }
-        if let Some(status) = change.status {
-            update.value(self.column("status"), status);
-        }
-        if let Some(reason) = &change.reason {
-            update.value(self.column("reason"), reason);
-        }
-        update.and_where(Expr::col(self.column("id")).eq(id));
-        db.execute(&update).await.map(drop)
+        let changed: Vec<_> = changed.iter().map(|(id, update)| Changed { id: *id, update, now }).collect();
+        self.update_rows(db, Table::Executions, &changes(), &changed.iter().collect::<Vec<_>>()).await
     }
 
     pub(super) async fn delete_executions<C: ConnectionTrait>(
@@ -130,7 +140,7 @@ impl Store {
         let mut delete = Query::delete();
         delete
             .from_table(self.table(Table::Executions))
-            .and_where(Expr::col(self.column("id")).is_in(ids.iter().copied()));
+            .and_where(self.is_among(self.column("id"), ids.iter().copied()));
         db.execute(&delete).await.map(drop)
     }
 
@@ -147,7 +157,7 @@ impl Store {
         self.select_json(&mut select, &["context", "stack", "output"]);
         select
             .from(self.table(Table::Executions))
-            .and_where(Expr::col(self.column("id")).is_in(ids.iter().copied()))
+            .and_where(self.is_among(self.column("id"), ids.iter().copied()))
             .order_by(self.column("id"), sea_orm::Order::Asc);
         let rows = self.db.query_all(&select).await?;
         rows.iter().map(|row| execution::Model::from_query_result(row, "")).collect()
@@ -191,7 +201,7 @@ impl Store {
 
     /// Where executions stand; those that are gone are missing.
     pub async fn find_states(&self, ids: &[i64]) -> Result<Vec<State>, DbErr> {
-        self.states(Expr::col(self.column("id")).is_in(ids.iter().copied())).await
+        self.states(self.is_among(self.column("id"), ids.iter().copied())).await
     }
 
     async fn states(&self, which: Expr) -> Result<Vec<State>, DbErr> {
@@ -227,7 +237,7 @@ impl Store {
             .value(self.column("status"), STARTED)
             .value(self.column("startedAt"), self.codec.time(now))
             .value(self.column("updatedAt"), self.codec.time(now))
-            .and_where(Expr::col(self.column("id")).is_in(ids.iter().copied()));
+            .and_where(self.is_among(self.column("id"), ids.iter().copied()));
         db.execute(&update).await.map(drop)
     }
 
@@ -249,7 +259,7 @@ impl Store {
             select
                 .column(self.column("id"))
                 .from(self.table(Table::Executions))
-                .and_where(Expr::col(self.column("id")).is_in(ids.iter().copied()))
+                .and_where(self.is_among(self.column("id"), ids.iter().copied()))
                 .and_where(Expr::col(self.column("status")).eq(STARTED));
             let rows = self.db.query_all(&select).await?;
             let started: Result<Vec<i64>, DbErr> = rows.iter().map(|row| row.try_get_by_index(0)).collect();

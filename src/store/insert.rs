@@ -1,11 +1,10 @@
-//! Inserting many rows into one of NocoBase's tables. A table's columns are one list, which says how each gets its
-//! value; both forms of the statement are made of it. On PostgreSQL that is one parameter per column
-//! ([`unnest`](super::unnest)), so that the statement is the same for any number of rows and is prepared once; elsewhere
-//! rows of values.
+//! Inserting many rows into one table. A table's columns are one list, which says how each gets its value; both forms of
+//! the statement are made of it. On PostgreSQL that is one parameter per column ([`unnest`](super::unnest)), so that the
+//! statement is the same for any number of rows and is prepared once; elsewhere rows of values.
 
 use entity::Table;
-use sea_orm::sea_query::Query;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr};
+use sea_orm::sea_query::{OnConflict, Query};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::Store;
 pub(super) use super::column::{Column, Get, fields};
@@ -19,14 +18,43 @@ impl Store {
         columns: &[Column<R>],
         rows: &[&R],
     ) -> Result<(), DbErr> {
+        self.put_rows(db, table, columns, rows, None).await
+    }
+
+    /// Like [`Store::insert_rows`]. The first column is the key: rows that have it already are replaced.
+    pub(super) async fn replace_rows<R, C: ConnectionTrait>(
+        &self,
+        db: &C,
+        table: Table,
+        columns: &[Column<R>],
+        rows: &[&R],
+    ) -> Result<(), DbErr> {
+        self.put_rows(db, table, columns, rows, columns.split_first()).await
+    }
+
+    async fn put_rows<R, C: ConnectionTrait>(
+        &self,
+        db: &C,
+        table: Table,
+        columns: &[Column<R>],
+        rows: &[&R],
+        replaced: Option<(&Column<R>, &[Column<R>])>,
+    ) -> Result<(), DbErr> {
         if rows.is_empty() {
             return Ok(());
         }
         if self.codec.backend() == DbBackend::Postgres {
-            let names = columns.iter().map(|column| quoted(&self.names.column_name(column.field)));
-            let names = names.collect::<Vec<_>>().join(", ");
-            let into = format!("{} ({names})", self.quoted_table(table));
-            return db.execute_raw(unnest(&into, columns, rows)).await.map(drop);
+            let names: Vec<String> = columns.iter().map(|column| self.quoted_column(column)).collect();
+            let (query, values) = unnest(columns, rows);
+            let mut sql = format!("INSERT INTO {} ({}) {query}", self.quoted_table(table), names.join(", "));
+            if let Some((key, others)) = replaced {
+                let set = others.iter().map(|column| self.quoted_column(column));
+                let set: Vec<String> = set.map(|name| format!("{name} = EXCLUDED.{name}")).collect();
+                sql +=
+                    &format!(" ON CONFLICT ({}) DO UPDATE SET {}", self.quoted_column(key), set.join(", "));
+            }
+            let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+            return db.execute_raw(statement).await.map(drop);
         }
         for rows in rows.chunks(self.codec.bind_limit() / columns.len()) {
             let mut insert = Query::insert();
@@ -35,17 +63,26 @@ impl Store {
             for row in rows {
                 insert.values_panic(columns.iter().map(|column| column.value(row, self)));
             }
+            if let Some((key, others)) = replaced {
+                let others = others.iter().map(|column| self.column(column.field));
+                let again = OnConflict::column(self.column(key.field)).update_columns(others).to_owned();
+                insert.on_conflict(again);
+            }
             db.execute(&insert).await?;
         }
         Ok(())
     }
 
-    fn quoted_table(&self, table: Table) -> String {
+    pub(super) fn quoted_table(&self, table: Table) -> String {
         let name = quoted(&self.names.table_name(table));
         match self.names.schema() {
             Some(schema) => format!("{}.{name}", quoted(schema)),
             None => name,
         }
+    }
+
+    pub(super) fn quoted_column<R>(&self, column: &Column<R>) -> String {
+        quoted(&self.names.column_name(column.field))
     }
 }
 

@@ -3,11 +3,12 @@
 use chrono::{DateTime, Utc};
 use entity::Table;
 use entity::status::job::{ABORTED, PENDING};
-use sea_orm::sea_query::{Expr, ExprTrait, Query, UpdateStatement};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use super::Store;
 use super::insert::{Column, Get, fields};
+use super::update::Change;
 
 /// A row to be inserted. JSON columns are texts; `None` is SQL NULL.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +53,15 @@ const COLUMNS: [Column<NewJob>; 12] = [
     Column::or_null("startedAt", Get::Time(|row| row.started_at)),
 ];
 
+/// The columns of a row that changes.
+const CHANGES: [Change<JobUpdate>; 5] = [
+    Change::key("id", Get::Id(|row| Some(row.id))),
+    Change::always("status", Get::Status(|row| Some(row.status))),
+    Change::always("result", Get::Json(|row| row.result.as_deref())),
+    Change::always("meta", Get::Json(|row| row.meta.as_deref())),
+    Change::given("updatedAt", Get::Time(|row| row.updated_at)),
+];
+
 /// The fields of a row that is inserted.
 pub(super) const FIELDS: [&str; 12] = fields(&COLUMNS);
 
@@ -64,8 +74,12 @@ impl Store {
         self.insert_rows(db, Table::Jobs, &COLUMNS, rows).await
     }
 
-    pub(super) async fn update_job<C: ConnectionTrait>(&self, db: &C, row: &JobUpdate) -> Result<(), DbErr> {
-        db.execute(&self.job_update(row)).await.map(drop)
+    pub(super) async fn update_jobs<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        rows: &[&JobUpdate],
+    ) -> Result<(), DbErr> {
+        self.update_rows(db, Table::Jobs, &CHANGES, rows).await
     }
 
     /// Changes a job of an execution that was ended by somebody else: what that has aborted stays aborted,
@@ -76,23 +90,9 @@ impl Store {
         row: &JobUpdate,
     ) -> Result<(), DbErr> {
         let status = if row.status == PENDING { ABORTED } else { row.status };
-        let mut update = self.job_update(&JobUpdate { status, ..row.clone() });
+        let mut update = self.update_of(Table::Jobs, &CHANGES, &JobUpdate { status, ..row.clone() });
         update.and_where(Expr::col(self.column("status")).eq(PENDING));
         db.execute(&update).await.map(drop)
-    }
-
-    fn job_update(&self, row: &JobUpdate) -> UpdateStatement {
-        let mut update = Query::update();
-        update
-            .table(self.table(Table::Jobs))
-            .value(self.column("status"), row.status)
-            .value(self.column("result"), self.codec.json(row.result.clone()))
-            .value(self.column("meta"), self.codec.json(row.meta.clone()))
-            .and_where(Expr::col(self.column("id")).eq(row.id));
-        if let Some(time) = row.updated_at {
-            update.value(self.column("updatedAt"), self.codec.time(time));
-        }
-        update
     }
 
     pub(super) async fn has_job(&self, id: i64) -> Result<bool, DbErr> {
@@ -116,7 +116,7 @@ impl Store {
         let mut delete = Query::delete();
         delete
             .from_table(self.table(Table::Jobs))
-            .and_where(Expr::col(self.column("executionId")).is_in(executions.iter().copied()));
+            .and_where(self.is_among(self.column("executionId"), executions.iter().copied()));
         db.execute(&delete).await.map(drop)
     }
 }

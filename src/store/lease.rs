@@ -6,9 +6,10 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use entity::status::execution::STARTED;
 use entity::{Table, lease};
-use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, OnConflict, Query};
+use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, Query};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, JoinType};
 
+use super::insert::{Column, Get};
 use super::instance::Owner;
 use super::{Store, own_column as column};
 
@@ -22,6 +23,24 @@ pub struct Lease {
     pub due_at: i64,
 }
 
+/// A row that is written.
+struct Row<'a> {
+    id: i64,
+    owner: Option<Owner>,
+    lease: &'a Lease,
+}
+
+fn columns<'a>() -> [Column<Row<'a>>; 6] {
+    [
+        Column::new("execution_id", Get::Id(|row| Some(row.id))),
+        Column::or_null("instance_id", Get::Status(|row| Some(row.owner?.number))),
+        Column::or_null("generation", Get::Id(|row| Some(row.owner?.generation))),
+        Column::new("workflow_id", Get::Id(|row| Some(row.lease.workflow_id))),
+        Column::or_null("position", Get::Text(|row| row.lease.position.as_deref())),
+        Column::new("due_at", Get::Id(|row| Some(row.lease.due_at))),
+    ]
+}
+
 /// At most so many executions that were ended elsewhere are woken at a time.
 const WAKES: u64 = 500;
 
@@ -33,26 +52,8 @@ impl Store {
         leases: &[(i64, &Lease)],
         owner: Option<Owner>,
     ) -> Result<(), DbErr> {
-        const COLUMNS: [&str; 6] =
-            ["execution_id", "instance_id", "generation", "workflow_id", "position", "due_at"];
-        for leases in leases.chunks(self.codec.bind_limit() / COLUMNS.len()) {
-            let mut insert = Query::insert();
-            insert.into_table(self.table(Table::Leases)).columns(COLUMNS.map(column));
-            for (id, lease) in leases {
-                insert.values_panic([
-                    (*id).into(),
-                    owner.map(|owner| owner.number).into(),
-                    owner.map(|owner| owner.generation).into(),
-                    lease.workflow_id.into(),
-                    Expr::val(lease.position.clone()),
-                    lease.due_at.into(),
-                ]);
-            }
-            let update = COLUMNS.into_iter().skip(1).map(column);
-            insert.on_conflict(OnConflict::column(column("execution_id")).update_columns(update).to_owned());
-            db.execute(&insert).await?;
-        }
-        Ok(())
+        let rows: Vec<_> = leases.iter().map(|(id, lease)| Row { id: *id, owner, lease }).collect();
+        self.replace_rows(db, Table::Leases, &columns(), &rows.iter().collect::<Vec<_>>()).await
     }
 
     pub(super) async fn delete_leases<C: ConnectionTrait>(
@@ -64,7 +65,7 @@ impl Store {
             let mut delete = Query::delete();
             delete
                 .from_table(self.table(Table::Leases))
-                .and_where(Expr::col(column("execution_id")).is_in(executions.iter().copied()));
+                .and_where(self.is_among(column("execution_id"), executions.iter().copied()));
             db.execute(&delete).await?;
         }
         Ok(())
@@ -178,7 +179,7 @@ impl Store {
             .column(column("execution_id"))
             .from(self.table(Table::Leases))
             .and_where(Expr::col(column("instance_id")).is_null())
-            .and_where(Expr::col(column("execution_id")).is_in(executions.iter().copied()))
+            .and_where(self.is_among(column("execution_id"), executions.iter().copied()))
             .order_by(column("execution_id"), sea_orm::Order::Asc);
         if self.codec.backend() != DbBackend::Sqlite {
             select.lock_exclusive();
@@ -190,7 +191,7 @@ impl Store {
             .table(self.table(Table::Leases))
             .value(column("instance_id"), owner.number)
             .value(column("generation"), owner.generation)
-            .and_where(Expr::col(column("execution_id")).is_in(free.iter().copied()));
+            .and_where(self.is_among(column("execution_id"), free.iter().copied()));
         if !free.is_empty() {
             db.execute(&update).await?;
         }
@@ -209,7 +210,7 @@ impl Store {
                     .map(column),
             )
             .from(self.table(Table::Leases))
-            .and_where(Expr::col(column("execution_id")).is_in(executions.iter().copied()));
+            .and_where(self.is_among(column("execution_id"), executions.iter().copied()));
         let rows = self.db.query_all(&select).await?;
         rows.iter().map(|row| lease::Model::from_query_result(row, "")).collect()
     }
@@ -227,7 +228,7 @@ impl Store {
             .from(self.table(Table::Leases))
             .and_where(Expr::col(column("instance_id")).eq(owner.number))
             .and_where(Expr::col(column("generation")).eq(owner.generation))
-            .and_where(Expr::col(column("execution_id")).is_in(executions.iter().copied()));
+            .and_where(self.is_among(column("execution_id"), executions.iter().copied()));
         let rows = db.query_all(&select).await?;
         rows.iter().map(|row| row.try_get_by_index(0)).collect()
     }

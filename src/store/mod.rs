@@ -33,12 +33,14 @@ mod stats;
 pub mod storage;
 mod timer;
 mod unnest;
+mod update;
 pub mod workflow;
 
 use std::time::Duration;
 
 use entity::{Names, Table};
-use sea_orm::sea_query::{Alias, Expr, SelectStatement, TableRef};
+use sea_orm::sea_query::extension::postgres::PgFunc;
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, SelectStatement, TableRef};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, TransactionOptions};
 
 pub use codec::Codec;
@@ -76,6 +78,16 @@ impl Store {
 
     fn columns<const N: usize>(&self, fields: [&str; N]) -> [Alias; N] {
         fields.map(|field| self.column(field))
+    }
+
+    /// Whether a column has one of these values. On PostgreSQL they are one parameter: however many there are, the
+    /// statement is the same and is prepared once.
+    fn is_among(&self, column: Alias, values: impl IntoIterator<Item = i64>) -> Expr {
+        let column = Expr::col(column);
+        match self.codec.backend() {
+            DbBackend::Postgres => column.eq(PgFunc::any(values.into_iter().collect::<Vec<_>>())),
+            _ => column.is_in(values),
+        }
     }
 
     /// Selects columns of one of NocoBase's tables under the snake_case names of the row shapes.

@@ -78,11 +78,10 @@ impl Store {
         }
         self.insert_executions(tx, &open.iter().filter_map(|plan| plan.created()).collect::<Vec<_>>())
             .await?;
-        for plan in open.iter().filter(|plan| plan.state == State::Started) {
-            if let Some(update) = &plan.record.update {
-                self.update_execution(tx, plan.record.execution_id, update, now).await?;
-            }
-        }
+        let started = open.iter().filter(|plan| plan.state == State::Started);
+        let updated =
+            started.filter_map(|plan| Some((plan.record.execution_id, plan.record.update.as_ref()?)));
+        self.update_executions(tx, &updated.collect::<Vec<_>>(), now).await?;
         self.write_jobs(tx, &open).await?;
         open.sort_unstable_by_key(|plan| plan.record.execution_id);
         self.write_lease_changes(tx, &open, owner).await?;
@@ -184,12 +183,10 @@ impl Store {
         new.sort_unstable_by_key(|row| row.id);
         self.insert_jobs(tx, &new).await?;
         changed.sort_unstable_by_key(|(row, _)| row.id);
-        for (row, runs_on) in changed {
-            if runs_on {
-                self.update_job(tx, row).await?;
-            } else {
-                self.update_late_job(tx, row).await?;
-            }
+        let (changed, late): (Vec<_>, Vec<_>) = changed.into_iter().partition(|(_, runs_on)| *runs_on);
+        self.update_jobs(tx, &changed.iter().map(|(row, _)| *row).collect::<Vec<_>>()).await?;
+        for (row, _) in late {
+            self.update_late_job(tx, row).await?;
         }
         Ok(())
     }

@@ -56,7 +56,7 @@ impl Store {
             let mut delete = Query::delete();
             delete
                 .from_table(self.table(Table::Timers))
-                .and_where(Expr::col(column("job_id")).is_in(jobs.iter().copied()));
+                .and_where(self.is_among(column("job_id"), jobs.iter().copied()));
             db.execute(&delete).await?;
         }
         Ok(())
@@ -79,7 +79,7 @@ impl Store {
             let mut delete = Query::delete();
             delete
                 .from_table(self.table(Table::Timers))
-                .and_where(Expr::col(column("execution_id")).is_in(executions.iter().copied()));
+                .and_where(self.is_among(column("execution_id"), executions.iter().copied()));
             tx.execute(&delete).await?;
         }
         tx.commit().await

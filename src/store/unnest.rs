@@ -1,8 +1,7 @@
-//! The rows of a statement as parameters of PostgreSQL: one for each column, whatever their number. Texts go as one text
+//! Rows as a table in a statement of PostgreSQL: one parameter for each column, whatever their number. Texts go as one text
 //! with marks between them, which is far less work than a list of texts; where one of them holds a mark they are a list.
 
 use sea_orm::sea_query::{ArrayType, Value};
-use sea_orm::{DbBackend, Statement};
 
 use super::column::{Column, Get};
 
@@ -11,8 +10,11 @@ const BETWEEN: char = '\u{1f}';
 /// In the place of a text that is null.
 const NOTHING: char = '\u{1e}';
 
-/// `INSERT INTO {into}` with the values of some rows.
-pub(super) fn unnest<R>(into: &str, columns: &[Column<R>], rows: &[&R]) -> Statement {
+/// A query for the values of some rows, whose columns are called `c1`, `c2` and so on, with its parameters.
+pub(super) fn unnest<'a, R: 'a>(
+    columns: impl IntoIterator<Item = &'a Column<R>>,
+    rows: &[&R],
+) -> (String, Vec<Value>) {
     let mut parts = Parts::default();
     for column in columns {
         let nulls = column.has_nulls;
@@ -41,17 +43,17 @@ pub(super) fn unnest<R>(into: &str, columns: &[Column<R>], rows: &[&R]) -> State
             }
             Get::True => "true".to_owned(),
         };
-        parts.selected.push(selected);
+        parts.selected.push(format!("{selected} AS c{}", parts.selected.len() + 1));
     }
     let Parts { values, arrays, selected } = parts;
     let aliases: Vec<String> = (1..=arrays.len()).map(|place| format!("v{place}")).collect();
     let sql = format!(
-        "INSERT INTO {into} SELECT {} FROM unnest({}) AS r({})",
+        "SELECT {} FROM unnest({}) AS r({})",
         selected.join(", "),
         arrays.join(", "),
         aliases.join(", "),
     );
-    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
+    (sql, values)
 }
 
 /// What a statement is made of.
@@ -126,8 +128,8 @@ mod tests {
 
     fn sql(texts: &[Option<&'static str>]) -> (String, usize) {
         let rows: Vec<_> = texts.iter().map(|text| (1, *text)).collect();
-        let statement = unnest("t (id, text)", &COLUMNS, &rows.iter().collect::<Vec<_>>());
-        (statement.sql, statement.values.map_or(0, |values| values.0.len()))
+        let (sql, values) = unnest(&COLUMNS, &rows.iter().collect::<Vec<_>>());
+        (sql, values.len())
     }
 
     #[test]

@@ -1,0 +1,118 @@
+//! Changing many rows of one table, each in its own way. What changes is one list of columns. On PostgreSQL that is one
+//! statement for all rows ([`unnest`](super::unnest)); elsewhere one for each.
+
+use entity::Table;
+use sea_orm::sea_query::{Expr, ExprTrait, Query, UpdateStatement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+
+use super::Store;
+use super::column::{Column, Get};
+use super::unnest::unnest;
+
+/// A column of rows that change.
+pub(super) struct Change<R> {
+    column: Column<R>,
+    when: When<R>,
+}
+
+/// When the column of a row gets the value.
+enum When<R> {
+    /// Never: it says which row that is.
+    Key,
+    Always,
+    /// Where there is a value.
+    Given,
+    /// Where this flag is set.
+    If(Column<R>),
+}
+
+impl<R> Change<R> {
+    /// The column that says which row that is. It comes first.
+    pub(super) const fn key(field: &'static str, get: Get<R>) -> Self {
+        Self { column: Column::new(field, get), when: When::Key }
+    }
+
+    /// A column that all rows change, some of them perhaps to null.
+    pub(super) const fn always(field: &'static str, get: Get<R>) -> Self {
+        Self { column: Column::or_null(field, get), when: When::Always }
+    }
+
+    /// A column that those rows change that have a value for it.
+    pub(super) const fn given(field: &'static str, get: Get<R>) -> Self {
+        Self { column: Column::or_null(field, get), when: When::Given }
+    }
+
+    /// A column that some rows change, perhaps to null.
+    pub(super) const fn where_set(field: &'static str, is_set: fn(&R) -> Option<bool>, get: Get<R>) -> Self {
+        let flag = Column::new(field, Get::Flag(is_set));
+        Self { column: Column::or_null(field, get), when: When::If(flag) }
+    }
+
+    fn changes(&self, row: &R) -> bool {
+        match &self.when {
+            When::Key => false,
+            When::Always => true,
+            When::Given => !self.column.is_null(row),
+            When::If(flag) => matches!(flag.get, Get::Flag(is_set) if is_set(row) == Some(true)),
+        }
+    }
+}
+
+impl Store {
+    /// Changes rows that are there; one that is not is passed over.
+    pub(super) async fn update_rows<R, C: ConnectionTrait>(
+        &self,
+        db: &C,
+        table: Table,
+        changes: &[Change<R>],
+        rows: &[&R],
+    ) -> Result<(), DbErr> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        if self.codec.backend() == DbBackend::Postgres {
+            return db.execute_raw(self.update_of_all(table, changes, rows)).await.map(drop);
+        }
+        for row in rows {
+            db.execute(&self.update_of(table, changes, row)).await?;
+        }
+        Ok(())
+    }
+
+    /// A statement that changes one row.
+    pub(super) fn update_of<R>(&self, table: Table, changes: &[Change<R>], row: &R) -> UpdateStatement {
+        let mut update = Query::update();
+        update.table(self.table(table));
+        for change in changes {
+            let name = self.column(change.column.field);
+            if matches!(change.when, When::Key) {
+                update.and_where(Expr::col(name).eq(change.column.value(row, self)));
+            } else if change.changes(row) {
+                update.value(name, change.column.value(row, self));
+            }
+        }
+        update
+    }
+
+    fn update_of_all<R>(&self, table: Table, changes: &[Change<R>], rows: &[&R]) -> Statement {
+        let (mut set, mut which) = (Vec::new(), String::new());
+        let mut columns: Vec<&Column<R>> = changes.iter().map(|change| &change.column).collect();
+        for (place, change) in (1..).zip(changes) {
+            let name = self.quoted_column(&change.column);
+            match &change.when {
+                When::Key => which = format!("t.{name} = u.c{place}"),
+                When::Always => set.push(format!("{name} = u.c{place}")),
+                When::Given => set.push(format!("{name} = COALESCE(u.c{place}, t.{name})")),
+                When::If(flag) => {
+                    columns.push(flag);
+                    let is_set = columns.len();
+                    set.push(format!("{name} = CASE WHEN u.c{is_set} THEN u.c{place} ELSE t.{name} END"));
+                }
+            }
+        }
+        let (query, values) = unnest(columns, rows);
+        let (table, set) = (self.quoted_table(table), set.join(", "));
+        let sql = format!("UPDATE {table} AS t SET {set} FROM ({query}) AS u WHERE {which}");
+        Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
+    }
+}
