@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::engine::Settings;
 use crate::ids::Ids;
 use crate::metrics::Metrics;
-use crate::node::{Services, request};
+use crate::node::{self, Services};
 use crate::outbound::mail::{self, Mailer};
 use crate::outbound::{self, Client, NocoBase};
 use crate::script::{Limits, Pool};
@@ -96,7 +96,7 @@ pub(super) fn services(
         response_limit: settings.response_limit,
         time_limit: settings.time_limit,
     };
-    let folders = request::Folders {
+    let folders = node::Folders {
         storage: settings.storage.clone(),
         uploads: settings.uploads.clone(),
         others: settings.other_roots.clone(),
@@ -114,6 +114,7 @@ pub(super) fn services(
     let mail = mail::Settings {
         servers: mail::Servers(config.mail.servers.clone()),
         time_limit: config.mail.time_limit,
+        size_limit: config.mail.size_limit,
     };
     Ok(Services {
         collections,
@@ -123,7 +124,7 @@ pub(super) fn services(
         nocobase,
         mail: Mailer::new(mail, certificates.clone()).context("TLS")?,
         requests: Client::new(&client, certificates).context("TLS")?,
-        files: request::Files::new(folders, Storages::new(store.clone())),
+        files: node::Files::new(folders, Storages::new(store.clone())),
     })
 }
 

@@ -12,6 +12,8 @@ pub struct Mail {
     pub servers: Vec<(String, Option<u16>)>,
     /// `SIDEHOOK_MAIL_TIME_LIMIT`: how long a mail may take in all, until the server has said what becomes of it.
     pub time_limit: Duration,
+    /// `SIDEHOOK_MAIL_SIZE_LIMIT`: the longest message in bytes, with its attachments as they are sent.
+    pub size_limit: usize,
 }
 
 impl Mail {
@@ -19,6 +21,7 @@ impl Mail {
         Self {
             servers: servers(reader),
             time_limit: reader.duration("SIDEHOOK_MAIL_TIME_LIMIT", Duration::from_secs(600)),
+            size_limit: reader.size("SIDEHOOK_MAIL_SIZE_LIMIT", 35 << 20),
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod delay;
 pub mod destroy;
 pub mod dynamic_calculation;
 pub mod end;
+mod files;
 pub mod json_query;
 pub mod json_variable_mapping;
 pub mod loop_;
@@ -41,6 +42,7 @@ use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
 pub use context::{Context, Draft, Host, Job, JobId, NodeIndex, Run};
+pub use files::{Files, Folders};
 pub use registry::{Example, Kind, NODES, Sample, find};
 pub use services::Services;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::request::Files;
+use super::files::Files;
 use crate::collection::Collections;
 use crate::outbound::mail::Mailer;
 use crate::outbound::{Client, NocoBase};
@@ -23,7 +23,7 @@ pub struct Services {
     pub requests: Client,
     /// Sends the mail of mailer nodes.
     pub mail: Mailer,
-    /// The files that request nodes send.
+    /// The files that request and mailer nodes send.
     pub files: Files,
     /// Runs JavaScript.
     pub scripts: Arc<Pool>,

@@ -4,10 +4,11 @@ use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
 use lettre::message::header::{Cc, Date, From, Headers, MIME_VERSION_1_0, MessageId, Subject, To};
-use lettre::message::{Mailbox, Mailboxes, SinglePart};
+use lettre::message::{Mailbox, Mailboxes, MultiPart, SinglePart};
 use sha2::{Digest, Sha256};
 
 use super::addresses;
+use super::attachments::Attached;
 use crate::expr::convert::{to_text, trim};
 use crate::expr::{Thrown, Value};
 use crate::outbound::mail::{Mail, Undelivered};
@@ -34,7 +35,7 @@ pub(super) struct Written {
 }
 
 impl Letter {
-    pub(super) fn write(&self) -> Result<Written, Undelivered> {
+    pub(super) fn write(&self, attached: Vec<Attached>) -> Result<Written, Undelivered> {
         let from = addresses::parse(&text(&self.from)?)?;
         let to = recipients("to", &self.to)?;
         let cc = recipients("cc", &self.cc)?;
@@ -67,7 +68,13 @@ impl Letter {
         headers.set(Date::from(SystemTime::from(self.now)));
         headers.set(MIME_VERSION_1_0);
         let mut message = headers.to_string().into_bytes();
-        message.extend(self.body()?.formatted());
+        let body = self.body()?;
+        message.extend(if attached.is_empty() {
+            body.formatted()
+        } else {
+            let mixed = MultiPart::mixed().singlepart(body);
+            attached.into_iter().fold(mixed, |mixed, file| mixed.singlepart(file.part())).formatted()
+        });
         Ok(Written { mail: Mail { from: sender, to: all, message }, message_id })
     }
 
@@ -80,7 +87,8 @@ impl Letter {
     }
 
     fn body(&self) -> Result<SinglePart, Undelivered> {
-        let content = text(&self.content)?;
+        // Of a bare CR servers make different things, the end of the message among them.
+        let content = text(&self.content)?.replace("\r\n", "\n").replace('\r', "\n");
         Ok(if self.is_html && !content.is_empty() {
             SinglePart::html(content)
         } else {
@@ -145,7 +153,7 @@ mod tests {
     }
 
     fn written(config: &str) -> (Mail, String) {
-        let mail = letter(config).write().expect(config).mail;
+        let mail = letter(config).write(Vec::new()).expect(config).mail;
         let message = String::from_utf8(mail.message.clone()).expect("ASCII");
         assert!(message.is_ascii(), "{message}");
         (mail, message)
@@ -155,7 +163,7 @@ mod tests {
     fn a_message_has_its_headers_and_everybody_gets_it_once() {
         let (mail, message) = written(
             r#"{"from":"Shop <shop@example.com>","to":[["a@x.org"," "],null,"B <b@x.org>"],"cc":["a@X.org, c@x.org"],
-                "bcc":["d@x.org"],"subject":" Order ","text":"Hello\nthere"}"#,
+                "bcc":["d@x.org"],"subject":" Order ","text":"Hello\nyou\r\nthere\r"}"#,
         );
         assert_eq!(mail.from, "shop@example.com");
         assert_eq!(mail.to, ["a@x.org", "b@x.org", "c@x.org", "d@x.org"]);
@@ -163,7 +171,7 @@ mod tests {
              Subject: Order\r\nMessage-ID: <";
         assert!(message.starts_with(expected), "{message}");
         let expected = "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\nMIME-Version: 1.0\r\n\
-             Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\nHello\r\nthere\r\n";
+             Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\nHello\r\nyou\r\nthere\r\n\r\n";
         assert!(message.ends_with(expected), "{message}");
     }
 
@@ -211,7 +219,7 @@ mod tests {
             r#"{"cc":{}}"#,
             r#"{"subject":5}"#,
         ] {
-            let failure = letter(config).write().err().expect(config);
+            let failure = letter(config).write(Vec::new()).err().expect(config);
             assert_eq!(failure.code, None, "{config}");
         }
     }

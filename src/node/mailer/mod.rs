@@ -3,6 +3,7 @@
 //! crash, with the same `Message-ID`, and says why a mail has failed where NocoBase does not.
 
 mod addresses;
+mod attachments;
 mod letter;
 mod provider;
 mod result;
@@ -11,10 +12,11 @@ use async_trait::async_trait;
 use entity::status::job::{ABORTED, ERROR, FAILED, PENDING, RESOLVED};
 use serde::Deserialize;
 
+use self::attachments::Attached;
 use self::letter::Letter;
 use super::{Context, Draft, Example, JobId, Node, NodeType, Outcome, Settled, Work};
 use crate::expr::{Scope, Template, Thrown};
-use crate::outbound::mail::{Delivered, Mailer as Client, Provider, Undelivered};
+use crate::outbound::mail::{Mailer as Client, Provider, Undelivered};
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -32,6 +34,8 @@ pub struct Mailer {
     content_type: Template,
     html: Template,
     text: Template,
+    /// Records of the file manager, in lists or not.
+    attachments: Template,
     /// Whether the job is resolved whatever comes.
     ignore_fail: Template,
 }
@@ -47,17 +51,20 @@ impl Node for Mailer {
         let provider = provider::of(&rendered)?;
         // An asynchronous workflow comes to it when it resumes.
         let ignores = cx.is_sync() && ignore_fail;
-        let client = cx.services().mail.clone();
+        let attachments = self.attachments.render(&scope)?;
+        let (client, files) = (cx.services().mail.clone(), cx.services().files.clone());
         Ok(Outcome::Background(Work {
             pending: Draft { status: PENDING, upstream: cx.input(), ..Draft::default() },
             interrupted: None,
             timed_out: None,
             done: Box::pin(async move {
-                match send(&client, provider, &letter).await {
-                    Ok((letter, delivered)) => result::delivered(&letter, &delivered),
-                    Err(failure) if ignores => Settled { status: RESOLVED, ..result::failed(&failure) },
-                    Err(failure) => result::failed(&failure),
-                }
+                // More than three quarters of it cannot be files, which are sent as base64.
+                let room = client.size_limit() / 4 * 3;
+                let settled = match attachments::read(&attachments, &files, room).await {
+                    Ok(attached) => settle(&client, provider, letter, attached).await,
+                    Err(failure) => result::unread(&failure),
+                };
+                if ignores { Settled { status: RESOLVED, ..settled } } else { settled }
             }),
         }))
     }
@@ -89,14 +96,23 @@ impl Mailer {
     }
 }
 
-async fn send(
+/// Sends a letter with its files. A failed job for whatever is in the way.
+async fn settle(
     client: &Client,
     provider: Result<Provider, Undelivered>,
-    letter: &Letter,
-) -> Result<(letter::Written, Delivered), Undelivered> {
-    let written = letter.write()?;
-    let delivered = client.send(&provider?, &written.mail).await?;
-    Ok((written, delivered))
+    letter: Letter,
+    attached: Vec<Attached>,
+) -> Settled {
+    // Long files take a while.
+    let writing = tokio::task::spawn_blocking(move || letter.write(attached)).await;
+    let failure = match (writing.unwrap_or_else(|err| Err(Undelivered::plain(err.to_string()))), provider) {
+        (Ok(written), Ok(provider)) => match client.send(&provider, &written.mail).await {
+            Ok(delivered) => return result::delivered(&written, &delivered),
+            Err(failure) => failure,
+        },
+        (Err(failure), _) | (_, Err(failure)) => failure,
+    };
+    result::failed(&failure)
 }
 
 impl NodeType for Mailer {

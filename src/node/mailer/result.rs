@@ -6,6 +6,7 @@ use entity::status::job::{FAILED, RESOLVED};
 use super::letter::Written;
 use crate::expr::{Object, Value};
 use crate::node::Settled;
+use crate::outbound::Failure;
 use crate::outbound::mail::{Delivered, Refusal, SocketError, Undelivered};
 
 /// A resolved job with `{accepted, rejected, ehlo, rejectedErrors, envelopeTime, …, envelope, messageId}`.
@@ -73,6 +74,16 @@ pub(super) fn failed(failure: &Undelivered) -> Settled {
     if failure.reply.is_none() && failure.socket.is_none() {
         result.insert("message", Value::text(failure.message.as_str()));
     }
+    Settled { status: FAILED, result: Value::Object(result.into()) }
+}
+
+/// A failed job with `{code, message}`: an attachment cannot be read.
+pub(super) fn unread(failure: &Failure) -> Settled {
+    let mut result = Object::new();
+    if let Some(code) = &failure.code {
+        result.insert("code", Value::text(code.as_str()));
+    }
+    result.insert("message", Value::text(failure.message.as_str()));
     Settled { status: FAILED, result: Value::Object(result.into()) }
 }
 

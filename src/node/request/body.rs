@@ -3,10 +3,10 @@
 
 use bytes::Bytes;
 
-use super::files::{Files, SentFile};
 use super::head::member;
 use crate::expr::convert::{to_text, trim};
 use crate::expr::{Value, json};
+use crate::node::files::{Files, SentFile};
 use crate::outbound::Failure;
 
 pub(super) const MULTIPART: &str = "multipart/form-data";

@@ -3,7 +3,6 @@
 //! answer's length and never goes to metadata services.
 
 mod body;
-mod files;
 mod head;
 mod result;
 
@@ -13,9 +12,7 @@ use async_trait::async_trait;
 use entity::status::job::{FAILED, PENDING, RESOLVED};
 use serde::Deserialize;
 
-pub use files::{Files, Folders};
-
-use super::{Context, Draft, Example, JobId, Node, NodeType, Outcome, Settled, Work};
+use super::{Context, Draft, Example, Files, JobId, Node, NodeType, Outcome, Settled, Work};
 use crate::expr::convert::{to_text, trim};
 use crate::expr::{Scope, Template, Thrown, Value};
 use crate::outbound::{Answer, Client, Failure, Hop, Timeout};

@@ -32,6 +32,8 @@ pub struct Settings {
     pub servers: Servers,
     /// `SIDEHOOK_MAIL_TIME_LIMIT`: how long a mail may take in all. nodemailer's own limit starts anew with each reply.
     pub time_limit: Duration,
+    /// `SIDEHOOK_MAIL_SIZE_LIMIT`: the longest message, in bytes.
+    pub size_limit: usize,
 }
 
 /// A message with those that it goes to.
@@ -88,8 +90,18 @@ impl Mailer {
         Ok(Self { connector, settings })
     }
 
-    /// Sends a mail within the limit of time.
+    /// The longest message, in bytes.
+    pub fn size_limit(&self) -> usize {
+        self.settings.size_limit
+    }
+
+    /// Sends a mail within the limits of size and time.
     pub async fn send(&self, provider: &Provider, mail: &Mail) -> Result<Delivered, Undelivered> {
+        let (size, limit) = (mail.message.len(), self.settings.size_limit);
+        if size > limit {
+            let message = format!("The message has {size} bytes, and SIDEHOOK_MAIL_SIZE_LIMIT is {limit}");
+            return Err(Undelivered::unsaid("EMESSAGE", message));
+        }
         let sending = self.send_in_time(provider, mail);
         let sent = time::timeout(self.settings.time_limit, sending).await;
         sent.unwrap_or_else(|_| Err(Undelivered::timed_out("Timeout")))

@@ -12,7 +12,7 @@ use crate::rows::Rows;
 use crate::server::{TestServer, on_every_database, prepare};
 
 /// NocoBase's table of storages, with one of each kind.
-async fn add_storages(rows: &Rows, elsewhere: &Path) {
+pub async fn add_storages(rows: &Rows, elsewhere: &Path) {
     let table = rows.table(entity::Table::Storages);
     let [id, kind, options, base] = ["id", "type", "options", "baseUrl"].map(|field| rows.quoted(field));
     let json = if rows.store.codec.backend() == sea_orm::DbBackend::Postgres { "jsonb" } else { "json" };

@@ -150,3 +150,57 @@ async fn a_mail_that_was_under_way_in_a_crash_is_sent_again_with_the_same_id() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_a_local_storage_go_with_a_mail() {
+    on_databases(&[Kind::Postgres, Kind::Sqlite], async |database| {
+        let Some(mail) = MailServer::start(&[]).await else { return };
+        let folder = tempfile::tempdir().expect("a folder");
+        let uploads = folder.path().join("uploads");
+        std::fs::create_dir_all(&uploads).expect("created");
+        std::fs::write(uploads.join("x1.txt"), "line\nanother\r\n.\n").expect("written");
+        std::fs::write(uploads.join("x2.bin"), [0, 255, 10]).expect("written");
+        std::fs::write(uploads.join("x3.txt"), vec![b'x'; 4000]).expect("written");
+        let rows = Rows { store: prepare(&database, &[]).await };
+        super::request::add_storages(&rows, folder.path()).await;
+        let storage = folder.path().to_string_lossy().into_owned();
+        let settings = [("STORAGE_PATH", storage.as_str()), ("SIDEHOOK_MAIL_SIZE_LIMIT", "4000")];
+        let server = TestServer::start_with(&database, &settings).await;
+        let file = |title: &str, filename: &str, mimetype: &str| {
+            json!({"title": title, "extname": ".txt", "storageId": 1, "path": "", "filename": filename, "mimetype": mimetype})
+        };
+        let with = |attachments: Value| {
+            let mut config = config(mail.port);
+            config["attachments"] = attachments;
+            config
+        };
+        // What is no file is left out.
+        let files = json!([[file("Größe", "x1.txt", "text/plain")], null, {"id": 5}, file("", "x2.bin", "")]);
+        let (execution, jobs) = run(&server, "good", true, with(files)).await;
+        assert_eq!(execution["status"], 1, "{jobs:?}");
+        let mails = mail.has(1).await;
+        let data = mails[0]["data"].as_str().unwrap_or_default();
+        assert!(header(&mails[0], "Content-Type").is_some_and(|kind| kind.starts_with("multipart/mixed")), "{data}");
+        for part in ["<p>Gr=C3=B6=C3=9Fe 7</p>", "filename=\"x2.bin\"", "bGluZQphbm90aGVyDQouCg==", "AP8K", "octet-stream"] {
+            assert!(data.contains(part), "{part}: {data}");
+        }
+        for (i, (attachments, code)) in [
+            (file("a", "missing.txt", ""), json!("ENOENT")),
+            (file("a", "../../etc/passwd", ""), json!("PATH_TRAVERSAL")),
+            (file("a", "x3.txt", ""), json!("EFBIG")),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let (_, jobs) = run(&server, &format!("bad-{i}"), false, with(attachments)).await;
+            assert_eq!((&jobs[0]["status"], &jobs[0]["result"]["code"]), (&json!(-1), &code), "{jobs:?}");
+        }
+        let mut long = config(mail.port);
+        long["html"] = json!("x".repeat(5000));
+        let (_, jobs) = run(&server, "long", true, long).await;
+        assert_eq!(jobs[0]["result"]["code"], "EMESSAGE", "{jobs:?}");
+        assert_eq!(mail.mails().len(), 1);
+        server.stop().await;
+    })
+    .await;
+}

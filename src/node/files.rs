@@ -1,14 +1,14 @@
-//! The files of multipart forms: read from NocoBase's local storages (`getFileStream` of the file manager's
+//! The files that nodes send: read from NocoBase's local storages (`getFileStream` of the file manager's
 //! `server.ts` and `storages/local.ts`). Files elsewhere are refused, and so is everything outside of the
 //! folders that the settings name.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
-use super::head::member;
 use crate::collection::{Storage, Storages};
-use crate::expr::Value;
 use crate::expr::convert::to_text;
+use crate::expr::{Thrown, Value};
 use crate::outbound::Failure;
 
 /// The folders of NocoBase's storages, as this process sees them.
@@ -57,13 +57,16 @@ impl Files {
         };
         let mut files = Vec::with_capacity(records.len());
         for record in records {
-            files.push(self.read(record).await?);
+            files.push(self.read(record, u64::MAX).await?);
         }
         Ok(files)
     }
 
-    async fn read(&self, record: &Value) -> Result<SentFile, Failure> {
-        member(record, "source")?;
+    /// The file of a record, unless it is longer than `limit` bytes.
+    pub async fn read(&self, record: &Value, limit: u64) -> Result<SentFile, Failure> {
+        if record.is_nullish() {
+            return Err(Thrown::reading(record, "source").into());
+        }
         let storage_id = record.member("storageId");
         if !storage_id.is_truthy() {
             return Err(Failure::plain("File storageId not found"));
@@ -88,7 +91,7 @@ impl Files {
             mimetype => to_text(&mimetype)?,
         };
         let filename = to_text(&record.member("filename"))?;
-        let bytes = read_inside(root, path).await?;
+        let bytes = read_inside(root, path, limit).await?;
         Ok(SentFile { filename, content_type, bytes })
     }
 
@@ -167,13 +170,23 @@ fn resolve(root: &Path, path: &str, filename: &str) -> Result<PathBuf, Failure> 
 }
 
 /// Reads a file unless links lead out of the folder.
-async fn read_inside(root: PathBuf, file: PathBuf) -> Result<Vec<u8>, Failure> {
+async fn read_inside(root: PathBuf, file: PathBuf, limit: u64) -> Result<Vec<u8>, Failure> {
     let reading = tokio::task::spawn_blocking(move || {
         let real = file.canonicalize().map_err(|err| unreadable(&err, &file))?;
         if !root.canonicalize().is_ok_and(|root| real.starts_with(root)) {
             return Err(traversal("Access denied"));
         }
-        std::fs::read(&real).map_err(|err| unreadable(&err, &file))
+        let mut bytes = Vec::new();
+        let read =
+            File::open(&real).and_then(|opened| opened.take(limit.saturating_add(1)).read_to_end(&mut bytes));
+        read.map_err(|err| unreadable(&err, &file))?;
+        if bytes.len() as u64 > limit {
+            return Err(Failure::coded(
+                "EFBIG",
+                format!("The file '{}' is too long to be sent", file.display()),
+            ));
+        }
+        Ok(bytes)
     });
     reading.await.unwrap_or_else(|err| Err(Failure::plain(err.to_string())))
 }
@@ -241,12 +254,14 @@ mod tests {
         std::os::unix::fs::symlink("../secret", root.join("out")).expect("linked");
         std::os::unix::fs::symlink("file", root.join("in")).expect("linked");
         let read = async |name: &str| {
-            read_inside(root.clone(), root.join(name)).await.map_err(|failure| failure.code)
+            read_inside(root.clone(), root.join(name), 1).await.map_err(|failure| failure.code)
         };
         assert_eq!(read("file").await, Ok(b"f".to_vec()));
         assert_eq!(read("in").await, Ok(b"f".to_vec()));
         assert_eq!(read("out").await, Err(Some("PATH_TRAVERSAL".to_owned())));
         assert_eq!(read("missing").await, Err(Some("ENOENT".to_owned())));
+        std::fs::write(root.join("long"), "ff").expect("written");
+        assert_eq!(read("long").await, Err(Some("EFBIG".to_owned())));
     }
 
     #[tokio::test]
