@@ -36,6 +36,7 @@ use crate::collection::Collections;
 use crate::config::Config;
 use crate::engine::{Background, Engine};
 use crate::metrics::Metrics;
+use crate::outbound::mail::Mailer;
 use crate::script::Pool;
 use crate::store::Store;
 use crate::store::environment::variables;
@@ -73,6 +74,7 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     pub tracer: Tracer,
     scripts: Arc<Pool>,
+    mail: Mailer,
     /// The runtime that nothing in a request can hold up.
     pub control: Handle,
     readiness: Readiness,
@@ -108,11 +110,10 @@ impl App {
         let scripts = Arc::new(Pool::new(assembly::limits(&config)));
         let services = assembly::services(&config, &store, collections.clone(), scripts.clone())?;
         let documents = Documents::new(services.requests.clone(), tasks.clone());
-        let settings = assembly::settings(&config);
-        let (owner, told) = (registration.owner, (metrics.clone(), tracer.clone()));
+        let (mail, settings) = (services.mail.clone(), assembly::settings(&config));
+        let (owner, told, warming) = (registration.owner, (metrics.clone(), tracer.clone()), scripts.clone());
         let engine = Arc::new(Engine::new(store.clone(), recorder, ids, owner, services, settings, told));
         engine.beat().await?;
-        let warming = scripts.clone();
         let hooks = Hooks::new(store.clone(), config.http.api_base_path.clone(), move |hook| {
             hook.workflow.graph.libraries().for_each(|library| warming.warm_up(library));
         });
@@ -121,6 +122,7 @@ impl App {
             metrics,
             tracer,
             scripts: scripts.clone(),
+            mail,
             config,
             store,
             engine,
@@ -154,6 +156,7 @@ impl App {
         let tidying =
             tidying::tidy(self.store.clone(), self.requests.clone(), self.config.request_log.clone());
         self.spawn("tidying of the request log", tidying);
+        self.spawn("mail connections", self.mail.clone().tend());
         self.doubt();
         self.spawn("readiness", self.clone().look_into_doubts());
         let heart = self.failure.clone().watch("heartbeat", self.stop.clone(), self.clone().keep_alive());

@@ -3,6 +3,7 @@
 //! makes the messages, keeps neither of these, so the dialogue is here.
 
 mod failure;
+mod pool;
 mod provider;
 mod servers;
 mod session;
@@ -17,12 +18,15 @@ pub(crate) use failure::{Refusal, SocketError, Undelivered};
 pub(crate) use provider::{Login, Provider};
 pub(crate) use servers::Servers;
 
+use self::pool::Pool;
 use self::session::Session;
 use super::connect::{self, Connector, Resolve, SystemResolver, Unreached};
 use super::guard::{Guard, Policy};
 
 /// How long a connection may take to be there (nodemailer's `connectionTimeout`).
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long a server may take to say that it takes another mail.
+const REUSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a server may take to greet (nodemailer's `greetingTimeout`).
 const GREETING_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -63,11 +67,12 @@ pub struct Delivered {
     pub response: String,
 }
 
-/// Sends mail for all executions.
+/// Sends mail for all executions. Connections are kept for a while and shared by them.
 #[derive(Clone)]
 pub struct Mailer {
     connector: Connector,
     settings: Settings,
+    pool: Pool,
 }
 
 impl Mailer {
@@ -87,7 +92,7 @@ impl Mailer {
         // Mail servers have a list of their own; what stays are the addresses that nothing is sent to.
         let guard = Arc::new(Guard::new(&Policy::default()));
         let connector = Connector { guard, resolver, tls: connect::tls(certificates)? };
-        Ok(Self { connector, settings })
+        Ok(Self { connector, settings, pool: Pool::default() })
     }
 
     /// The longest message, in bytes.
@@ -108,10 +113,22 @@ impl Mailer {
     }
 
     async fn send_in_time(&self, provider: &Provider, mail: &Mail) -> Result<Delivered, Undelivered> {
-        let mut session = self.connect(provider).await?;
+        let place = self.pool.enter(provider).await;
+        let mut session = match alive(place.kept).await {
+            Some(session) => session,
+            None => self.connect(provider).await?,
+        };
         let delivered = deliver(&mut session, mail).await;
-        session.quit().await;
+        let left = if delivered.is_ok() { self.pool.keep(provider, session) } else { Some(session) };
+        if let Some(session) = left {
+            session.quit().await;
+        }
         delivered
+    }
+
+    /// Closes connections that nobody uses, for as long as it is polled.
+    pub async fn tend(self) {
+        self.pool.tend().await;
     }
 
     /// A connection on which mail can be sent.
@@ -142,6 +159,13 @@ impl Mailer {
         }
         Ok(session)
     }
+}
+
+/// A kept connection, if it can be used.
+async fn alive(kept: Option<Session>) -> Option<Session> {
+    let mut session = kept?;
+    let is_alive = time::timeout(REUSE_TIMEOUT, session.is_alive()).await;
+    is_alive.unwrap_or(false).then_some(session)
 }
 
 async fn deliver(session: &mut Session, mail: &Mail) -> Result<Delivered, Undelivered> {

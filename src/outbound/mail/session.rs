@@ -25,6 +25,8 @@ pub(super) struct Session {
     extensions: Vec<String>,
     /// The server knows no EHLO, so that what it can do is not known.
     is_old: bool,
+    /// How many messages it has carried.
+    carried: u32,
 }
 
 /// What a server has said: its lines as they came, without their ends, put together with LF.
@@ -45,7 +47,17 @@ impl Session {
     pub(super) fn new(tcp: TcpStream, host: &str) -> Self {
         let stream: Box<dyn Transport> = Box::new(tcp);
         let (host, extensions) = (host.to_owned(), Vec::new());
-        Self { stream: BufReader::new(stream), host, is_tls: false, extensions, is_old: false }
+        Self { stream: BufReader::new(stream), host, is_tls: false, extensions, is_old: false, carried: 0 }
+    }
+
+    /// How many messages it has carried.
+    pub(super) fn carried(&self) -> u32 {
+        self.carried
+    }
+
+    /// Whether the server takes another mail on this connection, which was kept.
+    pub(super) async fn is_alive(&mut self) -> bool {
+        self.say("RSET").await.is_ok_and(|reply| reply.is_yes())
     }
 
     /// What the server said that it can do.
@@ -61,7 +73,7 @@ impl Session {
         let secured = tls.connect(name, stream.into_inner()).await;
         let stream: Box<dyn Transport> = Box::new(secured.map_err(|err| Undelivered::insecure(&err, &host))?);
         let stream = BufReader::new(stream);
-        Ok(Self { stream, host, is_tls: true, extensions: Vec::new(), is_old: false })
+        Ok(Self { stream, host, is_tls: true, extensions: Vec::new(), is_old: false, carried: 0 })
     }
 
     /// Waits for the server to speak first.
@@ -201,6 +213,7 @@ impl Session {
         self.write(&stuffed).await?;
         let reply = self.reply().await?;
         if reply.is_yes() {
+            self.carried += 1;
             return Ok((reply.0, stuffed.len()));
         }
         Err(Undelivered::said("EMESSAGE", "DATA", "Message failed", reply.0))

@@ -204,3 +204,36 @@ async fn files_of_a_local_storage_go_with_a_mail() {
     })
     .await;
 }
+
+/// Mails of several executions at the same time, and one after the other in a loop.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_few_and_carry_several_mails() {
+    let database = TestDatabase::create(Kind::Sqlite).await.expect("SQLite can always be had");
+    let server = TestServer::start(&database).await;
+    for (i, (options, connections)) in [(&[] as &[&str], 1), (&["--drop"], 3)].into_iter().enumerate() {
+        let Some(mail) = MailServer::start(options).await else { break };
+        let each = node("each", "loop", json!({"target": 3}))
+            .branch(1, vec![node("mail", "mailer", config(mail.port))]);
+        let workflow =
+            workflow(&format!("loop-{i}"), true, &json!({"request": {"body": [{"key": "email"}]}}), &[each]);
+        server.add(&workflow).await;
+        server.post(&format!("loop-{i}"), &json!({"email": "a@example.com"})).await;
+        let execution = server.executions(workflow.id).await.remove(0);
+        assert_eq!(execution["status"], 1, "{:?}", server.jobs_by_execution(workflow.id).await);
+        assert_eq!((mail.mails().len(), mail.connections()), (3, connections), "{options:?}");
+    }
+    if let Some(mail) = MailServer::start(&[]).await {
+        let trigger = json!({"request": {"body": [{"key": "email"}]}});
+        let workflow = workflow("burst", false, &trigger, &[node("mail", "mailer", config(mail.port))]);
+        server.add(&workflow).await;
+        let body = json!({"email": "a@example.com"});
+        futures_util::future::join_all((0..20).map(|_| server.post("burst", &body))).await;
+        server.settled(workflow.id, 20, TIMEOUT).await;
+        let mails = mail.mails();
+        let ids: std::collections::BTreeSet<_> =
+            mails.iter().map(|mail| header(mail, "Message-ID")).collect();
+        assert_eq!((mails.len(), ids.len()), (20, 20));
+        assert!(mail.connections() <= 5, "{}", mail.connections());
+    }
+    server.stop().await;
+}

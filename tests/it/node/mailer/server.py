@@ -2,10 +2,10 @@
 
 It prints `{"port": …}` first, then a line of JSON for each message that it has taken and for each connection.
 
-    server.py [--tls implicit|starttls CERTIFICATE KEY] [--auth USER PASSWORD] [--raw TEXT] [--hang] [--hold COUNT]
+    server.py [--tls implicit|starttls CERTIFICATE KEY] [--auth USER PASSWORD] [--raw TEXT] [--hang] [--hold COUNT] [--drop]
 
 With `--raw` it says only this text and closes the connection; with `--hang` it says nothing at all. It takes no more
-than the bytes of the messages that come first, as many as `--hold` says, and never answers them.
+than the bytes of the messages that come first, as many as `--hold` says, and never answers them. With `--drop` no connection carries a second message.
 Recipients that begin with `refused` are refused, those that begin with `later` for the moment; senders that begin
 with `banned` are refused, and so is a message with `X-Spam` in it, in several lines.
 """
@@ -24,8 +24,14 @@ def tell(**what):
 
 
 class Handler:
-    def __init__(self, hold):
+    def __init__(self, hold, drop):
         self.hold = hold
+        self.drop = drop
+
+    async def handle_RSET(self, server, session, envelope):
+        if self.drop:
+            server.transport.abort()
+        return "250 OK"
 
     async def handle_MAIL(self, server, session, envelope, address, options):
         if address.startswith("banned"):
@@ -85,6 +91,7 @@ async def main():
     parser.add_argument("--raw")
     parser.add_argument("--hang", action="store_true")
     parser.add_argument("--hold", type=int, default=0)
+    parser.add_argument("--drop", action="store_true")
     options = parser.parse_args()
     implicit = starttls = None
     if options.tls:
@@ -102,7 +109,7 @@ async def main():
             more |= {"authenticator": authenticate, "auth_required": True, "auth_require_tls": False}
         return Server(handler, hostname="mail.test", ident="test", loop=loop, **more)
 
-    handler = Handler(options.hold)
+    handler = Handler(options.hold, options.drop)
     loop = asyncio.get_running_loop()
     if options.hang or options.raw is not None:
         serve = lambda: Raw(options.raw)
