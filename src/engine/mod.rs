@@ -6,6 +6,7 @@ mod dispatcher;
 mod enqueue;
 mod execution;
 mod follow;
+mod go_on;
 mod processor;
 mod run;
 mod schedule;
@@ -26,6 +27,7 @@ pub(crate) use self::dispatcher::{Event, Taken};
 pub(crate) use self::enqueue::Enqueued;
 pub(crate) use self::follow::First;
 pub(crate) use self::run::Ended;
+pub(crate) use self::run::failure::{Failure, PastJob};
 pub(crate) use self::run::request::{Kept, Request, State as RequestState, is_failure};
 pub(crate) use self::run::workflow::Workflow;
 pub(crate) use self::shared::Settings;
@@ -113,6 +115,12 @@ impl Engine {
     /// own as well: what has been recorded is run, whether or not the caller is still there.
     pub async fn enqueue(&self, event: Event) -> Result<Enqueued, RecordError> {
         enqueue::enqueue(&self.shared, event).await
+    }
+
+    /// Records an execution with the context of this event that goes on where another of the same workflow version has
+    /// failed. Whoever has a free worker runs it. Returns its id.
+    pub(crate) async fn go_on(&self, event: Event, failure: Failure) -> Result<i64, RecordError> {
+        go_on::go_on(&self.shared, event, failure).await
     }
 
     /// How much there is of what this engine does.

@@ -31,6 +31,13 @@ pub struct Draft {
     pub upstream: Option<JobId>,
 }
 
+impl From<Thrown> for Draft {
+    /// What becomes of a node that has thrown.
+    fn from(thrown: Thrown) -> Self {
+        Self { status: entity::status::job::ERROR, result: thrown.to_result(), ..Self::default() }
+    }
+}
+
 impl PartialEq for Draft {
     fn eq(&self, other: &Self) -> bool {
         use crate::expr::json::stringify;

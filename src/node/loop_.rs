@@ -125,6 +125,10 @@ impl Node for Loop {
         self.go_on(cx, job, &live, progress, length).await
     }
 
+    fn skips_rounds(&self) -> bool {
+        self.condition().is_some()
+    }
+
     fn library(&self) -> Option<Library> {
         self.condition()?.criterion.engine().and_then(library_of)
     }

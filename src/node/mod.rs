@@ -82,6 +82,16 @@ pub trait Node: Send + Sync {
     fn enters_next(&self, _last_status: i32) -> bool {
         false
     }
+
+    /// Whether rounds of its branch may be left out; for loops.
+    fn skips_rounds(&self) -> bool {
+        false
+    }
+
+    /// The key of another node that gets a job, too, just before this one's own.
+    fn also_saves_for(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Fills in a template with the variables of the node.

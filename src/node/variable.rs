@@ -37,6 +37,10 @@ impl Node for Variable {
         }
         Ok(resolved(result))
     }
+
+    fn also_saves_for(&self) -> Option<&str> {
+        self.target.as_str().filter(|target| !target.is_empty())
+    }
 }
 
 impl NodeType for Variable {

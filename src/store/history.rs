@@ -7,6 +7,7 @@ use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, JoinType, Order, QueryResult};
 
 use super::Store;
+use super::job::NewJob;
 
 /// At most so many executions are removed in one transaction.
 const REMOVED_AT_ONCE: u64 = 500;
@@ -112,6 +113,60 @@ impl Store {
         let titles = self.node_titles(&nodes).await?;
         let title = |job: &job::Model| titles.iter().find(|(id, _)| Some(*id) == job.node_id)?.1.clone();
         Ok(jobs.into_iter().map(|job| (job.clone(), title(&job))).collect())
+    }
+
+    /// The jobs of an execution as rows that can be inserted for another, oldest first, at most `limit`; each with the
+    /// time of its last change.
+    pub async fn jobs_as_rows(
+        &self,
+        execution_id: i64,
+        limit: u64,
+    ) -> Result<Vec<(NewJob, DateTime<Utc>)>, DbErr> {
+        let fields = [
+            "id",
+            "executionId",
+            "nodeId",
+            "nodeKey",
+            "upstreamId",
+            "status",
+            "log",
+            "createdAt",
+            "updatedAt",
+            "startedAt",
+        ];
+        let mut select = Query::select();
+        self.select(&mut select, &fields);
+        self.select_json(&mut select, &["meta", "result"]);
+        select
+            .from(self.table(Table::Jobs))
+            .and_where(Expr::col(self.column("executionId")).eq(execution_id))
+            .order_by(self.column("id"), Order::Asc)
+            .limit(limit);
+        let rows = self.db.query_all(&select).await?;
+        rows.iter().map(|row| self.job_as_row(row)).collect()
+    }
+
+    fn job_as_row(&self, row: &QueryResult) -> Result<(NewJob, DateTime<Utc>), DbErr> {
+        let time = |name: &str| -> Result<Option<DateTime<Utc>>, DbErr> {
+            let stored: Option<Timestamp> = row.try_get("", name)?;
+            Ok(stored.map(|stored| self.codec.read_time(stored)))
+        };
+        let job = job::Model::from_query_result(row, "")?;
+        let created_at = time("created_at")?.unwrap_or_default();
+        let new = NewJob {
+            id: job.id,
+            execution_id: job.execution_id.unwrap_or_default(),
+            node_id: job.node_id.unwrap_or_default(),
+            node_key: job.node_key.unwrap_or_default(),
+            upstream_id: job.upstream_id,
+            status: job.status.unwrap_or_default(),
+            result: job.result.map(|json| json.0),
+            meta: job.meta.map(|json| json.0),
+            log: row.try_get("", "log")?,
+            created_at,
+            started_at: time("started_at")?,
+        };
+        Ok((new, time("updated_at")?.unwrap_or(created_at)))
     }
 
     async fn node_titles(&self, nodes: &[i64]) -> Result<Vec<(i64, Option<String>)>, DbErr> {

@@ -1,5 +1,6 @@
 //! `sidehook executions`: what has run and what came of it, from the database. No server has to run for it.
 
+mod from_failure;
 mod retry;
 mod selection;
 mod show;
@@ -29,7 +30,8 @@ Examples:
   sidehook executions --env-file .env
   sidehook executions --status failed,error --since 1d --env-file .env
   sidehook executions show 353920193101824 --env-file .env
-  sidehook executions retry 353920193101824 --env-file .env"
+  sidehook executions retry 353920193101824 --env-file .env
+  sidehook executions retry 353920193101824 --from-failure --env-file .env"
 )]
 pub(super) struct Executions {
     #[command(subcommand)]

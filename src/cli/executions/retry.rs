@@ -1,4 +1,5 @@
-//! `sidehook executions retry`: runs workflows once more with the contexts of recorded executions, from the start.
+//! `sidehook executions retry`: runs workflows once more with the contexts of recorded executions, from the start or from
+//! where they have failed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use clap::Args;
 use entity::status::execution::{RESOLVED, STARTED};
 use tokio::time::Instant;
 
+use super::from_failure::Continuation;
 use super::status;
 use crate::app::{App, UNOPENED, connect};
 use crate::cli::in_process::InProcess;
@@ -23,15 +25,20 @@ use crate::trace::Cause;
 /// How often an execution is looked at that is waited for.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Runs workflows once more from the start, each with the context of an execution that has ended. That leaves a new
-/// execution; the old one stays as it is.
+/// Runs workflows once more, each with the context of an execution that has ended: from the start, or from where it has
+/// failed. That leaves a new execution; the old one stays as it is.
 #[derive(Args)]
 #[command(after_help = "\
 The newest enabled version of the workflow is run. Nobody gets its answer.
 
+With --from-failure the version is the one that has failed, and what has run before is not run again: its jobs are taken
+over, with their results. The failed node is run once more, and so is what was under way beside it.
+
 Examples:
   sidehook executions retry 353920193101824 --env-file .env
-  sidehook executions retry 353920193101824 --same-version --wait 5m --env-file .env")]
+  sidehook executions retry 353920193101824 --same-version --wait 5m --env-file .env
+  sidehook executions retry 353920193101824 --from-failure --dry-run --env-file .env
+  sidehook executions retry 353920193101824 --from-failure --env-file .env")]
 pub(super) struct Retry {
     /// The ids of executions, from `sidehook executions`
     #[arg(required = true, value_name = "ID")]
@@ -39,6 +46,12 @@ pub(super) struct Retry {
     /// Run the version that the execution ran, enabled or not
     #[arg(long)]
     same_version: bool,
+    /// Go on where it has failed, with the jobs recorded before, in the version that it ran
+    #[arg(long, conflicts_with = "again")]
+    from_failure: bool,
+    /// Only say how many jobs would be kept and where it would go on
+    #[arg(long, requires = "from_failure")]
+    dry_run: bool,
     /// Run those again, too, that have resolved
     #[arg(long)]
     again: bool,
@@ -61,8 +74,20 @@ impl Retry {
         for id in &self.ids {
             all.push(self.past(&store, *id).await?);
         }
+        let mut continued = Vec::new();
+        for past in all.iter().filter(|_| self.from_failure) {
+            let continuation = Continuation::find(&store, past).await?;
+            output::line(continuation.told())?;
+            continued.push(continuation);
+        }
+        if self.dry_run {
+            return Ok(());
+        }
         let here = InProcess::start(config).await?;
-        let outcome = self.run_all(&here.app, &all).await;
+        let outcome = match self.from_failure {
+            true => self.go_on_all(&here.app, continued).await,
+            false => self.run_all(&here.app, &all).await,
+        };
         here.end().await?;
         outcome
     }
@@ -74,6 +99,9 @@ impl Retry {
         let past = found.with_context(|| format!("no execution has the id {id}"))?;
         match past.status {
             None | Some(STARTED) => bail!("execution {id} has not ended"),
+            Some(RESOLVED) if self.from_failure => {
+                bail!("execution {id} has resolved: there is no failure to go on from")
+            }
             Some(RESOLVED) if !self.again => {
                 bail!("execution {id} has resolved; --again runs it all the same")
             }
@@ -97,13 +125,29 @@ impl Retry {
                 hold: None,
             };
             let id = app.engine.enqueue(event).await.context("the execution cannot be recorded")?.id;
-            let ended = ended(&app.store, id, self.wait).await?;
-            let said = ended.map_or("goes on", |status| status::name(Some(status)));
-            failed += usize::from(ended.is_some_and(|status| status != RESOLVED));
-            output::line(format!("{} -> {id}  {said}", past.id))?;
+            failed += usize::from(!self.follow(app, past.id, id).await?);
         }
         ensure!(failed == 0, "{failed} have not resolved");
         Ok(())
+    }
+
+    async fn go_on_all(&self, app: &App, all: Vec<Continuation>) -> anyhow::Result<()> {
+        let mut failed = 0;
+        for continuation in all {
+            let past = continuation.id;
+            let id = continuation.begin(app).await?;
+            failed += usize::from(!self.follow(app, past, id).await?);
+        }
+        ensure!(failed == 0, "{failed} have not resolved");
+        Ok(())
+    }
+
+    /// Waits for the end of a new execution and tells it; `false` where it has not resolved.
+    async fn follow(&self, app: &App, past: i64, id: i64) -> anyhow::Result<bool> {
+        let ended = ended(&app.store, id, self.wait).await?;
+        let said = ended.map_or("goes on", |status| status::name(Some(status)));
+        output::line(format!("{past} -> {id}  {said}"))?;
+        Ok(ended.is_none_or(|status| status == RESOLVED))
     }
 
     async fn workflow(&self, app: &App, past: &Past) -> anyhow::Result<Arc<Workflow>> {

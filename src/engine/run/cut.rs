@@ -13,6 +13,15 @@ use crate::node::{Draft, NodeIndex};
 /// What NocoBase says of jobs that wait within a transaction node (`Processor.ts`).
 const PENDING_INSIDE: &str = "Pending jobs are not allowed inside an open transaction scope";
 
+/// What a job says that only tells where an execution was aborted.
+pub(super) const ABORTED_TEXT: &str = "Workflow execution has been aborted";
+
+/// What a job says whose work was under way when its execution ended for another reason.
+pub(super) const UNDER_WAY: &str = "The execution ended while this node was under way";
+
+/// What a job says at which nothing could go on.
+pub(super) const STUCK: &str = "No branch is left to run and nothing will resume this node";
+
 impl Run {
     /// Ends the run because the execution was cancelled or its time is over: inside of a node, or while it waits.
     pub(super) fn is_cut_off(&mut self, node: Option<NodeIndex>, moment: &mut Moment<'_>) -> Option<Effect> {
@@ -25,7 +34,7 @@ impl Run {
 
     pub(super) fn abort(&mut self, node: NodeIndex, moment: &mut Moment<'_>) {
         self.end_aborted(moment);
-        let result = Thrown::error("Workflow execution has been aborted").to_result();
+        let result = Thrown::error(ABORTED_TEXT).to_result();
         self.save(node, Draft { status: ABORTED, result, ..Draft::default() }, moment);
         self.log_job(node, ABORTED);
     }
@@ -60,8 +69,7 @@ impl Run {
     pub(super) fn end_stuck(&mut self, moment: &mut Moment<'_>) {
         let pending = self.journal.youngest_pending().map(|job| self.journal.job(job).node);
         if let Some(node) = pending.or_else(|| self.workflow.graph.head()) {
-            let result =
-                Thrown::error("No branch is left to run and nothing will resume this node").to_result();
+            let result = Thrown::error(STUCK).to_result();
             self.save(node, Draft { status: ERROR, result, ..Draft::default() }, moment);
             self.log_job(node, ERROR);
         }
@@ -71,7 +79,7 @@ impl Run {
     /// Gives the jobs an end that something under way would have settled: the execution is over, and nobody
     /// would look for them. NocoBase leaves them pending for ever.
     pub(super) fn end_waits(&mut self, moment: &Moment<'_>) {
-        let result = Thrown::error("The execution ended while this node was under way").to_result();
+        let result = Thrown::error(UNDER_WAY).to_result();
         for job in self.waits.clear() {
             if self.journal.is_pending(job) {
                 self.journal.settle(job, ABORTED, &result, moment.now);

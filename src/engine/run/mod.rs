@@ -8,6 +8,7 @@ mod branch;
 mod cut;
 mod ended;
 pub(super) mod event;
+pub(super) mod failure;
 pub(super) mod graph;
 pub(super) mod journal;
 mod long;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::status::execution::{ERROR as EXECUTION_ERROR, STARTED};
-use entity::status::job::{ERROR, RESOLVED};
+use entity::status::job::RESOLVED;
 use entity::status::reason;
 
 pub(crate) use self::ended::Ended;
@@ -243,10 +244,7 @@ impl Run {
                 // What a node throws while it resumes its own job becomes the result of that job.
                 input.and_then(|job| self.fail_job(node, job, &thrown))
             }
-            (_, Err(thrown)) => {
-                let result = thrown.to_result();
-                self.finish(node, Draft { status: ERROR, result, ..Draft::default() }, moment)
-            }
+            (_, Err(thrown)) => self.finish(node, thrown.into(), moment),
             (_, Ok(outcome)) => self.follow(node, input, outcome, moment),
         };
         self.record_if_many(moment);

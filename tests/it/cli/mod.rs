@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod going_on;
 mod history;
 mod replay;
 mod requests;

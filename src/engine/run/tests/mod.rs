@@ -1,5 +1,6 @@
 //! Runs without a database: a world in memory performs what they ask for. Workflows are made up at random.
 
+mod failures;
 mod tables;
 mod workflows;
 mod world;

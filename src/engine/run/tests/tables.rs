@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use entity::status::job::PENDING;
 use entity::{JsonText, job, timer};
 
+use super::super::failure::{GoingOn, PastJob};
 use super::super::position::Position;
 use super::super::restore::{Recorded, Start};
+use crate::store::job::NewJob;
 use crate::store::left::LeftJob;
 use crate::store::recorder::{LeaseChange, Record};
 
@@ -18,28 +21,20 @@ pub(super) struct Tables {
     pub(super) position: Option<String>,
     pub(super) status: i32,
     pub(super) output: Option<String>,
+    /// When each job was saved, and which of all changes of a status has ended it.
+    times: BTreeMap<i64, (DateTime<Utc>, i64)>,
+    changes: i64,
 }
 
 impl Tables {
     pub(super) fn write(&mut self, record: Record) {
         let json = |text: Option<String>| text.map(JsonText);
-        for row in record.new_jobs {
-            let known = self.jobs.insert(
-                row.id,
-                job::Model {
-                    id: row.id,
-                    execution_id: Some(row.execution_id),
-                    node_id: Some(row.node_id),
-                    node_key: Some(row.node_key),
-                    upstream_id: row.upstream_id,
-                    status: Some(row.status),
-                    meta: json(row.meta),
-                    result: json(row.result),
-                },
-            );
-            assert!(known.is_none(), "a job is inserted twice");
-        }
+        record.new_jobs.into_iter().for_each(|row| self.insert(row));
         for row in record.job_updates {
+            self.changes += 1;
+            if row.updated_at.is_some() {
+                self.times.entry(row.id).and_modify(|(_, ended)| *ended = self.changes);
+            }
             let known = self.jobs.get_mut(&row.id).expect("a job that is changed is there");
             (known.status, known.result, known.meta) = (Some(row.status), json(row.result), json(row.meta));
         }
@@ -57,6 +52,51 @@ impl Tables {
         if let Some(output) = update.output {
             self.output = output;
         }
+    }
+
+    fn insert(&mut self, row: NewJob) {
+        self.changes += 1;
+        self.times.insert(row.id, (row.created_at, self.changes));
+        let model = job::Model {
+            id: row.id,
+            execution_id: Some(row.execution_id),
+            node_id: Some(row.node_id),
+            node_key: Some(row.node_key),
+            upstream_id: row.upstream_id,
+            status: Some(row.status),
+            meta: row.meta.map(JsonText),
+            result: row.result.map(JsonText),
+        };
+        assert!(self.jobs.insert(row.id, model).is_none(), "a job is inserted twice");
+    }
+
+    /// What a new execution begins with.
+    pub(super) fn begin(&mut self, going_on: GoingOn, output: Option<String>) {
+        going_on.jobs.into_iter().for_each(|row| self.insert(row));
+        self.timers = going_on.timers.into_iter().map(|row| (row.job_id, row)).collect();
+        (self.position, self.output) = (Some(going_on.position.text()), output);
+    }
+
+    /// All jobs, as those of an execution that has ended.
+    pub(super) fn past(&self) -> Vec<PastJob> {
+        let past = |row: &job::Model| {
+            let (created_at, ended) = self.times[&row.id];
+            let row = NewJob {
+                id: row.id,
+                execution_id: row.execution_id.unwrap_or_default(),
+                node_id: row.node_id.unwrap_or_default(),
+                node_key: row.node_key.clone().unwrap_or_default(),
+                upstream_id: row.upstream_id,
+                status: row.status.unwrap_or_default(),
+                result: row.result.clone().map(|json| json.0),
+                meta: row.meta.clone().map(|json| json.0),
+                log: None,
+                created_at,
+                started_at: None,
+            };
+            PastJob { row, ended_at: DateTime::UNIX_EPOCH + TimeDelta::milliseconds(ended) }
+        };
+        self.jobs.values().map(past).collect()
     }
 
     /// What the store gives of it.

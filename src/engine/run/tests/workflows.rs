@@ -134,3 +134,19 @@ pub(super) fn workflow(line: &[Piece], is_sync: bool) -> Arc<Workflow> {
     let (key, title, options) = ("w".to_owned(), String::new(), Options::default());
     Arc::new(Workflow { id: 1, key, title, is_sync, options, graph: Graph::build(&rows) })
 }
+
+/// The same line with nothing in it that fails by itself.
+pub(super) fn sound(line: &[Piece]) -> Vec<Piece> {
+    let lines = |lines: &[Vec<Piece>]| lines.iter().map(|line| sound(line)).collect();
+    let piece = |piece: &Piece| match piece {
+        Piece::Throw | Piece::Reject | Piece::End(-1) => Piece::Value,
+        Piece::Condition(holds, yes, no) => Piece::Condition(*holds, sound(yes), sound(no)),
+        Piece::Conditions(meant, _, inner) => Piece::Conditions(*meant, true, lines(inner)),
+        // Without any branch it fails.
+        Piece::Parallel(_, inner) if inner.iter().all(Vec::is_empty) => Piece::Value,
+        Piece::Parallel(mode, inner) => Piece::Parallel(mode, lines(inner)),
+        Piece::Loop(rounds, exit, inner) => Piece::Loop(*rounds, *exit, sound(inner)),
+        other => other.clone(),
+    };
+    line.iter().map(piece).collect()
+}

@@ -23,6 +23,9 @@ use crate::script::{Limits, Pool};
 /// More effects than any of the workflows below has.
 const MAX_EFFECTS: usize = 20_000;
 
+/// What a node says that is made to throw.
+const FAILS: &str = "made to fail";
+
 static SCRIPTS: LazyLock<Arc<Pool>> = LazyLock::new(|| Arc::new(Pool::new(Limits::default())));
 
 /// How a world treats the runs in it.
@@ -35,6 +38,10 @@ pub(super) struct Habits {
     pub(super) shows_delays: bool,
     /// Ends the run from outside after so many effects.
     pub(super) cut_after: Option<usize>,
+    /// Which node or work throws whatever it is, counted from 0.
+    pub(super) fails_at: Option<usize>,
+    /// No work fails by itself.
+    pub(super) is_sound: bool,
 }
 
 /// Performs the effects of one execution.
@@ -49,6 +56,8 @@ pub(super) struct World {
     pub(super) works: BTreeMap<JobId, Settled>,
     pub(super) is_cut: bool,
     pub(super) effects: usize,
+    /// How many nodes and works could have thrown.
+    pub(super) chances: usize,
     pub(super) ran: HashMap<(NodeIndex, Option<JobId>), usize>,
     pub(super) resumed: HashSet<(NodeIndex, JobId)>,
 }
@@ -65,6 +74,7 @@ impl World {
             works: BTreeMap::new(),
             is_cut: false,
             effects: 0,
+            chances: 0,
             ran: HashMap::new(),
             resumed: HashSet::new(),
         }
@@ -99,7 +109,8 @@ impl World {
                 Effect::Node { node, input, how } => self.run_node(run, node, input, how),
                 Effect::Work { node, .. } => Event::Worked { node, settled: self.settled(node) },
                 Effect::Start { job, .. } => {
-                    self.works.insert(job, self.settled(run.journal.job(job).node));
+                    let settled = self.settled(run.journal.job(job).node);
+                    self.works.insert(job, settled);
                     Event::Done
                 }
                 Effect::Record(what) => {
@@ -142,6 +153,9 @@ impl World {
             (How::Resume, Some(job)) => assert!(self.resumed.insert((node, job)), "{node:?} resumes twice"),
             _ => {}
         }
+        if how == How::Run && self.fails() {
+            return Event::Ran { node, input, how, outcome: Err(Thrown::error(FAILS)) };
+        }
         let workflow = self.workflow.clone();
         let runs = &workflow.graph.node(node).run;
         let mut host = Host { world: self, restarted: how.restarted() };
@@ -153,10 +167,19 @@ impl World {
         Event::Ran { node, input, how, outcome: outcome.expect("no node waits here") }
     }
 
+    /// Whether what comes next throws.
+    fn fails(&mut self) -> bool {
+        self.chances += 1;
+        self.habits.fails_at == Some(self.chances - 1)
+    }
+
     /// How the work of a node ends.
-    fn settled(&self, node: NodeIndex) -> Settled {
+    fn settled(&mut self, node: NodeIndex) -> Settled {
+        if self.fails() {
+            return Thrown::error(FAILS).into();
+        }
         let id = self.workflow.graph.node(node).id;
-        let status = if id % 4 == 0 { ERROR } else { RESOLVED };
+        let status = if id % 4 == 0 && !self.habits.is_sound { ERROR } else { RESOLVED };
         Settled { status, result: Value::Number(id as f64) }
     }
 
