@@ -43,7 +43,9 @@ impl Store {
         if rows.is_empty() {
             return Ok(());
         }
-        if self.codec.backend() == DbBackend::Postgres {
+        // A single row that may be there already has less to do with a statement of its own.
+        let is_single = replaced.is_some() && rows.len() == 1;
+        if self.codec.backend() == DbBackend::Postgres && !is_single {
             let names: Vec<String> = columns.iter().map(|column| self.quoted_column(column)).collect();
             let (query, values) = unnest(columns, rows);
             let mut sql = format!("INSERT INTO {} ({}) {query}", self.quoted_table(table), names.join(", "));

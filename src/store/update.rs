@@ -70,7 +70,8 @@ impl Store {
         if rows.is_empty() {
             return Ok(());
         }
-        if self.codec.backend() == DbBackend::Postgres {
+        // A single one has less to do with a statement of its own.
+        if self.codec.backend() == DbBackend::Postgres && rows.len() > 1 {
             return db.execute_raw(self.update_of_all(table, changes, rows)).await.map(drop);
         }
         for row in rows {
