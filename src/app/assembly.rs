@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use crate::clock::Clock;
 use crate::collection::{Collections, Storages};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::engine::Settings;
 use crate::ids::Ids;
 use crate::metrics::Metrics;
@@ -93,6 +93,7 @@ pub(super) fn services(
             disallow_ip: settings.disallow_ip,
             refuse_private: settings.refuse_private,
         },
+        proxies: proxies(&settings.proxies),
         response_limit: settings.response_limit,
         time_limit: settings.time_limit,
     };
@@ -104,8 +105,9 @@ pub(super) fn services(
     let certificates = extra.unwrap_or_default();
     let nocobase = match &config.nocobase.api {
         Some(api) => {
-            // The guard is for addresses that workflows name; this one the operator has named.
-            let open = outbound::Settings { policy: outbound::Policy::default(), ..client.clone() };
+            // The guard and proxies are for addresses that workflows name; this one the operator has named.
+            let (policy, proxies) = Default::default();
+            let open = outbound::Settings { policy, proxies, ..client.clone() };
             let client = Client::new(&open, certificates.clone()).context("TLS")?;
             Some(NocoBase::new(client, &api.url, &config.http.api_base_path, api.key.reveal().to_owned()))
         }
@@ -128,6 +130,19 @@ pub(super) fn services(
     })
 }
 
+/// The proxies of request nodes.
+fn proxies(settings: &config::Proxies) -> outbound::Proxies {
+    let proxy = |proxy: &config::Proxy| {
+        let login = proxy.login.as_ref().map(|login| login.reveal());
+        outbound::Proxy::new(&proxy.host, proxy.port, login)
+    };
+    outbound::Proxies {
+        http: settings.http.as_ref().map(proxy),
+        https: settings.https.as_ref().map(proxy),
+        exempt: outbound::Exempt::parse(&settings.exempt),
+    }
+}
+
 /// What is told to Prometheus, and to a collector of OpenTelemetry.
 pub(super) fn told(config: &Config, control: &Handle) -> anyhow::Result<(Arc<Metrics>, Tracer)> {
     Ok((Arc::new(Metrics::new(config.metrics.names_workflows)), tracer(config, control)?))
@@ -140,6 +155,7 @@ fn tracer(config: &Config, control: &Handle) -> anyhow::Result<Tracer> {
     }
     let settings = outbound::Settings {
         policy: outbound::Policy::default(),
+        proxies: outbound::Proxies::default(),
         response_limit: 1 << 20,
         time_limit: config.requests.time_limit,
     };

@@ -142,10 +142,11 @@ async fn fetch(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbound::{Policy, Settings};
+    use crate::outbound::{Policy, Proxies, Settings};
 
     fn documents() -> Documents {
-        let settings = Settings { policy: Policy::default(), response_limit: 1, time_limit: TIMEOUT };
+        let (policy, proxies) = (Policy::default(), Proxies::default());
+        let settings = Settings { policy, proxies, response_limit: 1, time_limit: TIMEOUT };
         Documents::new(Client::new(&settings, Vec::new()).expect("a client"), TaskTracker::new())
     }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::proxy::Proxies;
 use super::reader::Reader;
 
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub struct Requests {
     pub disallow_ip: bool,
     /// `SIDEHOOK_REQUEST_PRIVATE`: `refuse` to refuse private addresses that the whitelist does not name.
     pub refuse_private: bool,
+    /// `SIDEHOOK_REQUEST_PROXY`: the proxies to send requests through.
+    pub proxies: Proxies,
     /// `SIDEHOOK_REQUEST_RESPONSE_LIMIT`: the longest body of an answer in bytes, written like `10mb`.
     pub response_limit: usize,
     /// `SIDEHOOK_REQUEST_TIME_LIMIT`: how long a request may take in all, until its answer is whole.
@@ -82,6 +85,7 @@ impl Requests {
                     _ => None,
                 })
                 .unwrap_or(false),
+            proxies: Proxies::read(reader),
             response_limit: reader.size("SIDEHOOK_REQUEST_RESPONSE_LIMIT", 10 << 20),
             time_limit: reader.duration("SIDEHOOK_REQUEST_TIME_LIMIT", Duration::from_secs(900)),
             extra_certificates: reader.text("NODE_EXTRA_CA_CERTS").map(PathBuf::from),

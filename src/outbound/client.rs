@@ -1,8 +1,6 @@
 //! The HTTP client of request nodes: sends, follows redirects hop by hop with a check before each, and reads
 //! the answer within its limits. Its texts and codes of errors are axios's.
 
-use std::error::Error;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, LOCATION};
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
@@ -23,10 +21,12 @@ use tokio::time::{self, Instant};
 use url::Url;
 
 use super::answer::{self, Answer, Undecoded};
+use super::cause;
 use super::connect::{self, Connector, Resolve, SystemResolver};
 use super::failure::Failure;
 use super::guard::{Guard, Policy};
 use super::headers::Headers;
+use super::proxy::{self, Proxies};
 use super::redirect::{Hop, Login, MAX_REDIRECTS};
 use crate::expr::Value;
 use crate::field;
@@ -38,6 +38,8 @@ const SMALL_ANSWER: usize = 64 << 10;
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub policy: Policy,
+    /// The proxies that requests go through; none by default.
+    pub proxies: Proxies,
     /// `SIDEHOOK_REQUEST_RESPONSE_LIMIT`: the longest body of a response in bytes, decompressed.
     pub response_limit: usize,
     /// `SIDEHOOK_REQUEST_TIME_LIMIT`: how long a request may take in all, redirects and the whole answer
@@ -49,7 +51,7 @@ pub struct Settings {
 #[derive(Clone)]
 pub struct Client {
     http: legacy::Client<Connector, Full<Bytes>>,
-    guard: Arc<Guard>,
+    connector: Connector,
     response_limit: usize,
     time_limit: Duration,
 }
@@ -80,17 +82,21 @@ impl Client {
         certificates: Vec<CertificateDer<'static>>,
         resolver: Arc<dyn Resolve>,
     ) -> Result<Self, rustls::Error> {
-        let guard = Arc::new(Guard::new(&settings.policy));
-        let tls = connect::tls(certificates)?;
+        let connector = Connector {
+            guard: Arc::new(Guard::new(&settings.policy)),
+            proxies: Arc::new(settings.proxies.clone()),
+            resolver,
+            tls: connect::tls(certificates)?,
+        };
         let http = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .http1_title_case_headers(true)
             .http1_max_headers(MAX_HEADERS)
             .http1_allow_obsolete_multiline_headers_in_responses(true)
-            .build(Connector { guard: guard.clone(), resolver, tls });
+            .build(connector.clone());
         let Settings { response_limit, time_limit, .. } = *settings;
-        Ok(Self { http, guard, response_limit, time_limit })
+        Ok(Self { http, connector, response_limit, time_limit })
     }
 
     /// Sends a request and follows where it is sent on to. A status outside of the 200s is a failure.
@@ -201,14 +207,21 @@ impl Client {
 
     fn check(&self, url: &Url) -> Result<(), Failure> {
         let host = url.host().ok_or_else(Failure::invalid_url)?;
-        self.guard.check_host(&host).map_err(Failure::plain)
+        self.connector.guard.check_host(&host).map_err(Failure::plain)
     }
 
     async fn exchange(&self, hop: &Hop) -> Result<Response<Incoming>, Failure> {
         let host = hop.url.host_str().unwrap_or_default();
         let port = hop.url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let uri = format!("{}://{host}{port}{}", hop.url.scheme(), hop.target);
-        let mut request = Request::builder().method(hop.method.as_str()).uri(uri);
+        let uri: Uri = uri.parse().map_err(|_| Failure::invalid_url())?;
+        let proxy = self.connector.proxies.of(&uri);
+        if proxy.is_some() {
+            self.connector.judge(&uri).await?;
+        }
+        // Through a tunnel the proxy sees nothing of the request.
+        let proxy = proxy.filter(|_| hop.url.scheme() == "http");
+        let mut request = Request::builder().method(hop.method.as_str()).uri(uri.clone());
         for (name, value) in hop.headers.iter() {
             let latin1: Vec<u8> = value.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
             request =
@@ -220,8 +233,17 @@ impl Client {
             request = request.header(CONTENT_LENGTH, 0);
         }
         let body = Full::new(hop.body.clone().unwrap_or_default());
-        let request = request.body(body).map_err(|_| Failure::invalid_url())?;
-        self.http.request(request).await.map_err(|err| failed(&err))
+        let mut request = request.body(body).map_err(|_| Failure::invalid_url())?;
+        if let Some(proxy) = proxy {
+            proxy.address(request.headers_mut(), &uri);
+        }
+        let response = self.http.request(request).await.map_err(|err| failed(&err))?;
+        match response.status() {
+            status @ StatusCode::PROXY_AUTHENTICATION_REQUIRED if proxy.is_some() => {
+                Err(proxy::refused(status))
+            }
+            _ => Ok(response),
+        }
     }
 
     async fn read(
@@ -320,7 +342,7 @@ async fn collect(mut body: Incoming, limit: usize, timeout: Option<&Timeout>) ->
             None => body.frame().await,
         };
         let Some(frame) = frame else { return Ok(bytes) };
-        let frame = frame.map_err(|err| broken(&err).map_or(Cut::Aborted, Cut::Broken))?;
+        let frame = frame.map_err(|err| cause::broken(&err).map_or(Cut::Aborted, Cut::Broken))?;
         let Ok(part) = frame.into_data() else { continue };
         if bytes.len() + part.len() > limit {
             return Err(Cut::TooLong);
@@ -331,48 +353,5 @@ async fn collect(mut body: Incoming, limit: usize, timeout: Option<&Timeout>) ->
 
 /// Why no response has come.
 fn failed(err: &legacy::Error) -> Failure {
-    broken(err).unwrap_or_else(Failure::hung_up)
-}
-
-/// What went wrong below HTTP, or with it; none when the connection was just closed.
-fn broken(err: &(dyn Error + 'static)) -> Option<Failure> {
-    let mut source = Some(err);
-    while let Some(cause) = source {
-        if let Some(failure) = cause.downcast_ref::<Failure>() {
-            return Some(failure.clone());
-        }
-        if let Some(cause) = cause.downcast_ref::<hyper::Error>()
-            && cause.is_parse()
-        {
-            return Some(unparsed(cause));
-        }
-        if let Some(cause) = cause.downcast_ref::<io::Error>() {
-            return reading(cause);
-        }
-        source = cause.source();
-    }
-    None
-}
-
-/// As the parser of Node.js words it.
-fn unparsed(err: &hyper::Error) -> Failure {
-    if err.to_string().contains("header") {
-        return Failure::coded("HPE_INVALID_HEADER_TOKEN", "Parse Error: Invalid header token");
-    }
-    Failure::coded("HPE_INVALID_CONSTANT", "Parse Error: Expected HTTP/, RTSP/ or ICE/")
-}
-
-fn reading(err: &io::Error) -> Option<Failure> {
-    match err.kind() {
-        io::ErrorKind::UnexpectedEof => None,
-        // Only chunks are parsed where this comes from.
-        io::ErrorKind::InvalidInput => {
-            Some(Failure::coded("HPE_INVALID_CHUNK_SIZE", "Parse Error: Invalid character in chunk size"))
-        }
-        kind => {
-            let code = connect::code(kind)?;
-            let call = if code == "EPIPE" { "write" } else { "read" };
-            Some(Failure::coded(code, format!("{call} {code}")))
-        }
-    }
+    cause::broken(err).unwrap_or_else(Failure::hung_up)
 }

@@ -20,8 +20,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
+use super::cause::code;
 use super::failure::Failure;
 use super::guard::Guard;
+use super::proxy::{self, Proxies, Proxy};
+use super::tunnel;
 
 /// Looks names up.
 pub trait Resolve: Send + Sync {
@@ -45,6 +48,8 @@ impl Resolve for SystemResolver {
 #[derive(Clone)]
 pub(super) struct Connector {
     pub guard: Arc<Guard>,
+    /// Asked for what HTTP goes to, and for nothing that is dialled.
+    pub proxies: Arc<Proxies>,
     pub resolver: Arc<dyn Resolve>,
     pub tls: TlsConnector,
 }
@@ -53,6 +58,9 @@ pub(super) struct Connector {
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long a connection may be silent before it is probed (axios).
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// How long a name that a proxy is to be told may take to be looked up here. Where only the proxy knows names, nobody may
+/// answer at all.
+const FOREIGN_NAME_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Service<Uri> for Connector {
     type Response = TokioIo<Stream>;
@@ -82,39 +90,68 @@ pub enum Unreached {
 
 impl Connector {
     async fn connect(&self, uri: &Uri) -> Result<TokioIo<Stream>, Failure> {
-        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let host = bare_host(uri);
         let is_https = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
-        let tcp = self.dial(host, port).await?;
+        let transport: Box<dyn Transport> = match self.proxies.of(uri) {
+            None => Box::new(self.dial(host, port).await?),
+            Some(proxy) if is_https => {
+                let target = format!("{}:{port}", uri.host().unwrap_or_default());
+                Box::new(tunnel::open(self.reach(proxy).await?, proxy, &target).await?)
+            }
+            Some(proxy) => {
+                let transport = Box::new(self.reach(proxy).await?);
+                return Ok(TokioIo::new(Stream { transport, is_proxy: true }));
+            }
+        };
         if !is_https {
-            return Ok(TokioIo::new(Stream(Box::new(tcp))));
+            return Ok(TokioIo::new(Stream { transport, is_proxy: false }));
         }
         let name = server_name(host).ok_or_else(Failure::invalid_url)?;
-        let tls = self.tls.connect(name, tcp).await.map_err(|err| insecure(&err, host))?;
-        Ok(TokioIo::new(Stream(Box::new(tls))))
+        let tls = self.tls.connect(name, transport).await.map_err(|err| insecure(&err, host))?;
+        Ok(TokioIo::new(Stream { transport: Box::new(tls), is_proxy: false }))
+    }
+
+    /// Whether a proxy may be asked for a URL. It looks the name up by itself, so this cannot hold it to an address: what
+    /// the name leads to here has to pass, with all its addresses.
+    pub(super) async fn judge(&self, uri: &Uri) -> Result<(), Failure> {
+        let host = bare_host(uri);
+        let found = tokio::time::timeout(FOREIGN_NAME_TIMEOUT, self.look_up(host)).await;
+        let addresses = found.ok().and_then(Result::ok);
+        self.guard.admit_unseen(host, addresses.as_deref()).map_err(Failure::plain)
+    }
+
+    /// A connection to a proxy. The operator has named it, so that the guard has no say.
+    async fn reach(&self, proxy: &Proxy) -> Result<TcpStream, Failure> {
+        let reaching = async { dial(self.look_up(&proxy.host).await?, proxy.port).await };
+        reaching.await.map_err(|unreached| proxy::unreached(unreached.into()))
     }
 
     /// A connection to a host, at an address that the guard lets pass.
     pub(super) async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, Unreached> {
-        dial(self.addresses(host).await?, port).await
+        let addresses = self.guard.admit(host, self.look_up(host).await?).map_err(Unreached::Refused)?;
+        dial(addresses, port).await
     }
 
-    /// The addresses of a host that the guard lets pass, at least one.
-    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Unreached> {
+    /// The addresses of a host, at least one.
+    async fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, Unreached> {
         let found = match host.parse() {
             Ok(address) => Ok(vec![address]),
             Err(_) => self.resolver.resolve(host).await,
         };
         let unresolved = |code| Unreached::Unresolved { code, host: host.to_owned() };
         match found {
-            Ok(addresses) if !addresses.is_empty() => {
-                self.guard.admit(host, addresses).map_err(Unreached::Refused)
-            }
+            Ok(addresses) if !addresses.is_empty() => Ok(addresses),
             Ok(_) => Err(unresolved("ENOTFOUND")),
             Err(err) if may_be_resolved_later(&err) => Err(unresolved("EAI_AGAIN")),
             Err(_) => Err(unresolved("ENOTFOUND")),
         }
     }
+}
+
+/// The host of a URL, without the brackets of IPv6.
+fn bare_host(uri: &Uri) -> &str {
+    uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
 }
 
 /// The name that a certificate has to be for; none for what no certificate can name.
@@ -199,23 +236,6 @@ impl From<Unreached> for Failure {
     }
 }
 
-/// The name that Node.js has for an error of a socket.
-pub(super) fn code(kind: io::ErrorKind) -> Option<&'static str> {
-    Some(match kind {
-        io::ErrorKind::ConnectionRefused => "ECONNREFUSED",
-        io::ErrorKind::ConnectionReset => "ECONNRESET",
-        io::ErrorKind::ConnectionAborted => "ECONNABORTED",
-        io::ErrorKind::TimedOut => "ETIMEDOUT",
-        io::ErrorKind::HostUnreachable => "EHOSTUNREACH",
-        io::ErrorKind::NetworkUnreachable => "ENETUNREACH",
-        io::ErrorKind::AddrNotAvailable => "EADDRNOTAVAIL",
-        io::ErrorKind::PermissionDenied => "EACCES",
-        io::ErrorKind::InvalidInput => "EINVAL",
-        io::ErrorKind::BrokenPipe => "EPIPE",
-        _ => return None,
-    })
-}
-
 /// Why TLS could not be agreed on, with the codes of Node.js for what is wrong with certificates.
 pub(super) fn insecure(err: &io::Error, host: &str) -> Failure {
     use rustls::CertificateError as Certificate;
@@ -259,11 +279,15 @@ pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
 /// A connection.
-pub(super) struct Stream(Box<dyn Transport>);
+pub(super) struct Stream {
+    transport: Box<dyn Transport>,
+    /// Whether the one that reads requests is a proxy, and has to be told the whole URL.
+    is_proxy: bool,
+}
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        Connected::new()
+        Connected::new().proxy(self.is_proxy)
     }
 }
 
@@ -273,21 +297,21 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
+        Pin::new(&mut self.transport).poll_read(cx, buffer)
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+        Pin::new(&mut self.transport).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.transport).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.transport).poll_shutdown(cx)
     }
 }
 

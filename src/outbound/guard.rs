@@ -59,6 +59,18 @@ const METADATA: &[Range] = &[
     v6([0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254], 128),
 ];
 
+/// Names of metadata services that are looked up within their clouds alone.
+const METADATA_NAMES: &[&str] = &[
+    "instance-data",
+    "instance-data.ec2.internal",
+    "metadata",
+    "metadata.azure.internal",
+    "metadata.goog",
+    "metadata.google.internal",
+    "metadata.tencentyun.com",
+];
+const METADATA_REASON: &str = "a link-local or cloud metadata address";
+
 /// What is not the public internet (the special-purpose registries of IANA, RFC 6890).
 const PRIVATE: &[Range] = &[
     v4(0, 0, 0, 0, 8),
@@ -145,6 +157,27 @@ impl Guard {
         }
     }
 
+    /// Whether somebody else, a proxy, may be asked to connect to a host. `addresses` are those that it leads to here, if
+    /// it leads anywhere: each has to pass, as whoever connects chooses.
+    pub(super) fn admit_unseen(&self, host: &str, addresses: Option<&[IpAddr]>) -> Result<(), String> {
+        let leads_to =
+            |reason| format!("Outbound request to \"{host}\" is blocked because it leads to {reason}.");
+        if METADATA_NAMES.contains(&host.trim_end_matches('.').to_ascii_lowercase().as_str()) {
+            return Err(leads_to(METADATA_REASON));
+        }
+        match addresses {
+            Some(addresses) => {
+                let objection = addresses.iter().find_map(|address| self.objection(*address));
+                objection.map_or(Ok(()), |reason| Err(leads_to(reason)))
+            }
+            None if self.refuse_private => Err(format!(
+                "Outbound request to \"{host}\" is blocked because its address cannot be looked up here, and \
+                 SIDEHOOK_REQUEST_PRIVATE refuses what may be a private one."
+            )),
+            None => Ok(()),
+        }
+    }
+
     fn objection(&self, address: IpAddr) -> Option<&'static str> {
         let mut forms = embedded(address);
         forms.push(address);
@@ -152,7 +185,7 @@ impl Guard {
             forms.iter().any(|address| ranges.iter().any(|range| range.contains(*address)))
         };
         if is_in(METADATA) {
-            return Some("a link-local or cloud metadata address");
+            return Some(METADATA_REASON);
         }
         let is_listed = || self.entries.iter().any(|entry| entry.matches_address(address.to_canonical()));
         // A name on the whitelist is not enough: whoever serves the name chooses the address.
@@ -424,6 +457,26 @@ mod tests {
         let addresses =
             ["10.0.0.1", "1.1.1.1", "169.254.169.254"].map(|text| text.parse().expect("an address"));
         assert_eq!(guard.admit("x", addresses.to_vec()).expect("one is left"), [addresses[1]]);
+    }
+
+    #[test]
+    fn a_proxy_is_asked_for_what_passes_with_every_address() {
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let (open, closed) = (guard("", false, false), guard("10.0.0.0/8", false, true));
+        let mixed = [address("1.1.1.1"), address("169.254.169.254")];
+        assert!(open.admit_unseen("x", Some(&mixed[..1])).is_ok());
+        assert!(open.admit_unseen("x", Some(&mixed)).expect_err("refused").contains("metadata"));
+        assert!(open.admit_unseen("x", None).is_ok());
+        for name in ["metadata.google.internal", "Metadata.Google.Internal.", "metadata"] {
+            assert!(
+                open.admit_unseen(name, None).expect_err("refused").contains("metadata address"),
+                "{name}"
+            );
+        }
+        assert!(closed.admit_unseen("x", Some(&[address("10.1.1.1")])).is_ok());
+        assert!(closed.admit_unseen("x", Some(&[address("192.168.1.1")])).is_err());
+        let refusal = closed.admit_unseen("x", None).expect_err("refused");
+        assert!(refusal.contains("SIDEHOOK_REQUEST_PRIVATE"), "{refusal}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! no nodes and no jobs; what is sent is made by whoever sends it.
 
 mod answer;
+mod cause;
 mod client;
 mod connect;
 mod failure;
@@ -9,7 +10,9 @@ mod guard;
 mod headers;
 pub(crate) mod mail;
 mod nocobase;
+mod proxy;
 mod redirect;
+mod tunnel;
 
 pub(crate) use answer::Answer;
 pub(crate) use client::{Client, Settings, Timeout, certificates};
@@ -19,4 +22,5 @@ pub(crate) use failure::Failure;
 pub(crate) use guard::Policy;
 pub(crate) use headers::Headers;
 pub(crate) use nocobase::NocoBase;
+pub(crate) use proxy::{Exempt, Proxies, Proxy};
 pub(crate) use redirect::Hop;

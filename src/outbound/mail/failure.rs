@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use crate::outbound::cause;
 use crate::outbound::connect::{self, Unreached};
 use crate::outbound::failure::Failure;
 
@@ -110,7 +111,7 @@ impl Undelivered {
         if err.kind() == io::ErrorKind::UnexpectedEof {
             return Self::closed();
         }
-        let reason = connect::code(err.kind()).map_or_else(|| err.to_string(), str::to_owned);
+        let reason = cause::code(err.kind()).map_or_else(|| err.to_string(), str::to_owned);
         let socket = Box::new(SocketError::Broken { errno: err.raw_os_error(), call });
         Self { socket: Some(socket), ..Self::new("ESOCKET", "CONN", format!("{call} {reason}")) }
     }

@@ -91,7 +91,8 @@ impl Mailer {
     ) -> Result<Self, rustls::Error> {
         // Mail servers have a list of their own; what stays are the addresses that nothing is sent to.
         let guard = Arc::new(Guard::new(&Policy::default()));
-        let connector = Connector { guard, resolver, tls: connect::tls(certificates)? };
+        let (proxies, tls) = (Arc::default(), connect::tls(certificates)?);
+        let connector = Connector { guard, proxies, resolver, tls };
         Ok(Self { connector, settings, pool: Pool::default() })
     }
 

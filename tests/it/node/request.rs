@@ -106,10 +106,17 @@ async fn settings_limit_where_requests_go() {
     let url = format!("{}/echo", echo.base_url);
     assert_eq!(message(&[], &url).await, None);
     assert_eq!(message(&[("SERVER_REQUEST_WHITELIST", "127.0.0.0/8")], &url).await, None);
+    // Nothing listens there.
+    let (env, gone) = (("SIDEHOOK_REQUEST_PROXY", "env"), ("HTTP_PROXY", "http://127.0.0.1:1"));
+    assert_eq!(message(&[gone], &url).await, None);
+    assert_eq!(message(&[env, gone, ("NO_PROXY", "127.0.0.1")], &url).await, None);
+    let unreached = message(&[env, gone], &url).await.unwrap_or_default();
+    assert!(unreached.starts_with("The proxy cannot be reached"), "{unreached}");
     for (settings, reason) in [
         (("SERVER_REQUEST_WHITELIST", "example.com"), "Add it to SERVER_REQUEST_WHITELIST"),
         (("SERVER_REQUEST_DISALLOW_IP", "true"), "SERVER_REQUEST_DISALLOW_IP is enabled"),
         (("SIDEHOOK_REQUEST_PRIVATE", "refuse"), "SIDEHOOK_REQUEST_PRIVATE refuses"),
+        (("SIDEHOOK_REQUEST_PROXY", "http://127.0.0.1:1"), "The proxy cannot be reached"),
         (("SIDEHOOK_REQUEST_RESPONSE_LIMIT", "10"), "maxContentLength size of 10 exceeded"),
     ] {
         let message = message(&[settings], &url).await.unwrap_or_default();

@@ -1,6 +1,8 @@
 //! Request nodes over real connections: limits, keys, certificates, and what a result never holds.
 
 mod guard;
+mod proxied;
+mod proxy;
 mod server;
 
 use std::collections::HashMap;
@@ -11,11 +13,12 @@ use std::sync::{Arc, Mutex};
 
 use entity::status::job::ABORTED;
 use futures_util::future::BoxFuture;
+use rustls::pki_types::CertificateDer;
 
 use self::server::{Server, dripping, ok, redirect, tls_server};
 use super::*;
 use crate::expr::json;
-use crate::outbound::{Policy, Resolve, Settings, certificates};
+use crate::outbound::{Policy, Proxies, Resolve, Settings, certificates};
 
 /// Answers look-ups from lists: each name gives its answers one after the other, the last one for ever.
 #[derive(Default)]
@@ -43,7 +46,8 @@ impl Resolve for Names {
 }
 
 fn settings(policy: Policy) -> Settings {
-    Settings { policy, response_limit: 1000, time_limit: Duration::from_secs(60) }
+    let proxies = Proxies::default();
+    Settings { policy, proxies, response_limit: 1000, time_limit: Duration::from_secs(60) }
 }
 
 fn client(policy: Policy, resolver: Arc<Names>) -> Client {
@@ -188,15 +192,18 @@ async fn nothing_of_the_request_enters_the_result() {
     }
 }
 
+/// The one that has signed the certificate of [`tls_server`].
+fn authority() -> Vec<CertificateDer<'static>> {
+    certificates(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls/ca.pem")).expect("a certificate")
+}
+
 /// The certificate in `tests/tls` is that of `named.test`, signed by `ca.pem` there.
 #[tokio::test]
 async fn servers_need_a_certificate_that_is_trusted_and_theirs() {
     let server = Server::start_with(Some(tls_server()), |_| ok("secret")).await;
     let names = || Names::new(&[("named.test", &[&["127.0.0.1"]]), ("other.test", &[&["127.0.0.1"]])]);
-    let ca =
-        certificates(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls/ca.pem")).expect("a certificate");
     let settings = settings(Policy::default());
-    let trusting = Client::with_resolver(&settings, ca, names()).expect("a client");
+    let trusting = Client::with_resolver(&settings, authority(), names()).expect("a client");
     let url = |host: &str| format!("https://{host}:{}/", server.port);
     let (status, result) = get(&trusting, &url("named.test")).await;
     assert_eq!((status, result.as_str()), (RESOLVED, Some("secret")), "{result:?}");
