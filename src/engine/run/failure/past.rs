@@ -50,6 +50,7 @@ impl<'a> Past<'a> {
         };
         past.check()?;
         past.sort_out();
+        past.check_branches()?;
         past.take_cut_off();
         past.revive();
         Ok(past)
@@ -87,6 +88,32 @@ impl<'a> Past<'a> {
             self.own.entry(node).or_default().insert(*id);
             before = Some((*id, node));
         }
+    }
+
+    /// Whether nothing was under way in branches that a parallel node had gone on without: their jobs do not tell how far
+    /// that had been heard of.
+    fn check_branches(&self) -> Result<(), Unclear> {
+        // One that has failed is where it is gone on, unless the execution was aborted.
+        let has_gone_on = |status| match self.is_aborted {
+            true => !matches!(status, PENDING | ABORTED),
+            false => status == RESOLVED,
+        };
+        for (node, own) in self.own.iter().filter(|(node, _)| self.graph.node(**node).type_name == "parallel")
+        {
+            for job in own.iter().filter(|job| has_gone_on(self.row(**job).status)) {
+                let next = own.range(job + 1..).next().copied().unwrap_or(i64::MAX);
+                let result = self.result(*job);
+                let statuses = result.as_array().map(|array| array.items()).unwrap_or_default();
+                let unheard = statuses.iter().zip(&self.graph.node(*node).branches);
+                let mut unheard =
+                    unheard.filter(|(status, _)| status.is_nullish()).map(|(_, branch)| branch.1);
+                let is_entered = |first| self.inside(*node, first, *job).any(|inside| inside.row.id < next);
+                if unheard.any(is_entered) {
+                    return Err(Unclear::LeftBehind(self.key(*node)));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Takes off the job that only says that the execution was aborted here: the node has not run to its end.

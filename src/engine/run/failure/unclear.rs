@@ -19,6 +19,8 @@ pub(crate) enum Unclear {
         "the node {0:?} has failed between its branches or rounds, and what came before cannot be told apart"
     )]
     Between(String),
+    #[error("branches of the node {0:?} were under way that it had gone on without")]
+    LeftBehind(String),
     #[error("it had come to where no branch was left to run, at the node {0:?}")]
     Stuck(String),
     #[error("several branches have failed at a time")]

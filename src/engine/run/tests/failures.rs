@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use entity::status::job::{ABORTED, RESOLVED};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::super::failure::{Failure, Unclear};
 use super::super::restore::Start;
@@ -44,6 +45,10 @@ fn leaves_branches_behind(line: &[Piece], is_in_loop: bool) -> bool {
     })
 }
 
+fn is_left_behind(again: &Result<Shown, Unclear>) -> bool {
+    matches!(again, Err(Unclear::LeftBehind(_)))
+}
+
 /// A run with these habits that has come to its end.
 fn ended(workflow: &Arc<Workflow>, habits: Habits) -> World {
     let mut world = World::new(workflow.clone(), habits);
@@ -51,8 +56,18 @@ fn ended(workflow: &Arc<Workflow>, habits: Habits) -> World {
     world
 }
 
+/// What a failure leaves does not always tell where it was. Rare shapes of which nobody has thought are looked for where a
+/// number of workflows is set; without one the same workflows are made each time.
+fn config() -> ProptestConfig {
+    let rng_seed = match std::env::var_os("SIDEHOOK_TEST_WORKFLOWS") {
+        Some(_) => RngSeed::Random,
+        None => RngSeed::Fixed(1),
+    };
+    ProptestConfig { rng_seed, ..ProptestConfig::with_cases(cases()) }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(cases()))]
+    #![proptest_config(config())]
 
     #[test]
     fn going_on_after_the_only_failure_is_like_never_having_failed(
@@ -67,7 +82,7 @@ proptest! {
             let is_refused = again.is_err() && leaves_branches_behind(&line, false);
             // Nor which branch has ended the execution that a node has gone on without.
             let has_exits = format!("{line:?}").contains("Conditions");
-            let is_refused = is_refused || (again == Err(Unclear::Untold) && has_exits);
+            let is_refused = is_refused || (again == Err(Unclear::Untold) && has_exits) || is_left_behind(&again);
             // Nor does NocoBase enter another branch of a parallel node when one has failed that had waited.
             if !is_refused && !matches!(again, Err(Unclear::Stuck(_))) {
                 prop_assert_eq!(again, Ok(shown(&workflow, habits)));
@@ -106,7 +121,8 @@ proptest! {
             // Where work that was awaited had just ended, no job says that the execution was aborted then.
             let last = first.tables.jobs.last_key_value().and_then(|(_, row)| workflow.graph.find_id(row.node_id?));
             let is_work = last.is_some_and(|node| workflow.graph.node(node).type_name == "script");
-            let is_refused = again.is_err() && ((is_sync && is_work) || leaves_branches_behind(&line, true));
+            let is_unclear = again.is_err() && ((is_sync && is_work) || leaves_branches_behind(&line, true));
+            let is_refused = is_unclear || is_left_behind(&again);
             if !is_refused {
                 prop_assert_eq!(again, Ok(shown(&workflow, habits)));
             }
@@ -137,6 +153,9 @@ fn what_says_nothing_of_a_failure_is_refused() {
     assert_eq!(find(&[Piece::Value, Piece::Value, Piece::Throw], &lose), Err(Unclear::JobsGone));
     let looped = [Piece::Loop(2, 0, vec![Piece::Value]), Piece::Throw];
     assert_eq!(find(&looped, &lose), Err(Unclear::JobsGone));
+    let beside = vec![vec![Piece::Delay(1)], vec![Piece::Value]];
+    let left = find(&[Piece::Parallel("any", beside), Piece::Throw], &nothing);
+    assert_eq!(left, Err(Unclear::LeftBehind("n10".to_owned())));
     let rename = |world: &mut World| {
         world.tables.jobs.values_mut().for_each(|row| row.node_key = Some("other".to_owned()));
     };
