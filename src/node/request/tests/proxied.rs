@@ -7,10 +7,10 @@ use super::server::{Server, ok, redirect, tls_server};
 use super::*;
 use crate::outbound;
 
-/// A client that sends everything through the proxy on this port, with `user:hunter2`, but for `exempt`. It looks up
+/// A client that sends everything through the proxy on this port, with `user:xyzzy`, but for `exempt`. It looks up
 /// nothing but these names.
 fn through(port: u16, exempt: &str, policy: Policy, names: Arc<Names>) -> Client {
-    let proxy = Some(outbound::Proxy::new("127.0.0.1", port, Some("user:hunter2")));
+    let proxy = Some(outbound::Proxy::new("127.0.0.1", port, Some("user:xyzzy")));
     let exempt = outbound::Exempt::parse(exempt);
     let proxies = Proxies { http: proxy.clone(), https: proxy, exempt };
     let settings = Settings { proxies, ..settings(policy) };
@@ -37,7 +37,7 @@ async fn a_proxy_is_told_the_whole_url_and_its_credentials() {
     for seen in proxy.seen() {
         assert_eq!(seen.line, format!("GET {url}"));
         assert_eq!(seen.host, format!("inside.test:{}", server.port));
-        assert_eq!(seen.authorization, "Basic dXNlcjpodW50ZXIy");
+        assert_eq!(seen.authorization, "Basic dXNlcjp4eXp6eQ==");
     }
     assert_eq!((proxy.seen().len(), server.requests().len()), (2, 2));
 }
@@ -55,7 +55,7 @@ async fn https_goes_through_a_tunnel_that_ends_at_the_target() {
     let lines: Vec<&str> = seen.iter().map(|seen| seen.line.as_str()).collect();
     let line = |host: &str| format!("CONNECT {host}:{}", server.port);
     assert_eq!(lines, [line("named.test"), line("other.test")]);
-    assert_eq!(seen[0].authorization, "Basic dXNlcjpodW50ZXIy");
+    assert_eq!(seen[0].authorization, "Basic dXNlcjp4eXp6eQ==");
     let requests = server.requests();
     assert_eq!(requests.len(), 1);
     assert!(requests[0].starts_with("GET /path HTTP/1.1\r\n"), "{requests:?}");
@@ -104,7 +104,7 @@ async fn a_proxy_that_refuses_is_told_of() {
         assert_eq!((status, code(&result).as_str()), (FAILED, "ERR_BAD_REQUEST"), "{url}");
         let text = message(&result);
         assert!(text.starts_with("The proxy has refused the request with status code 407"), "{text}");
-        assert!(!text.contains("hunter2"), "{text}");
+        assert!(!text.contains("xyzzy"), "{text}");
     }
     let (_, result) = get(&client, "https://known.test:1/").await;
     let text = "The proxy has refused the request with status code 403";
