@@ -75,7 +75,7 @@ function Edited({ kept: { seconds, unset }, onClose }: { kept: Kept; onClose: ()
     else onClose();
   };
   return (
-    <>
+    <Space direction="vertical" style={{ display: 'flex' }}>
       <Space wrap>
         <Select<number> value={chosen} options={options} onChange={setChosen} popupMatchSelectWidth={false} />
         <Button type="primary" loading={isBusy} onClick={save}>
@@ -87,6 +87,6 @@ function Edited({ kept: { seconds, unset }, onClose }: { kept: Kept; onClose: ()
         {t('Requests that are older are removed within two minutes.')}
       </Typography.Text>
       {hindered && <Alert showIcon type="error" message={textOfObstacle(hindered, t)} />}
-    </>
+    </Space>
   );
 }
