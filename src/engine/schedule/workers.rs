@@ -144,14 +144,16 @@ fn share(count: usize) -> usize {
 
 impl State {
     /// How many more executions of a workflow may be in memory: as many as the workers get done in a time that does not
-    /// matter, and at least one for each worker.
+    /// matter, and at least one for each worker. One that has nothing there gets in whatever others have: its turn comes
+    /// next.
     fn room(&self, count: usize, workflow_id: i64) -> usize {
         let own = self.workflows.get(&workflow_id).map_or(0, |workflow| workflow.present);
         let places = MOST.saturating_sub(self.present).min(share(MOST).saturating_sub(own));
         let span = self.span(workflow_id);
         let all: f64 = self.workflows.iter().map(|(id, one)| self.span(*id) * one.present as f64).sum();
         let left = |count: usize, taken: f64| ((count as f64 - taken) / span) as usize;
-        left(count, all).min(left(share(count), span * own as f64)).min(places)
+        let own_part = (count - share(count)).max(1).saturating_sub(own);
+        left(count, all).min(left(share(count), span * own as f64)).max(own_part).min(places)
     }
 
     /// For which part of the time that counts a run of a workflow keeps its worker, above 0 and at most 1.
@@ -318,7 +320,7 @@ mod tests {
         assert_eq!((places.len(), workers.room(1)), (750, 0));
         assert_eq!(workers.room(2), 60, "they are done soon");
         taking(&workers, 1, AHEAD);
-        assert_eq!(workers.room(2), 0, "they are not");
+        assert_eq!(workers.room(2), 1, "they are not, but the next turn is its own");
         drop(places);
         assert_eq!(workers.room(2), 60);
         assert!(workers.0.state().workflows.is_empty());

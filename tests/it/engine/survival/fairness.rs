@@ -10,9 +10,9 @@ use crate::server::{TestServer, on_every_database};
 use crate::wait::until;
 
 /// So many executions of the busy workflow wait.
-const FLOOD: usize = 300;
+const FLOOD: usize = 150;
 /// Rounds of its loop.
-const ROUNDS: usize = 100;
+const ROUNDS: usize = 800;
 
 async fn is_final(rows: &Rows, workflow_id: i64, count: usize) -> bool {
     let executions = rows.executions(workflow_id).await;
@@ -51,8 +51,9 @@ async fn overtakes(server: &TestServer) {
             || format!("execution {count} of the other workflow does not end"),
         )
         .await;
+        // The last ones wait in memory by then, or in the database.
         let last = server.executions(flood.id).await.pop().expect("an execution");
-        assert_eq!(last["status"], Value::Null, "the flood ended before execution {count} of the other");
+        assert_ne!(last["status"], 1, "the flood ended before execution {count} of the other");
         let (workflows, id) = (server.table(Table::Workflows), server.quoted("id"));
         let disable = format!("UPDATE {workflows} SET {} = false", server.quoted("enabled"));
         server.execute(&format!("{disable} WHERE {id} = {}", flood.id)).await;
