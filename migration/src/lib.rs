@@ -8,6 +8,7 @@
 
 mod applied;
 mod column;
+mod creation;
 mod definition;
 mod error;
 mod m20261122_000001_stand_alone;

@@ -1,10 +1,10 @@
 //! sidehook's own tables: running instances, and which execution belongs to which of them.
 
 use entity::{Names, Table};
-use sea_orm_migration::{DbErr, MigrationTrait, SchemaManager, prelude::DeriveMigrationName};
 
 use crate::{
     column::{Kind, column},
+    creation::Creation,
     definition::{Definition, index},
 };
 
@@ -33,21 +33,6 @@ const LEASES: Definition = Definition {
     indexes: &[index(&["instance_id", "execution_id"])],
 };
 
-#[derive(DeriveMigrationName)]
-pub(crate) struct Migration {
-    names: Names,
-}
-
-impl Migration {
-    pub(crate) fn new(names: Names) -> Self {
-        Self { names }
-    }
-}
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        INSTANCES.create(manager, &self.names).await?;
-        LEASES.create(manager, &self.names).await
-    }
+pub(crate) fn migration(names: Names) -> Creation {
+    Creation::new(file!(), &[INSTANCES, LEASES], names)
 }

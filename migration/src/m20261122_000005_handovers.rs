@@ -1,10 +1,10 @@
 //! What lets an execution be handed over to NocoBase without getting lost on the way.
 
 use entity::{Names, Table};
-use sea_orm_migration::{DbErr, MigrationTrait, SchemaManager, prelude::DeriveMigrationName};
 
 use crate::{
     column::{Kind, column},
+    creation::Creation,
     definition::{Definition, index},
 };
 
@@ -22,20 +22,6 @@ const HANDOVERS: Definition = Definition {
     indexes: &[index(&["execution_id"])],
 };
 
-#[derive(DeriveMigrationName)]
-pub(crate) struct Migration {
-    names: Names,
-}
-
-impl Migration {
-    pub(crate) fn new(names: Names) -> Self {
-        Self { names }
-    }
-}
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        HANDOVERS.create(manager, &self.names).await
-    }
+pub(crate) fn migration(names: Names) -> Creation {
+    Creation::new(file!(), &[HANDOVERS], names)
 }

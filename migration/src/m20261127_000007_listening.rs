@@ -1,10 +1,10 @@
 //! Webhooks whose requests somebody waits for.
 
 use entity::{Names, Table};
-use sea_orm_migration::{DbErr, MigrationTrait, SchemaManager, prelude::DeriveMigrationName};
 
 use crate::{
     column::{Kind, column},
+    creation::Creation,
     definition::Definition,
 };
 
@@ -19,20 +19,6 @@ const LISTENING: Definition = Definition {
     indexes: &[],
 };
 
-#[derive(DeriveMigrationName)]
-pub(crate) struct Migration {
-    names: Names,
-}
-
-impl Migration {
-    pub(crate) fn new(names: Names) -> Self {
-        Self { names }
-    }
-}
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        LISTENING.create(manager, &self.names).await
-    }
+pub(crate) fn migration(names: Names) -> Creation {
+    Creation::new(file!(), &[LISTENING], names)
 }

@@ -48,12 +48,12 @@ impl MigratorTraitSelf for Migrator {
     fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
         let names = || self.names.clone();
         let own: Vec<Box<dyn MigrationTrait>> = vec![
-            Box::new(m20261122_000003_own_tables::Migration::new(names())),
+            Box::new(m20261122_000003_own_tables::migration(names())),
             Box::new(m20261122_000004_waiting::Migration::new(names())),
-            Box::new(m20261122_000005_handovers::Migration::new(names())),
-            Box::new(m20261127_000006_requests::Migration::new(names())),
-            Box::new(m20261127_000007_listening::Migration::new(names())),
-            Box::new(m20261127_000008_settings::Migration::new(names())),
+            Box::new(m20261122_000005_handovers::migration(names())),
+            Box::new(m20261127_000006_requests::migration(names())),
+            Box::new(m20261127_000007_listening::migration(names())),
+            Box::new(m20261127_000008_settings::migration(names())),
         ];
         let nocobase: Vec<Box<dyn MigrationTrait>> = vec![
             Box::new(m20261122_000001_stand_alone::Migration),
