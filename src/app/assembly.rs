@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use rustls::pki_types::CertificateDer;
 use sea_orm::{DbErr, RuntimeErr};
 use tokio::runtime::Handle;
 
@@ -73,20 +74,26 @@ pub fn secret_key(config: &Config) -> SecretKey {
     SecretKey { hex, files: config.secret_key.files.clone() }
 }
 
+/// The certificates to trust beside the well-known ones.
+pub(super) fn certificates(config: &Config) -> Vec<CertificateDer<'static>> {
+    let extra = config.requests.extra_certificates.as_deref().map(outbound::certificates).transpose();
+    let extra = extra.unwrap_or_else(|reason| {
+        // Node.js goes on without them, too.
+        tracing::warn!(reason, "NODE_EXTRA_CA_CERTS cannot be read");
+        None
+    });
+    extra.unwrap_or_default()
+}
+
 /// What nodes use besides their execution.
 pub(super) fn services(
     config: &Config,
     store: &Store,
     collections: Arc<Collections>,
     scripts: Arc<Pool>,
+    certificates: Vec<CertificateDer<'static>>,
 ) -> anyhow::Result<Services> {
     let settings = &config.requests;
-    let extra = settings.extra_certificates.as_deref().map(outbound::certificates).transpose();
-    let extra = extra.unwrap_or_else(|reason| {
-        // Node.js goes on without them, too.
-        tracing::warn!(reason, "NODE_EXTRA_CA_CERTS cannot be read");
-        None
-    });
     let client = outbound::Settings {
         policy: outbound::Policy {
             whitelist: settings.whitelist.clone(),
@@ -102,12 +109,9 @@ pub(super) fn services(
         uploads: settings.uploads.clone(),
         others: settings.other_roots.clone(),
     };
-    let certificates = extra.unwrap_or_default();
     let nocobase = match &config.nocobase.api {
         Some(api) => {
-            // The guard and proxies are for addresses that workflows name; this one the operator has named.
-            let (policy, proxies) = Default::default();
-            let open = outbound::Settings { policy, proxies, ..client.clone() };
+            let open = outbound::Settings::open(settings.response_limit, settings.time_limit);
             let client = Client::new(&open, certificates.clone()).context("TLS")?;
             Some(NocoBase::new(client, &api.url, &config.http.api_base_path, api.key.reveal().to_owned()))
         }
@@ -144,24 +148,26 @@ fn proxies(settings: &config::Proxies) -> outbound::Proxies {
 }
 
 /// What is told to Prometheus, and to a collector of OpenTelemetry.
-pub(super) fn told(config: &Config, control: &Handle) -> anyhow::Result<(Arc<Metrics>, Tracer)> {
-    Ok((Arc::new(Metrics::new(config.metrics.names_workflows)), tracer(config, control)?))
+pub(super) fn told(
+    config: &Config,
+    certificates: &[CertificateDer<'static>],
+    control: &Handle,
+) -> anyhow::Result<(Arc<Metrics>, Tracer)> {
+    let tracer = tracer(config, certificates, control)?;
+    Ok((Arc::new(Metrics::new(config.metrics.names_workflows)), tracer))
 }
 
 /// What tells a collector of OpenTelemetry, on the runtime `control`.
-fn tracer(config: &Config, control: &Handle) -> anyhow::Result<Tracer> {
+fn tracer(
+    config: &Config,
+    certificates: &[CertificateDer<'static>],
+    control: &Handle,
+) -> anyhow::Result<Tracer> {
     if config.traces.endpoint.is_none() {
         return Ok(Tracer::default());
     }
-    let settings = outbound::Settings {
-        policy: outbound::Policy::default(),
-        proxies: outbound::Proxies::default(),
-        response_limit: 1 << 20,
-        time_limit: config.requests.time_limit,
-    };
-    // That they cannot be read is told where nodes get theirs.
-    let extra = config.requests.extra_certificates.as_deref().map(outbound::certificates);
-    let client = Client::new(&settings, extra.and_then(Result::ok).unwrap_or_default()).context("TLS")?;
+    let settings = outbound::Settings::open(1 << 20, config.requests.time_limit);
+    let client = Client::new(&settings, certificates.to_vec()).context("TLS")?;
     Tracer::start(&config.traces, client, control).map_err(anyhow::Error::msg).context("traces")
 }
 

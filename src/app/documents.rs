@@ -142,11 +142,10 @@ async fn fetch(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbound::{Policy, Proxies, Settings};
+    use crate::outbound::Settings;
 
     fn documents() -> Documents {
-        let (policy, proxies) = (Policy::default(), Proxies::default());
-        let settings = Settings { policy, proxies, response_limit: 1, time_limit: TIMEOUT };
+        let settings = Settings::open(1, TIMEOUT);
         Documents::new(Client::new(&settings, Vec::new()).expect("a client"), TaskTracker::new())
     }
 

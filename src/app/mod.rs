@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use entity::environment_variable;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -98,17 +99,16 @@ impl App {
         let (tasks, failure) = (TaskTracker::new(), Failure::default());
         let (stop, written) = (CancellationToken::new(), CancellationToken::new());
         let now = move || clock.now();
-        let (metrics, tracer) = assembly::told(&config, control)?;
+        let trusted = assembly::certificates(&config);
+        let (metrics, tracer) = assembly::told(&config, &trusted, control)?;
         let (recorder, writing) = Recorder::start(store.clone(), registration.owner, now, metrics.clone());
         let writing = written.clone().run_until_cancelled_owned(writing);
-        tasks.spawn(failure.clone().watch("recorder", written.clone(), async {
-            writing.await;
-        }));
+        tasks.spawn(failure.clone().watch("recorder", written.clone(), writing.map(drop)));
         let (requests, logging) = RequestLog::start(store.clone(), written.clone());
         tasks.spawn(failure.clone().watch("request log", written.clone(), logging));
         let collections = Arc::new(Collections::new(store.clone(), &config.nocobase.public_path));
         let scripts = Arc::new(Pool::new(assembly::limits(&config)));
-        let services = assembly::services(&config, &store, collections.clone(), scripts.clone())?;
+        let services = assembly::services(&config, &store, collections.clone(), scripts.clone(), trusted)?;
         let documents = Documents::new(services.requests.clone(), tasks.clone());
         let (mail, settings) = (services.mail.clone(), assembly::settings(&config));
         let (owner, told, warming) = (registration.owner, (metrics.clone(), tracer.clone()), scripts.clone());

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::expr::{Value, json};
 use crate::http::{Sent, Told};
-use crate::outbound::{Answer, Client, Failure, Headers, Hop, Policy, Proxies, Settings, certificates};
+use crate::outbound::{Answer, Client, Failure, Headers, Hop, Settings, certificates};
 
 /// So much of an answer is read, in bytes.
 const ANSWER: usize = 16 << 20;
@@ -45,8 +45,7 @@ impl Outgoing {
         let extra =
             extra.map_err(|reason| anyhow::anyhow!("NODE_EXTRA_CA_CERTS cannot be read: {reason}"))?;
         // The guard is for addresses that workflows name; this one is named by who has called the command.
-        let (policy, proxies) = (Policy::default(), Proxies::default());
-        let settings = Settings { policy, proxies, response_limit: ANSWER, time_limit: PATIENCE };
+        let settings = Settings::open(ANSWER, PATIENCE);
         Ok(Self { client: Client::new(&settings, extra.unwrap_or_default()).context("TLS")?, base })
     }
 
