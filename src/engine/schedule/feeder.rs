@@ -83,12 +83,13 @@ async fn take_waiting(shared: &Arc<Shared>, turns: &mut Turns) -> Result<bool, D
         shared.has_backlog.store(!turns.workflows.is_empty(), Ordering::Release);
     }
     let turn = &mut turns.workflows;
-    let Some(place) = turn.iter().position(|workflow| shared.workers.room(*workflow) > 0) else {
+    let rooms = turn.iter().map(|workflow| shared.workers.room(*workflow));
+    let Some((place, room)) = rooms.enumerate().find(|(_, room)| *room > 0) else {
         // Each of them has as much in memory as it may: some of that has to end first.
         return Ok(false);
     };
     let Some(workflow_id) = turn.remove(place) else { return Ok(false) };
-    let limit = shared.workers.room(workflow_id).div_ceil(turn.len() + 1).min(BATCH);
+    let limit = room.div_ceil(turn.len() + 1).min(BATCH);
     let waiting = shared.limited(shared.store.waiting_executions(workflow_id, limit as u64, now)).await?;
     let claimed = match shared.limited(shared.store.claim_waiting(shared.owner, &waiting, now)).await {
         Ok(claimed) => claimed,

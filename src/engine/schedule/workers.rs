@@ -18,7 +18,6 @@ const UNKNOWN: Duration = Duration::from_millis(5);
 const MOST: usize = 1_000;
 
 /// The workers, and who waits for one.
-#[derive(Clone)]
 pub struct Workers(Arc<Crew>);
 
 struct Crew {
