@@ -44,7 +44,7 @@ async fn record_and_start(
     let lease = Lease { workflow_id, ..Lease::default() };
     let lease = if place.is_some() { LeaseChange::Take(lease) } else { LeaseChange::Wait(lease) };
     if place.is_none() {
-        (row.status, row.started_at, row.expires_at) = (None, None, None);
+        row.queue();
     }
     let expires_at = row.expires_at;
     let request = event.request.as_ref().and_then(|request| request.begin(id));

@@ -13,7 +13,7 @@ use crate::store::recorder::{LeaseChange, Record, RecordError};
 pub(crate) async fn go_on(shared: &Arc<Shared>, event: Event, failure: Failure) -> Result<i64, RecordError> {
     let mut row = new_row(shared, &event).await?;
     let (id, workflow) = (row.id, event.workflow);
-    (row.status, row.started_at, row.expires_at) = (None, None, None);
+    row.queue();
     row.output.clone_from(&failure.output);
     let new_id = || shared.ids.job_id().map_err(|err| RecordError::Unavailable(err.to_string()));
     let GoingOn { jobs, timers, position } =

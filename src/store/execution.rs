@@ -28,6 +28,13 @@ pub struct NewExecution {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
+impl NewExecution {
+    /// The row of an execution that has yet to be begun with.
+    pub(crate) fn queue(&mut self) {
+        (self.status, self.started_at, self.expires_at) = (None, None, None);
+    }
+}
+
 /// What changes in a row that exists.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ExecutionUpdate {
