@@ -95,15 +95,8 @@ impl Store {
         execution_id: i64,
         limit: u64,
     ) -> Result<Vec<(job::Model, Option<String>)>, DbErr> {
-        let mut select = Query::select();
-        self.select(&mut select, &["id", "executionId", "nodeId", "nodeKey", "upstreamId", "status"]);
-        self.select_json(&mut select, &["meta", "result"]);
-        select
-            .from(self.table(Table::Jobs))
-            .and_where(Expr::col(self.column("executionId")).eq(execution_id))
-            .order_by(self.column("id"), Order::Asc)
-            .limit(limit);
-        let rows = self.db.query_all(&select).await?;
+        let fields = ["id", "executionId", "nodeId", "nodeKey", "upstreamId", "status"];
+        let rows = self.rows_of_jobs(&fields, execution_id, limit).await?;
         let jobs: Result<Vec<job::Model>, DbErr> =
             rows.iter().map(|row| job::Model::from_query_result(row, "")).collect();
         let jobs = jobs?;
@@ -134,16 +127,26 @@ impl Store {
             "updatedAt",
             "startedAt",
         ];
+        let rows = self.rows_of_jobs(&fields, execution_id, limit).await?;
+        rows.iter().map(|row| self.job_as_row(row)).collect()
+    }
+
+    /// These fields of the jobs of an execution, with `meta` and `result`, oldest first, at most `limit`.
+    async fn rows_of_jobs(
+        &self,
+        fields: &[&str],
+        execution_id: i64,
+        limit: u64,
+    ) -> Result<Vec<QueryResult>, DbErr> {
         let mut select = Query::select();
-        self.select(&mut select, &fields);
+        self.select(&mut select, fields);
         self.select_json(&mut select, &["meta", "result"]);
         select
             .from(self.table(Table::Jobs))
             .and_where(Expr::col(self.column("executionId")).eq(execution_id))
             .order_by(self.column("id"), Order::Asc)
             .limit(limit);
-        let rows = self.db.query_all(&select).await?;
-        rows.iter().map(|row| self.job_as_row(row)).collect()
+        self.db.query_all(&select).await
     }
 
     fn job_as_row(&self, row: &QueryResult) -> Result<(NewJob, DateTime<Utc>), DbErr> {
