@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod going_on;
+mod healthcheck;
 mod history;
 mod replay;
 mod requests;
