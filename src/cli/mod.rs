@@ -1,11 +1,13 @@
 //! The command line: one file per command.
 
 mod check;
+mod completions;
 mod demo;
 mod descriptors;
 mod env_file;
 mod executions;
 mod healthcheck;
+mod import;
 mod in_process;
 mod listen;
 mod manage;
@@ -18,6 +20,7 @@ mod prune;
 mod reachable;
 mod replay;
 mod requests;
+mod self_test;
 mod send;
 pub mod serve;
 mod signals;
@@ -29,7 +32,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 pub use output::ReaderGone;
 pub use told::complain;
@@ -62,8 +65,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Serve the webhooks of a NocoBase database
-    #[command(after_help = SERVE_HELP)]
-    Serve(Settings),
+    Serve(serve::Serve),
     /// Say what is wrong with a NocoBase database and its webhook workflows
     Check(check::Check),
     /// Ask a running sidehook whether it can take events
@@ -72,6 +74,8 @@ enum Command {
     Demo(demo::Demo),
     /// Create sidehook's own tables, or all tables of a stand-alone database
     Migrate(migrate::Migrate),
+    /// Add a workflow from a file
+    Import(import::Import),
     /// List the node types that sidehook runs, with examples
     Nodes(nodes::Nodes),
     /// List executions, with their jobs and results
@@ -88,17 +92,13 @@ enum Command {
     Prune(prune::Prune),
     /// Say which instances are alive, what waits for them and what has failed lately
     Status(status::Status),
+    /// Run the examples of all node types on a temporary database
+    SelfTest(self_test::SelfTest),
+    /// Print a script of completions for a shell
+    Completions(completions::Completions),
+    /// Print the manual page
+    Man(completions::Man),
 }
-
-const SERVE_HELP: &str = "\
-The database comes from NocoBase's own variables (DB_DIALECT, DB_HOST, DB_PORT, DB_DATABASE,
-DB_USER, DB_PASSWORD, DB_STORAGE, DB_SCHEMA, DB_TABLE_PREFIX, DB_UNDERSCORED);
-config.example.toml lists all settings.
-
-Examples:
-  sidehook serve --env-file .env
-  sidehook serve --database postgres://nocobase:secret@127.0.0.1/nocobase --listen 127.0.0.1:13080
-  sidehook serve --database storage/db/nocobase.sqlite";
 
 /// Where the settings come from; what is given here wins over the environment and the file.
 #[derive(Args, Clone, Default)]
@@ -122,14 +122,12 @@ pub struct Settings {
 /// The futures of the commands are boxed: nested as they are, their types are deeper than the compiler looks.
 pub async fn run() -> anyhow::Result<()> {
     let outcome = match Cli::parse().command {
-        Command::Serve(settings) => {
-            let (config, _log) = settings.load()?;
-            Box::pin(serve::run(config)).await
-        }
+        Command::Serve(serve) => Box::pin(serve.run()).await,
         Command::Check(check) => Box::pin(check.run()).await,
         Command::Healthcheck(healthcheck) => Box::pin(healthcheck.run()).await,
         Command::Demo(demo) => Box::pin(demo.run()).await,
         Command::Migrate(migrate) => Box::pin(migrate.run()).await,
+        Command::Import(import) => Box::pin(import.run()).await,
         Command::Nodes(nodes) => nodes.run(),
         Command::Executions(executions) => Box::pin(executions.run()).await,
         Command::Requests(requests) => Box::pin(requests.run()).await,
@@ -138,6 +136,9 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Replay(replay) => Box::pin(replay.run()).await,
         Command::Prune(prune) => Box::pin(prune.run()).await,
         Command::Status(status) => Box::pin(status.run()).await,
+        Command::SelfTest(test) => Box::pin(test.run()).await,
+        Command::Completions(completions) => completions.run(Cli::command()),
+        Command::Man(man) => man.run(Cli::command()),
     };
     outcome.and_then(|()| output::flush())
 }
@@ -203,8 +204,6 @@ fn database_url(database: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use clap::Args;
 use tokio::net::{TcpListener, TcpSocket};
 
+use super::Settings;
 use super::descriptors;
 use super::manage::Managing;
 use super::signals::{self, Told};
@@ -14,6 +16,35 @@ use crate::app::App;
 use crate::config::{Config, Place};
 use crate::control::Control;
 use crate::http::Server;
+
+const SERVE_HELP: &str = "\
+The database comes from NocoBase's own variables (DB_DIALECT, DB_HOST, DB_PORT, DB_DATABASE,
+DB_USER, DB_PASSWORD, DB_STORAGE, DB_SCHEMA, DB_TABLE_PREFIX, DB_UNDERSCORED);
+config.example.toml lists all settings.
+
+Examples:
+  sidehook serve --env-file .env
+  sidehook serve --database postgres://nocobase:secret@127.0.0.1/nocobase --listen 127.0.0.1:13080
+  sidehook serve --page --database storage/db/nocobase.sqlite";
+
+/// Serves the webhooks of a NocoBase database.
+#[derive(Args)]
+#[command(after_help = SERVE_HELP)]
+pub(super) struct Serve {
+    /// Show webhooks and executions to a browser on this machine, at the address that is served on
+    #[arg(long)]
+    page: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Serve {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let (mut config, _log) = self.settings.load()?;
+        config.page.is_shown |= self.page;
+        run(config).await
+    }
+}
 
 /// How many connections may wait to be accepted, as tokio has it.
 const BACKLOG: u32 = 1024;
@@ -54,7 +85,7 @@ impl Port {
 }
 
 /// Serves until SIGTERM or Ctrl-C.
-pub async fn run(config: Config) -> anyhow::Result<()> {
+async fn run(config: Config) -> anyhow::Result<()> {
     run_then(config, |_| {}).await
 }
 

@@ -13,6 +13,7 @@ mod mail;
 mod management;
 mod metrics;
 mod nocobase;
+mod page;
 mod proxy;
 mod reader;
 mod request_log;
@@ -34,6 +35,7 @@ pub use mail::Mail;
 pub use management::Management;
 pub use metrics::{Metrics, Place};
 pub use nocobase::NocoBase;
+pub use page::{Page, Sample};
 pub use proxy::{Proxies, Proxy};
 pub use reader::{Faults, Sources};
 pub use request_log::RequestLog;
@@ -69,6 +71,8 @@ pub struct Config {
     pub traces: Traces,
     /// Who may manage it.
     pub management: Management,
+    /// The page for a browser on the same machine.
+    pub page: Page,
     /// What is to be told although sidehook can serve, such as names of the environment that nobody reads.
     pub warnings: Vec<String>,
 }
@@ -96,6 +100,7 @@ impl Config {
             metrics: Metrics::read(reader),
             traces: Traces::read(reader),
             management: Management::read(reader),
+            page: Page::read(reader),
             warnings: Vec::new(),
         }
     }

@@ -8,6 +8,7 @@ mod limits;
 mod manage;
 mod metrics;
 mod noted;
+mod page;
 mod peer;
 mod readers;
 mod replay;

@@ -9,7 +9,7 @@ use tracing::Instrument;
 
 use super::limits::Limits;
 use super::manage::{self, Manager};
-use super::{health, metrics, reply, webhook};
+use super::{health, metrics, page, reply, webhook};
 use crate::app::App;
 use crate::config::Place;
 use crate::webhook::refusal::Refusal;
@@ -26,11 +26,12 @@ use crate::webhook::refusal::Refusal;
 /// | `GET /health/status` | how it is doing; this and the next ones where `SIDEHOOK_STATUS_TOKEN` is set |
 /// | `POST /requests/<id>/replay` | handles a request of the log once more |
 /// | `PUT`, `DELETE /requests/listening/<workflow key>` | keeps the bodies of all requests for a while |
+/// | `GET /` | a page for a browser on the same machine, where `SIDEHOOK_PAGE` is set |
 ///
 /// Those of webhooks may end with a slash.
 pub(super) fn routes(app: Arc<App>, manager: Option<Arc<dyn Manager>>) -> BoxEndpoint<'static, Response> {
     let api = app.config.http.api_base_path.clone();
-    let mut routes = Route::new();
+    let mut routes = page::add(Route::new(), &app.config.page);
     if let Some(manager) = manager.filter(|_| app.config.management.token.is_some()) {
         routes = manage::add(routes, manager);
     }
@@ -49,6 +50,7 @@ pub(super) fn routes(app: Arc<App>, manager: Option<Arc<dyn Manager>>) -> BoxEnd
         .at("/health/ready", health::ready)
         // Comes last in poem's order whatever the others are.
         .at("/*path", webhook::by_path)
+        .around(page::at_root)
         .with(AddData::new(Limits::new(&app.config, app.memory.clone())))
         .with(AddData::new(app))
         .around(answer)

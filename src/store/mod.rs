@@ -27,6 +27,7 @@ pub mod recorder;
 pub mod request;
 pub mod request_log;
 pub mod rights;
+mod sample;
 pub mod settings;
 pub mod standing;
 mod stats;

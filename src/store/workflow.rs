@@ -1,4 +1,5 @@
-//! Writing workflow definitions: for the demo and for tests. In a NocoBase deployment only NocoBase does it.
+//! Writing workflow definitions: those of files (`sidehook import`, the demo) and of tests. A workflow that is there is
+//! never changed: that is NocoBase's.
 
 use chrono::{DateTime, Utc};
 use entity::Table;
@@ -7,12 +8,14 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 
 use super::Store;
 
-/// A workflow version to be inserted, enabled and current, with counters at 0. JSON columns are texts.
+/// A workflow version to be inserted, the current one, with counters at 0. JSON columns are texts.
 #[derive(Clone, Debug)]
 pub struct NewWorkflow {
     pub id: i64,
     pub key: String,
     pub title: String,
+    pub description: Option<String>,
+    pub is_enabled: bool,
     pub is_sync: bool,
     pub config: String,
     pub options: String,
@@ -55,6 +58,7 @@ impl Store {
                 "updatedAt",
                 "key",
                 "title",
+                "description",
                 "enabled",
                 "current",
                 "sync",
@@ -68,7 +72,8 @@ impl Store {
                 self.codec.time(now),
                 Expr::val(&new.key),
                 Expr::val(&new.title),
-                true.into(),
+                new.description.clone().into(),
+                new.is_enabled.into(),
                 true.into(),
                 new.is_sync.into(),
                 Expr::val("webhook"),

@@ -40,6 +40,8 @@ pub fn workflow(key: &str, is_sync: bool, trigger: &Value, nodes: &[Node]) -> Ne
         id: next_id(),
         key: key.to_owned(),
         title: key.to_owned(),
+        description: None,
+        is_enabled: true,
         is_sync,
         config: trigger.to_string(),
         options: json!({"timeout": 0}).to_string(),

@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use entity::Table;
 use rand::Rng;
-use serde_json::json;
+use serde_json::{Value, json};
 use sidehook::app::open_store;
 use sidehook::config::{Config, Sources};
 use tokio::process::Command;
@@ -58,17 +58,23 @@ fn free_port() -> u16 {
 /// Runs a line as a shell does. `None` when its program is not installed.
 async fn paste(line: &str, folder: &Path) -> Option<String> {
     let program = line.split(' ').next().unwrap_or_default();
+    if is_installed(program).await { Some(in_a_shell(line, folder).await) } else { None }
+}
+
+pub async fn is_installed(program: &str) -> bool {
     let lookup = format!("command -v {program}");
     let found = Command::new("sh").args(["-c", &lookup]).stdout(Stdio::null()).status();
-    if !found.await.expect("sh runs").success() {
-        return None;
-    }
+    found.await.expect("sh runs").success()
+}
+
+/// What a line prints that has to end well.
+pub async fn in_a_shell(line: &str, folder: &Path) -> String {
     let output =
         Command::new("sh").args(["-c", line]).current_dir(folder).env("no_proxy", "127.0.0.1").output();
     let output = output.await.expect("sh runs");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{line}\n{errors}");
-    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Status and body of what a pasted line with curl is answered.
@@ -143,6 +149,42 @@ async fn the_lines_that_the_demo_prints_work_when_pasted() {
             assert!(output.contains(key), "{output}");
         }
     }
+    page_shows_what_has_run(&demo.process.url).await;
+}
+
+/// What the page shows after the lines have been pasted.
+async fn page_shows_what_has_run(url: &str) {
+    let state: Value = crate::server::client()
+        .get(format!("{url}/page/state"))
+        .send()
+        .await
+        .expect("an answer")
+        .json()
+        .await
+        .expect("JSON");
+    let webhooks = state["webhooks"].as_array().expect("a list");
+    let paths: Vec<&Value> = webhooks.iter().map(|webhook| &webhook["path"]).collect();
+    let expected =
+        ["demo-sync", "demo-async", "demo-auth"].map(|key| json!(format!("/api/webhook:trigger/{key}")));
+    assert_eq!(paths, expected.iter().collect::<Vec<_>>());
+    for webhook in webhooks {
+        let sample = &webhook["sample"];
+        let mut request =
+            crate::server::client().post(format!("{url}{}", webhook["path"].as_str().expect("a path")));
+        if let Some(authorization) = sample["authorization"].as_str() {
+            request = request.header("authorization", authorization);
+        }
+        let body = sample["body"].as_str().expect("a body").to_owned();
+        let answer =
+            request.header("content-type", "application/json").body(body).send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{webhook}: {}", answer.status());
+    }
+    let executions = state["executions"].as_array().expect("a list");
+    assert_eq!(executions.len(), 4);
+    let jobs: Vec<&Value> =
+        executions.iter().flat_map(|one| one["jobs"].as_array().into_iter().flatten()).collect();
+    let enough = json!({"title": "enough", "status": 1, "result": "true"});
+    assert!(jobs.contains(&&enough), "{jobs:?}");
 }
 
 #[tokio::test]
@@ -198,10 +240,12 @@ async fn commands() -> Vec<String> {
     names.filter(|name| !name.is_empty() && *name != "help").map(str::to_owned).collect()
 }
 
-/// The commands among the lines of a help text, without the explanations behind some.
+/// The commands among the lines of a help text, without the explanations behind some, and without what a shell does
+/// with their output.
 fn examples(help: &str) -> Vec<Vec<&str>> {
     let lines = help.lines().filter_map(|line| line.strip_prefix("  sidehook "));
     let commands = lines.map(|line| line.split("   ").next().unwrap_or_default());
+    let commands = commands.map(|line| line.split(['>', '|']).next().unwrap_or_default());
     commands.map(|line| line.split_whitespace().collect()).collect()
 }
 

@@ -2,11 +2,16 @@
 
 mod check;
 mod demo;
+mod examples;
 mod going_on;
 mod healthcheck;
 mod history;
+mod import;
+mod manual;
+mod page;
 mod replay;
 mod requests;
 mod retry;
 mod rights;
+mod self_test;
 mod trying;

@@ -1,7 +1,6 @@
 //! Nodes that need a server, a database or somebody to call.
 
 mod data_nodes;
-mod examples;
 mod live;
 mod mailer;
 mod request;
