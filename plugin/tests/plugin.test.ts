@@ -154,6 +154,7 @@ test('every action is for those who have the permission for it, and null says th
       name: 'pm.sidehook.requests',
       actions: of('requests', 'webhooks', 'retention', 'retain', 'replay', 'listen'),
     },
+    { name: 'pm.sidehook.examples', actions: of('examples', 'import') },
   ]);
   expect(snippets.flatMap((snippet) => snippet.actions).sort()).toEqual(of(...actions).sort());
 });

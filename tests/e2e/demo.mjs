@@ -6,13 +6,28 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 const { CHROMIUM, DEMO_URL, PICTURE } = process.env;
-const ANSWERS = ['answered 201: {"ok":true,"amount":150}', 'answered 202: {"accepted":true}', 'answered 200: welcome'];
-const JOBS = ['enough: resolved', 'accepted: resolved', 'greeting: resolved "Hello Ada"', 'welcome: resolved'];
+const ANSWERS = [
+  'answered 201: {"ok":true,"amount":150}',
+  'answered 202: {"accepted":true}',
+  'answered 200: welcome',
+];
+const JOBS = [
+  'enough: resolved',
+  'accepted: resolved',
+  'greeting: resolved "Hello Ada"',
+  'welcome: resolved',
+];
 
 const profile = mkdtempSync(join(tmpdir(), 'sidehook-chromium-'));
 const context = await chromium.launchPersistentContext(profile, {
   executablePath: CHROMIUM,
-  args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-sync'],
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-sync',
+  ],
   viewport: { width: 1000, height: 760 },
   colorScheme: 'light',
 });

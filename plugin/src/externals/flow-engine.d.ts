@@ -10,6 +10,8 @@ interface RequestOptions {
   url: string;
   method?: 'get' | 'post';
   params?: object;
+  /** The body. */
+  data?: unknown;
   /** Whether the caller tells of errors itself. */
   skipNotify: boolean;
 }

@@ -4,6 +4,7 @@ import type { ComponentType } from 'react';
 import type { WorkflowPlugin } from '@nocobase/client-v2';
 import type { Api } from '@nocobase/flow-engine';
 import { warnOnCards } from './card';
+import { examplesPage } from './examples';
 import { noticeProvider } from './notice';
 import type { Places } from './places';
 import { requestsPage } from './requests';
@@ -26,6 +27,12 @@ export function pages(t: (text: string) => string, places: Places): Page[] {
       Component: requestsPage(places),
     },
     { key: 'status', title: t('Status'), aclSnippet: 'pm.sidehook', Component: StatusPage },
+    {
+      key: 'examples',
+      title: t('Examples'),
+      aclSnippet: 'pm.sidehook.examples',
+      Component: examplesPage(places),
+    },
   ];
 }
 

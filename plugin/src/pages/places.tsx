@@ -22,6 +22,12 @@ export function ExecutionLink({ id }: { id: string | null }) {
   );
 }
 
+/** Leads to the canvas of a workflow. */
+export function WorkflowLink({ id, children }: { id: string | number; children: string }) {
+  const { workflow } = useContext(PlacesContext);
+  return <Link to={`${workflow}/workflows/${id}`}>{children}</Link>;
+}
+
 /** Leads to the canvas of a webhook, whose form is filled from a request. */
 export function SampleLink({ workflow: id, request, children }: SampleLinkProps) {
   const { workflow } = useContext(PlacesContext);

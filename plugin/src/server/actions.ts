@@ -1,6 +1,8 @@
 // The actions of the resource `sidehook`, for NocoBase's screens, and who may call which.
 
+import { exampleOf, examples } from './examples';
 import { healthOf } from './health';
+import type { Imported } from './import';
 import type { Manager } from './manage';
 import type { Context, Database, Next } from './nocobase';
 import { publicUrl, reach } from './reach';
@@ -21,25 +23,38 @@ interface Parts {
   status: () => Promise<Status>;
   /** Undefined where this NocoBase cannot. */
   recover: () => Promise<void> | undefined;
+  /** Adds a workflow from a file. */
+  importing: (file: unknown, ctx: Context) => Promise<Imported>;
 }
 
 /** Permissions of a role. Requests hold what senders send, which is for fewer people; who sees them may send
- * them again, and say for how long they are kept. */
+ * them again, and say for how long they are kept. Who imports a workflow creates its collections, too. */
 export const SNIPPETS = [
   { name: 'pm.sidehook', actions: ['status', 'reach', 'recover'] },
   {
     name: 'pm.sidehook.requests',
     actions: ['requests', 'webhooks', 'retention', 'retain', 'replay', 'listen'],
   },
+  { name: 'pm.sidehook.examples', actions: ['examples', 'import'] },
 ].map(({ name, actions }) => ({ name, actions: actions.map((action) => `sidehook:${action}`) }));
 
 type Answer = (params: Parameters, ctx: Context) => unknown;
 
-export function actionsOf({ tables, db, manager, isForwarding, environment, status, recover }: Parts) {
+export function actionsOf({
+  tables,
+  db,
+  manager,
+  isForwarding,
+  environment,
+  status,
+  recover,
+  importing,
+}: Parts) {
   const looking: Record<string, Answer> = {
     status,
     requests: (params) => requests(tables, params),
     webhooks: () => webhooks(db),
+    examples,
     retention: () => retention(manager, environment),
     reach: ({ protocol }, ctx) => {
       const isEncrypted = protocol === 'https:' || 'encrypted' in ctx.req.socket;
@@ -62,6 +77,11 @@ export function actionsOf({ tables, db, manager, isForwarding, environment, stat
       typeof key === 'string' && key
         ? manager.listen(key, Math.min(Number(seconds) || 0, MOST_LISTENING_S))
         : ctx.throw(400, 'The key of a workflow is missing.'),
+    // An example by its key, or a file.
+    import: ({ filterByTk, values }, ctx) => {
+      const file = filterByTk === undefined ? values : exampleOf(filterByTk);
+      return importing(file, ctx);
+    },
     // Without any seconds it is as sidehook's environment says.
     retain: ({ seconds }) => manager.retain(Number(seconds) || 0),
   };

@@ -6,6 +6,7 @@ import { actionsOf, SNIPPETS } from './actions';
 import { forward } from './forward';
 import { putUpGuard } from './guard';
 import { Handovers } from './handover';
+import { importWorkflow } from './import';
 import { LocalWebhook } from './local';
 import { Manager } from './manage';
 import type { Context, Next, WorkflowPlugin } from './nocobase';
@@ -43,6 +44,7 @@ export default class PluginSidehook extends Plugin {
       environment: process.env,
       status: () => this.status(tables, manager),
       recover: () => this.workflow?.recover?.(),
+      importing: (file, ctx) => importWorkflow(this.db, this.workflow, file, ctx),
     });
     this.app.resourceManager.define({ name: 'sidehook', actions });
     for (const snippet of SNIPPETS) this.app.acl.registerSnippet(snippet);

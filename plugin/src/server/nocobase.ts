@@ -67,16 +67,20 @@ export interface Dispatcher {
 }
 
 interface Registry {
-  get(type: string): object | undefined;
+  get(type: string): { validateConfig?(config: object): Faults } | undefined;
 }
 
 export interface Database {
   options: { dialect: string; schema?: string; tablePrefix?: string };
+  hasCollection(name: string): boolean;
   getRepository(name: string): {
     findOne(options: object): Promise<any>;
     find(options: object): Promise<any[]>;
+    create(options: object): Promise<{ id: Id }>;
+    update(options: object): Promise<unknown>;
   };
   sequelize: {
+    transaction<T>(work: (transaction: object) => Promise<T>): Promise<T>;
     query(sql: string, options?: object): Promise<any>;
     getQueryInterface(): {
       tableExists(table: string | { tableName: string; schema: string }): Promise<boolean>;
