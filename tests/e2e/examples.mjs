@@ -37,6 +37,9 @@ async function seeAll(screen, client) {
   const rows = page.locator('.sidehook-examples tr.ant-table-row');
   await rows.first().waitFor();
   assert.equal(await rows.count(), examples.length);
+  // What people come for most stands first.
+  const place = async (title) => (await page.getByText(title, { exact: true }).last().boundingBox()).x;
+  assert.ok((await place('Request log')) < (await place('Examples')));
   for (const example of examples) {
     await screen.click(
       rows.filter({ hasText: example.title }).getByRole('button', { name: 'Import', exact: true }),

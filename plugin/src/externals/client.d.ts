@@ -21,6 +21,7 @@ interface SettingsPage {
   title: string;
   icon?: string;
   aclSnippet?: string;
+  sort?: number;
   Component?: ComponentType;
 }
 

@@ -15,6 +15,8 @@ export interface Page {
   title: string;
   /** Who may see it: a permission of this name. */
   aclSnippet: string;
+  /** NocoBase would put them in the order of their keys. */
+  sort: number;
   Component: ComponentType;
 }
 
@@ -24,13 +26,15 @@ export function pages(t: (text: string) => string, places: Places): Page[] {
       key: 'requests',
       title: t('Request log'),
       aclSnippet: 'pm.sidehook.requests',
+      sort: 1,
       Component: requestsPage(places),
     },
-    { key: 'status', title: t('Status'), aclSnippet: 'pm.sidehook', Component: StatusPage },
+    { key: 'status', title: t('Status'), aclSnippet: 'pm.sidehook', sort: 2, Component: StatusPage },
     {
       key: 'examples',
       title: t('Examples'),
       aclSnippet: 'pm.sidehook.examples',
+      sort: 3,
       Component: examplesPage(places),
     },
   ];
