@@ -13,6 +13,11 @@ const PACKS: [(&str, &[&str]); 2] = [
     ("calculation.js", &["mathjs", "@formulajs/formulajs"]),
     ("query.js", &["jmespath", "jsonata", "jsonpath-plus"]),
 ];
+/// The modules of Node.js for scripts, which load one by one: as JSON.
+const MODULES: (&str, &[&str]) = (
+    "modules.json",
+    &["assert", "buffer", "events", "path-browserify", "querystring-es3", "string_decoder", "url", "util"],
+);
 /// Run as it is, because it changes the global object.
 const LOCKDOWN: (&str, &str) = ("lockdown.js", "ses");
 const MANIFESTS: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
@@ -42,6 +47,8 @@ fn prepare() -> Result<(), String> {
     for (file, modules) in PACKS {
         write(&out.join(file), &Pack::of(&root, modules)?.text())?;
     }
+    let (file, modules) = MODULES;
+    write(&out.join(file), &Pack::of(&root, modules)?.json())?;
     let (file, module) = LOCKDOWN;
     let path = find(&root, &root, module).ok_or_else(|| format!("no module {module}"))?;
     write(&out.join(file), &read(&path)?)
@@ -130,6 +137,11 @@ impl Pack {
             pack.modules.insert(id_of_module, (text, leads));
         }
         Ok(pack)
+    }
+
+    /// `{"modules": {id: [text, leads]}, "entries": {name: id}}`
+    fn json(&self) -> String {
+        serde_json::json!({"modules": self.modules, "entries": self.entries}).to_string()
     }
 
     /// A script whose value is `[modules, entries]`; each module is `[function, leads]`.

@@ -47,7 +47,9 @@ async fn main() -> anyhow::Result<()> {
     for _ in 0..ROUNDS / 10 {
         let arguments = format!("{{\"rows\":{DATA}}}");
         let source = "return rows.filter(row => row.n > 1).length".to_owned();
-        pool.run(Script { source, arguments, timeout: None }).await.map_err(anyhow::Error::msg)?;
+        pool.run(Script { source, arguments, timeout: None, run: String::new() })
+            .await
+            .map_err(anyhow::Error::msg)?;
     }
     let here = begun.elapsed() / (ROUNDS / 10);
     println!("{:<16}{:>14}{:>14}", "a script", microseconds(here.as_secs_f64() * 1e6), "");

@@ -17,7 +17,7 @@ use crate::metrics::Metrics;
 use crate::node::{self, Services};
 use crate::outbound::mail::{self, Mailer};
 use crate::outbound::{self, Client, NocoBase};
-use crate::script::{Limits, Pool};
+use crate::script::{Limits, ModuleSetting, Pool};
 use crate::store::Store;
 use crate::store::connection::{self, OpenError};
 use crate::store::environment::SecretKey;
@@ -197,13 +197,21 @@ pub(super) async fn ids(
     Ok(Ids::new(clock, worker, installed_at.timestamp_millis(), registration.ids_used_until))
 }
 
+/// The modules that scripts may load.
+pub fn modules(config: &Config) -> ModuleSetting {
+    ModuleSetting {
+        names: config.javascript.modules.clone(),
+        folders: config.javascript.node_modules.clone(),
+    }
+}
+
 pub(super) fn limits(config: &Config) -> Limits {
     let default = Limits::default();
     Limits {
         scripts: config.javascript.script_concurrency.unwrap_or(default.scripts),
         expression_time: config.javascript.expression_timeout,
         script_time: config.javascript.script_timeout,
-        expects_modules: config.javascript.expects_modules,
+        modules: modules(config),
         ..default
     }
 }

@@ -23,12 +23,14 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use assembly::{UNOPENED, connect, open_store, secret_key};
+pub use assembly::{UNOPENED, connect, modules, open_store, secret_key};
 pub use documents::Documents;
 pub use hooks::{Called, Hook, Hooks};
 pub use listening::{Deaf, Listening};
 pub use readiness::Unready;
 pub use retention::Unkept;
+
+pub use crate::script::ModuleSetting;
 
 use self::complaints::Complaints;
 use self::readiness::Readiness;

@@ -1,7 +1,8 @@
 //! Runs JavaScript in a sandbox (`ScriptInstruction.ts` of `plugin-workflow-javascript`): an asynchronous
-//! function's body, with its arguments as variables. There are no modules: NocoBase's `WORKFLOW_SCRIPT_MODULES`
-//! is not supported, and with it a script that could need them fails.
+//! function's body, with its arguments as variables, and with `require` for the modules that
+//! `WORKFLOW_SCRIPT_MODULES` names.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,7 +13,7 @@ use serde::Deserialize;
 use super::{Context, Draft, Example, Node, NodeType, Outcome, Settled, Work};
 use crate::expr::convert::to_text;
 use crate::expr::{Object, Template, Thrown, Value, json};
-use crate::script::{Pool, Script};
+use crate::script::Script;
 
 /// What NocoBase says of a script of an asynchronous workflow that the workflow's timeout has cut off
 /// (`timeout-errors.ts`).
@@ -43,14 +44,11 @@ impl Node for ScriptNode {
             source: if self.content.is_nullish() { String::new() } else { to_text(&self.content)? },
             arguments: json::stringify_or_null(&passed),
             timeout: self.timeout(),
+            run: cx.effect_key(),
         };
         let (scripts, goes_on) = (cx.scripts(), self.r#continue.is_truthy());
         let done = async move {
-            let settled = match needs_modules(&scripts, &script) {
-                Some(text) => Err(text),
-                None => scripts.run(script).await,
-            };
-            match settled {
+            match scripts.run(script).await {
                 Ok(result) => Settled { status: RESOLVED, result },
                 Err(text) => Settled { status: if goes_on { RESOLVED } else { ERROR }, result: text.into() },
             }
@@ -107,27 +105,23 @@ fn with_nulls(arguments: &Value) -> Value {
 }
 
 impl ScriptNode {
-    /// Whether the content of this configuration, as JSON, asks for modules of Node.js.
-    pub fn asks_for_modules(config: &str) -> bool {
+    /// What the content of this configuration, as JSON, plainly asks for: `require('name')`.
+    pub fn modules(config: &str) -> BTreeSet<String> {
         let content = json::parse(config.as_bytes()).unwrap_or_default().member("content");
-        content.as_str().is_some_and(requires)
+        let calls = content.as_str().unwrap_or_default().split("require(").skip(1).filter_map(|after| {
+            let quote = after.chars().next().filter(|first| matches!(first, '\'' | '"' | '`'))?;
+            let (name, rest) = after[1..].split_once(quote)?;
+            rest.trim_start().starts_with(')').then(|| name.to_owned())
+        });
+        calls.collect()
     }
-}
-
-fn requires(source: &str) -> bool {
-    source.contains("require")
-}
-
-/// Why a script is not run although NocoBase would run it, with modules of Node.js.
-fn needs_modules(scripts: &Pool, script: &Script) -> Option<String> {
-    let needs = scripts.limits().expects_modules && requires(&script.source);
-    needs.then(|| "sidehook has no modules for scripts: WORKFLOW_SCRIPT_MODULES is not supported".to_owned())
 }
 
 impl NodeType for ScriptNode {
     const TYPE: &'static str = "script";
-    const ABOUT: &'static str =
-        "Runs JavaScript in a sandbox, with its arguments as variables and without modules.";
+    const ABOUT: &'static str = "Runs JavaScript in a sandbox, with its arguments as variables. With `WORKFLOW_SCRIPT_MODULES` scripts can `require` the \
+         modules that it names: `assert`, `buffer`, `crypto`, `events`, `path`, `querystring`, `string_decoder`, `timers`, \
+         `url`, `util`, `zlib`, and npm packages from NocoBase's `node_modules` that need no others.";
 
     fn examples() -> Vec<Example> {
         vec![

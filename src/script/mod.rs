@@ -7,6 +7,8 @@ mod absent;
 #[cfg(feature = "js")]
 mod crew;
 #[cfg(feature = "js")]
+mod modules;
+#[cfg(feature = "js")]
 mod pool;
 #[cfg(feature = "js")]
 mod realm;
@@ -17,6 +19,7 @@ mod value;
 #[cfg(feature = "js")]
 mod words;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[cfg(not(feature = "js"))]
@@ -37,8 +40,8 @@ pub struct Limits {
     pub expression_time: Duration,
     /// How long a script may take whose node sets no timeout, or a longer one.
     pub script_time: Duration,
-    /// `WORKFLOW_SCRIPT_MODULES` is set: scripts may rely on modules of Node.js, which there are none of.
-    pub expects_modules: bool,
+    /// The modules that scripts may load.
+    pub modules: ModuleSetting,
 }
 
 impl Default for Limits {
@@ -49,8 +52,28 @@ impl Default for Limits {
             scripts: 8,
             expression_time: Duration::from_secs(5),
             script_time: Duration::from_secs(60),
-            expects_modules: false,
+            modules: ModuleSetting::default(),
         }
+    }
+}
+
+/// The modules that scripts may load with `require`.
+#[derive(Clone, Debug, Default)]
+pub struct ModuleSetting {
+    /// Their names as scripts ask for them (`WORKFLOW_SCRIPT_MODULES`). With none, scripts run as in NocoBase's
+    /// sandbox; with some, as in its Node.js.
+    pub names: Vec<String>,
+    /// Folders of npm packages. Paths among the names start where the first of them is.
+    pub folders: Vec<PathBuf>,
+}
+
+impl ModuleSetting {
+    /// Why a module that a script asks for cannot be had, where that is known beforehand.
+    pub fn lacks(&self, request: &str) -> Option<String> {
+        #[cfg(feature = "js")]
+        return modules::lacks(&self.names, &self.folders, request);
+        #[cfg(not(feature = "js"))]
+        return Some(format!("module \"{request}\" needs JavaScript"));
     }
 }
 
@@ -101,4 +124,6 @@ pub struct Script {
     pub arguments: String,
     /// The node's own timeout.
     pub timeout: Option<Duration>,
+    /// The run of the node, as `Context::effect_key` names it: what it writes to its console is told under this name.
+    pub run: String,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::crew::{Crew, Lost, Worker};
+use super::modules::Modules;
 use super::realm::{Outcome, Realms, THREAD_STACK, Wanted};
 use super::sandbox;
 use super::{Library, Limits, Query, QueryEngine, QueryFault, Script};
@@ -20,6 +21,7 @@ const SPARES: usize = 4;
 pub struct Pool {
     libraries: Crew<Realms>,
     scripts: Crew<Nothing>,
+    modules: Arc<Modules>,
     limits: Limits,
 }
 
@@ -31,6 +33,7 @@ impl Pool {
         Self {
             libraries: Crew::new("libraries", limits.evaluators, SPARES, THREAD_STACK, Arc::default()),
             scripts: Crew::new("scripts", limits.scripts, SPARES, sandbox::THREAD_STACK, ()),
+            modules: Arc::new(Modules::new(&limits.modules)),
             limits,
         }
     }
@@ -88,7 +91,8 @@ impl Pool {
     /// The result of a script; else the text of what it threw, or of why it was stopped.
     pub async fn run(&self, script: Script) -> Result<Value, String> {
         let limit = script.timeout.map_or(self.limits.script_time, |own| own.min(self.limits.script_time));
-        let work = move |_: &mut Nothing, watch: &Arc<_>| sandbox::run(&script, watch, limit);
+        let modules = self.modules.clone();
+        let work = move |_: &mut Nothing, watch: &Arc<_>| sandbox::run(&script, &modules, watch, limit);
         self.scripts.run(limit, work).await.unwrap_or_else(|lost| Err(interrupted(lost).to_string()))
     }
 }
@@ -185,8 +189,8 @@ mod tests {
     }
 
     async fn script(pool: &Pool, source: &str) -> String {
-        let script =
-            Script { source: source.to_owned(), arguments: r#"{"a":{"b":[1]}}"#.to_owned(), timeout: None };
+        let arguments = r#"{"a":{"b":[1]}}"#.to_owned();
+        let script = Script { source: source.to_owned(), arguments, timeout: None, run: String::new() };
         text(pool.run(script).await)
     }
 

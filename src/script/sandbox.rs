@@ -1,5 +1,6 @@
 //! Runs the content of a script node: in a runtime of its own, with nothing but what JavaScript itself has and a
-//! console, as NocoBase runs it (`QuickJs.js` of `plugin-workflow-javascript`).
+//! console, as NocoBase runs it (`QuickJs.js` of `plugin-workflow-javascript`). Where `WORKFLOW_SCRIPT_MODULES` names
+//! modules there is `require` besides, and outcomes are those of NocoBase's other engine (`Vm.js`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,22 +9,31 @@ use rquickjs::context::EvalOptions;
 use rquickjs::promise::PromiseState;
 use rquickjs::{Context, Ctx, Error, Function, Object, Runtime};
 
-use super::Script;
 use super::crew::Watch;
+use super::modules::{Console, Modules, native};
+use super::{QueryFault, Script, words};
 use crate::expr::convert::text_to_number;
-use crate::expr::{Value, json};
+use crate::expr::{Thrown, Value, json};
 
 /// NocoBase's own limits.
 const MEMORY: usize = 128 << 20;
 const STACK: usize = 1 << 20;
 pub(super) const THREAD_STACK: usize = STACK + (4 << 20);
 
+/// How long a script that waits for a timer does not see that it is to stop.
+const LONGEST_SLEEP: Duration = Duration::from_millis(20);
+
 /// What a script gets when it is stopped.
 const INTERRUPTED: &str = "InternalError: interrupted";
 
 /// Runs a script until `watch` is over. The result is what JSON keeps of the value that it returns; the error is
 /// the text that the job records.
-pub(super) fn run(script: &Script, watch: &Arc<Watch>, limit: Duration) -> Result<Value, String> {
+pub(super) fn run(
+    script: &Script,
+    modules: &Arc<Modules>,
+    watch: &Arc<Watch>,
+    limit: Duration,
+) -> Result<Value, String> {
     let runtime = Runtime::new().map_err(|err| err.to_string())?;
     runtime.set_memory_limit(MEMORY);
     runtime.set_max_stack_size(STACK);
@@ -32,43 +42,121 @@ pub(super) fn run(script: &Script, watch: &Arc<Watch>, limit: Duration) -> Resul
     let context = Context::full(&runtime).map_err(|err| err.to_string())?;
     watch.begin(limit);
     context.with(|ctx| {
-        let outcome = settle(&ctx, script, watch);
+        let outcome = Sandbox::open(&ctx, script, modules, watch).and_then(|sandbox| sandbox.settle());
         if watch.is_over() {
-            return Err(INTERRUPTED.to_owned());
+            return Err(match modules.are_allowed() {
+                true => format!("Script execution timed out after {}ms", limit.as_millis()),
+                false => INTERRUPTED.to_owned(),
+            });
         }
         outcome.unwrap_or_else(|_| Err("InternalError: out of memory".to_owned()))
     })
 }
 
-fn settle(ctx: &Ctx<'_>, script: &Script, watch: &Watch) -> rquickjs::Result<Result<Value, String>> {
-    let host: Object = ctx.eval_with_options(include_str!("js/sandbox.js"), sloppy())?;
-    let dump: Function = host.get("dump")?;
-    let fault: Function = host.get("fault")?;
-    host.get::<_, Function>("prepare")?.call::<_, ()>((script.arguments.as_str(),))?;
-    // On lines of its own: the content may end in a comment.
-    let source = format!("(async function __main() {{\n{}\n}})()", script.source);
-    let begin: Function = host.get("evaluate")?;
-    let promise: rquickjs::Value = match begin.call((source,)) {
-        Ok(value) => value,
-        // A text that does not parse: NocoBase records the message without the class.
-        Err(Error::Exception) => {
-            let text: String = host.get::<_, Function>("syntaxFault")?.call((ctx.catch(),))?;
-            return Ok(Err(text));
+/// The surroundings of one script.
+struct Sandbox<'a, 'js> {
+    ctx: &'a Ctx<'js>,
+    source: String,
+    watch: &'a Watch,
+    /// What `sandbox.js` gives.
+    host: Object<'js>,
+    /// What `outcome.js` gives, where there are modules.
+    outcome: Option<Object<'js>>,
+    /// Runs the timer that is due first; how many milliseconds it is until there is one, -1 without timers.
+    tick: Option<Function<'js>>,
+}
+
+impl<'a, 'js> Sandbox<'a, 'js> {
+    fn open(
+        ctx: &'a Ctx<'js>,
+        script: &Script,
+        modules: &Arc<Modules>,
+        watch: &'a Arc<Watch>,
+    ) -> rquickjs::Result<Self> {
+        let host: Object = ctx.eval_with_options(include_str!("js/sandbox.js"), sloppy())?;
+        let (has_modules, is_told) = (modules.are_allowed(), Console::is_told());
+        let (mut tick, mut outcome) = (None, None);
+        if has_modules || is_told {
+            let native = native::object(ctx, modules, Console::new(&script.run), watch)?;
+            tick = Some(host.get::<_, Function>("equip")?.call((native, is_told, has_modules))?);
         }
-        Err(err) => return Err(err),
-    };
-    let Some(promise) = promise.into_promise() else {
-        return Ok(Err("Script promise did not settle".to_owned()));
-    };
-    while promise.state() == PromiseState::Pending && !watch.is_over() && ctx.execute_pending_job() {}
-    match promise.result::<rquickjs::Value>() {
-        None => Ok(Err("Script promise did not settle".to_owned())),
-        Some(Ok(value)) => {
-            let dumped: rquickjs::Array = dump.call((value,))?;
-            read(&dumped)
+        if has_modules {
+            outcome = Some(ctx.eval_with_options(include_str!("js/modules/outcome.js"), sloppy())?);
         }
-        Some(Err(Error::Exception)) => Ok(Err(fault.call((ctx.catch(),))?)),
-        Some(Err(err)) => Err(err),
+        host.get::<_, Function>("prepare")?.call::<_, ()>((script.arguments.as_str(),))?;
+        // On lines of its own: the content may end in a comment.
+        let source = format!("(async function __main() {{\n{}\n}})()", script.source);
+        Ok(Self { ctx, source, watch, host, outcome, tick })
+    }
+
+    fn settle(&self) -> rquickjs::Result<Result<Value, String>> {
+        let begin: Function = self.host.get("evaluate")?;
+        let promise: rquickjs::Value = match begin.call((self.source.as_str(),)) {
+            Ok(value) => value,
+            // A text that does not parse: NocoBase records the message without the class.
+            Err(Error::Exception) => {
+                let text = self.host.get::<_, Function>("syntaxFault")?.call((self.ctx.catch(),))?;
+                return Ok(Err(text));
+            }
+            Err(err) => return Err(err),
+        };
+        let Some(promise) = promise.into_promise() else {
+            return Ok(Err("Script promise did not settle".to_owned()));
+        };
+        loop {
+            let is_pending = || promise.state() == PromiseState::Pending && !self.watch.is_over();
+            while is_pending() && self.ctx.execute_pending_job() {}
+            if !is_pending() {
+                break;
+            }
+            match self.next_timer() {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(Error::Exception) => return self.fault().map(Err),
+                Err(err) => return Err(err),
+            }
+        }
+        match promise.result::<rquickjs::Value>() {
+            // A worker of Node.js ends when nothing is left to be done.
+            None if self.outcome.is_some() => Ok(Ok(Value::Undefined)),
+            None => Ok(Err("Script promise did not settle".to_owned())),
+            Some(Ok(value)) => {
+                let side = self.outcome.as_ref().unwrap_or(&self.host);
+                let dumped: rquickjs::Array = side.get::<_, Function>("dump")?.call((value,))?;
+                read(&dumped)
+            }
+            Some(Err(Error::Exception)) => self.fault().map(Err),
+            Some(Err(err)) => Err(err),
+        }
+    }
+
+    /// Runs the timer that is due first, or waits for it; whether there was one.
+    fn next_timer(&self) -> rquickjs::Result<bool> {
+        let Some(tick) = &self.tick else { return Ok(false) };
+        let wait: f64 = tick.call(())?;
+        if wait > 0.0 {
+            // Short enough to see that the script is to stop.
+            std::thread::sleep(Duration::from_secs_f64(wait / 1000.0).min(LONGEST_SLEEP));
+        }
+        Ok(wait >= 0.0)
+    }
+
+    /// What the job records for what was thrown.
+    fn fault(&self) -> rquickjs::Result<String> {
+        let thrown = self.ctx.catch();
+        let text: String = self.host.get::<_, Function>("fault")?.call((thrown.clone(),))?;
+        let Some(outcome) = self.outcome.as_ref().filter(|_| !text.starts_with("InternalError: ")) else {
+            return Ok(text);
+        };
+        // With modules, NocoBase's engine is V8, and it records the message alone.
+        let (name, message, stack): (String, String, String) = {
+            let parts: rquickjs::Array = outcome.get::<_, Function>("fault")?.call((thrown,))?;
+            (parts.get(0)?, parts.get(1)?, parts.get(2)?)
+        };
+        let mut fault = QueryFault { thrown: Thrown::named(name, message), stack };
+        // The files of modules have names with a colon.
+        words::translate(&mut fault, &|file| (!file.contains(':')).then_some(self.source.as_str()));
+        Ok(fault.thrown.message.to_string())
     }
 }
 

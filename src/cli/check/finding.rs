@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use entity::flow_node;
 
 use super::{listener, missed};
-use crate::app::Hook;
+use crate::app::{Hook, ModuleSetting};
 use crate::expr::Object;
 use crate::node::loop_::Loop;
 use crate::node::script::ScriptNode;
@@ -38,8 +38,8 @@ pub(super) enum Level {
 pub(super) struct Setting<'a> {
     /// Whether nodes that sidehook does not run are left to NocoBase.
     pub hands_over: bool,
-    /// Whether scripts may rely on modules of Node.js.
-    pub expects_modules: bool,
+    /// The modules that scripts may load.
+    pub modules: &'a ModuleSetting,
     /// Whether `WORKFLOW_LOOP_LIMIT` bounds the rounds of loops.
     pub limits_loops: bool,
     /// NocoBase's workflows that start when records change; none where NocoBase does the writing.
@@ -148,11 +148,11 @@ fn about_node(row: &flow_node::Model, setting: Setting<'_>, findings: &mut Vec<F
             format!("node {name} needs JavaScript, which this sidehook was built without: it fails"),
         );
     }
-    if setting.expects_modules && type_name == ScriptNode::TYPE && ScriptNode::asks_for_modules(config) {
-        let text = format!(
-            "node {name} may need modules (WORKFLOW_SCRIPT_MODULES), which sidehook has none of: it fails"
-        );
-        warn(findings, text);
+    if type_name == ScriptNode::TYPE && !setting.modules.names.is_empty() {
+        let lacking = ScriptNode::modules(config).into_iter().filter_map(|name| setting.modules.lacks(&name));
+        lacking.for_each(|why| {
+            warn(findings, format!("node {name} cannot load a module, and fails there: {why}"))
+        });
     }
 }
 
@@ -220,7 +220,10 @@ mod tests {
         let environment: Object = environment.map(|(name, text)| (name, Value::from(text))).collect();
         let setting = Setting {
             hands_over: false,
-            expects_modules: true,
+            modules: &ModuleSetting {
+                names: vec!["crypto".to_owned(), "fs".to_owned()],
+                folders: Vec::new(),
+            },
             limits_loops: false,
             events: &[],
             environment: &environment,
@@ -281,13 +284,13 @@ mod tests {
     fn nodes_that_cannot_run_are_named_by_title_or_key() {
         let nodes = vec![
             flow_node::Model { title: Some("Send \"it\"".to_owned()), ..row(1, "notification", "{}") },
-            row(2, "script", r#"{"content":"return require('dayjs')()"}"#),
+            row(2, "script", r#"{"content":"require('crypto'); return require('dayjs')()"}"#),
             row(3, "script", r#"{"content":"return 1"}"#),
             row(5, "variable", "{"),
         ];
         let expected = [
             r#"node "Send \"it\"" is of the type "notification", which sidehook does not run: it fails"#,
-            r#"node "n2" may need modules (WORKFLOW_SCRIPT_MODULES), which sidehook has none of: it fails"#,
+            r#"node "n2" cannot load a module, and fails there: module "dayjs" not supported"#,
             r#"node "n5" has a configuration that cannot be read: it fails"#,
         ];
         assert_eq!(found("{}", false, nodes), expected);

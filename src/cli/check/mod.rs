@@ -213,9 +213,10 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
     let rows = store.environment_rows().await?;
     let environment = variables(&rows, &app::secret_key(config)).into_iter();
     let environment: Object = environment.map(|(name, text)| (name, Value::from(text))).collect();
+    let modules = app::modules(config);
     let setting = Setting {
         hands_over,
-        expects_modules: config.javascript.expects_modules,
+        modules: &modules,
         limits_loops: config.engine.loop_limit.is_some(),
         events: &events,
         environment: &environment,

@@ -3,7 +3,9 @@
 const console = (() => {
   const names = ['log', 'info', 'warn', 'error', 'debug', 'trace', 'dir', 'dirxml', 'table', 'time', 'timeEnd',
     'timeLog', 'count', 'countReset', 'group', 'groupCollapsed', 'groupEnd', 'clear', 'assert'];
-  return Object.freeze(Object.fromEntries(names.map((name) => [name, () => {}])));
+  let tell = null;
+  globalThis.tellWith = (given) => { tell = given; };
+  return Object.freeze(Object.fromEntries(names.map((name) => [name, (...args) => tell?.(name, args)])));
 })();
 
 (() => {
@@ -11,7 +13,8 @@ const console = (() => {
   const { parse, stringify } = JSON;
   const { keys } = Object;
   const evaluate = globalThis.eval;
-  const { InternalError, String: Text } = globalThis;
+  const { InternalError, String: Text, tellWith } = globalThis;
+  delete globalThis.tellWith;
   const extra = ['AsyncDisposableStack', 'Atomics', 'DOMException', 'DisposableStack', 'SuppressedError', 'atob',
     'btoa', 'performance', 'queueMicrotask'];
   for (const name of extra) delete globalThis[name];
@@ -87,6 +90,29 @@ const console = (() => {
     prepare(json) {
       const values = parse(json);
       for (const name of keys(values)) globalThis[name] = values[name];
+    },
+    /**
+     * Gives the script a console that somebody listens to, and `require` where there are modules. `native` are the
+     * functions of `modules/native/`; what they make is loaded when it is first needed.
+     */
+    equip(native, tells, hasModules) {
+      let opened;
+      const loader = () => (opened ??= native.open()(native, console));
+      if (hasModules) globalThis.require = (request) => loader().enter(request);
+      const silent = ['time', 'timeEnd', 'timeLog', 'count', 'countReset', 'group', 'groupCollapsed', 'groupEnd', 'clear'];
+      let goesOn = tells;
+      const tell = (name, args) => {
+        if (!goesOn || silent.includes(name) || (name === 'assert' && args[0])) return;
+        const [first, ...rest] = name === 'assert' ? ['Assertion failed:', ...args.slice(1)] : args;
+        try {
+          goesOn = native.tell(name, loader().load('node:util').format(first, ...rest).toWellFormed());
+        } catch (thrown) {
+          // What cannot be told is no fault of the script.
+          if (isOutOfMemory(thrown)) throw thrown;
+        }
+      };
+      if (tells) tellWith(tell);
+      return () => (opened ? opened.tick() : -1);
     },
     /** Evaluates a text, of which it is noted whether it can throw null itself. */
     evaluate(source) {

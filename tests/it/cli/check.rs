@@ -79,8 +79,12 @@ async fn workflows_are_listed_with_what_is_wrong_with_them() {
         for workflow in [&sound, &flawed, &silent] {
             rows.add(workflow).await;
         }
-        let outcome =
-            check(&database, &[("API_BASE_PATH", "/v1/"), ("WORKFLOW_SCRIPT_MODULES", "dayjs")]).await;
+        let settings = [
+            ("API_BASE_PATH", "/v1/"),
+            ("WORKFLOW_SCRIPT_MODULES", "dayjs"),
+            ("SIDEHOOK_SCRIPT_NODE_MODULES", "/nowhere"),
+        ];
+        let outcome = check(&database, &settings).await;
         assert!(!outcome.succeeded, "{outcome:?}");
         assert!(outcome.complained.contains("a webhook cannot be served: 3 errors"), "{outcome:?}");
         let (facts, list) = outcome.printed.split_once("\n\n").expect("facts, then workflows");
@@ -132,7 +136,7 @@ flawed
   ERROR            basic authentication is on, but without a user name and a password: nobody is let in
   WARNING          `$.a[` of its body is not a valid JSONPath and finds nothing
   WARNING          node "mail" is of the type "notification", which sidehook does not run: it fails
-  WARNING          node "dates" may need modules (WORKFLOW_SCRIPT_MODULES), which sidehook has none of: it fails
+  WARNING          node "dates" cannot load a module, and fails there: Cannot find module 'dayjs': there is no folder of packages: set SIDEHOOK_SCRIPT_NODE_MODULES to NocoBase's node_modules
   WARNING          node "answer" answers nobody, because the workflow is asynchronous
 
 silent

@@ -3,3 +3,4 @@
 mod advisories;
 mod hostile;
 mod libraries;
+mod modules;
