@@ -22,6 +22,7 @@ use crate::store::Store;
 use crate::store::connection::{self, OpenError};
 use crate::store::environment::SecretKey;
 use crate::store::instance::Registration;
+use crate::store::notification::Notifications;
 use crate::trace::Tracer;
 
 /// How long the database may stay away when sidehook starts.
@@ -130,6 +131,7 @@ pub(super) fn services(
         nocobase,
         mail: Mailer::new(mail, certificates.clone()).context("TLS")?,
         requests: Client::new(&client, certificates).context("TLS")?,
+        notifications: Notifications::new(store.clone()),
         files: node::Files::new(folders, Storages::new(store.clone())),
     })
 }

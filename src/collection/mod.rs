@@ -42,3 +42,4 @@ pub use storage::{Storage, Storages};
 pub use write::{Change, NO_FILTER, ROLES, Writer, has_roles, path_collection};
 
 pub use crate::store::Executor;
+pub use crate::store::notification::{Channel, InAppMessage, Notifications, SendLog};

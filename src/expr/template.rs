@@ -137,7 +137,7 @@ fn parse_text(text: &Arc<str>) -> Part {
 }
 
 /// The length of the placeholder at the start of `text`, which begins with `{{`.
-fn placeholder_length(text: &str) -> Option<usize> {
+pub(crate) fn placeholder_length(text: &str) -> Option<usize> {
     let inner = &text[2..];
     let end = inner.find(|c: char| !is_placeholder_character(c)).unwrap_or(inner.len());
     (end > 0 && inner[end..].starts_with("}}")).then_some(end + 4)

@@ -19,6 +19,7 @@ pub mod json_variable_mapping;
 pub mod loop_;
 pub mod mailer;
 pub mod multi_conditions;
+pub mod notification;
 pub mod output;
 pub mod parallel;
 pub mod query;
@@ -147,6 +148,9 @@ pub enum Outcome {
     Sleep { pending: Draft, duration: Duration },
     /// End the whole execution with this status, however deep in branches.
     Exit(i32),
+    /// Leave the node to NocoBase, with all that comes after it. Where NocoBase cannot be told, this is an error of
+    /// the node.
+    Leave(Thrown),
 }
 
 /// Work that takes time outside. It starts when the jobs so far have been recorded; after a crash the node

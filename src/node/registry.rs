@@ -22,6 +22,7 @@ pub const NODES: &[Kind] = &[
     Kind::of::<super::loop_::Loop>(),
     Kind::of::<super::mailer::Mailer>(),
     Kind::of::<super::multi_conditions::MultiConditions>(),
+    Kind::of::<super::notification::Notification>(),
     Kind::of::<super::output::Output>(),
     Kind::of::<super::parallel::Parallel>(),
     Kind::of::<super::query::Query>(),

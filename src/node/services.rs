@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::files::Files;
-use crate::collection::Collections;
+use crate::collection::{Collections, Notifications};
 use crate::outbound::mail::Mailer;
 use crate::outbound::{Client, NocoBase};
 use crate::script::Pool;
@@ -23,6 +23,8 @@ pub struct Services {
     pub requests: Client,
     /// Sends the mail of mailer nodes.
     pub mail: Mailer,
+    /// NocoBase's notifications: their channels, and what has become of them.
+    pub notifications: Notifications,
     /// The files that request and mailer nodes send.
     pub files: Files,
     /// Runs JavaScript.

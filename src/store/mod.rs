@@ -19,6 +19,7 @@ pub mod lease;
 pub mod left;
 pub mod listening;
 pub mod metadata;
+pub mod notification;
 mod plan;
 pub mod plugin;
 mod pool;

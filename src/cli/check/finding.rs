@@ -1,10 +1,10 @@
 //! What is wrong, or may be, with a webhook workflow.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::flow_node;
 
-use super::{listener, missed};
+use super::{channel, listener, missed};
 use crate::app::{Hook, ModuleSetting};
 use crate::expr::Object;
 use crate::node::loop_::Loop;
@@ -46,6 +46,8 @@ pub(super) struct Setting<'a> {
     pub events: &'a [RecordEvent],
     /// `$env`
     pub environment: &'a Object,
+    /// The types of the channels of notifications, by their names.
+    pub channels: &'a BTreeMap<String, String>,
 }
 
 /// Everything that is found, but for its custom path, which depends on other workflows.
@@ -135,6 +137,9 @@ fn about_node(row: &flow_node::Model, setting: Setting<'_>, findings: &mut Vec<F
     }
     if let Some(missed) = missed::warning(type_name, config, setting.events) {
         warn(findings, format!("node {name} {missed}"));
+    }
+    if let Some(unsent) = channel::warning(type_name, config, setting.channels, setting.hands_over) {
+        warn(findings, format!("node {name} {unsent}"));
     }
     if !setting.limits_loops && type_name == Loop::TYPE && Loop::takes_rounds_from_event(config) {
         let text = format!(
@@ -227,6 +232,7 @@ mod tests {
             limits_loops: false,
             events: &[],
             environment: &environment,
+            channels: &BTreeMap::new(),
         };
         all(&definition, &Hook::build(&definition), setting).into_iter().map(text).collect()
     }
@@ -283,13 +289,13 @@ mod tests {
     #[test]
     fn nodes_that_cannot_run_are_named_by_title_or_key() {
         let nodes = vec![
-            flow_node::Model { title: Some("Send \"it\"".to_owned()), ..row(1, "notification", "{}") },
+            flow_node::Model { title: Some("Send \"it\"".to_owned()), ..row(1, "manual", "{}") },
             row(2, "script", r#"{"content":"require('crypto'); return require('dayjs')()"}"#),
             row(3, "script", r#"{"content":"return 1"}"#),
             row(5, "variable", "{"),
         ];
         let expected = [
-            r#"node "Send \"it\"" is of the type "notification", which sidehook does not run: it fails"#,
+            r#"node "Send \"it\"" is of the type "manual", which sidehook does not run: it fails"#,
             r#"node "n2" cannot load a module, and fails there: module "dayjs" not supported"#,
             r#"node "n5" has a configuration that cannot be read: it fails"#,
         ];

@@ -1,5 +1,6 @@
 //! `sidehook check`: what stands between a database and being served, and what its webhooks look like.
 
+mod channel;
 mod finding;
 mod listener;
 mod missed;
@@ -23,6 +24,7 @@ use crate::store::connection::{Address, TlsMode};
 use crate::store::environment::variables;
 use crate::store::inspect::Gap;
 use crate::store::instance::MAX_INSTANCES;
+use crate::store::notification::Notifications;
 use crate::store::rights::{Permission, Right};
 use crate::webhook::admission::Key;
 use crate::webhook::path;
@@ -214,12 +216,14 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
     let environment = variables(&rows, &app::secret_key(config)).into_iter();
     let environment: Object = environment.map(|(name, text)| (name, Value::from(text))).collect();
     let modules = app::modules(config);
+    let channels = Notifications::new(store.clone()).channel_types().await?;
     let setting = Setting {
         hands_over,
         modules: &modules,
         limits_loops: config.engine.loop_limit.is_some(),
         events: &events,
         environment: &environment,
+        channels: &channels,
     };
     for listed in workflows {
         let refused = unserved.iter().find(|one| one.key == listed.hook.workflow.key);

@@ -137,6 +137,22 @@ impl Run {
         self.next = Some(Step::Unwind);
     }
 
+    /// Leaves a node to NocoBase that has found out that it cannot be run here; where NocoBase cannot be told, and
+    /// within a transaction, it has failed.
+    pub(super) fn leave_or_fail(
+        &mut self,
+        node: NodeIndex,
+        input: Option<JobId>,
+        reason: Thrown,
+        moment: &mut Moment<'_>,
+    ) -> Option<Effect> {
+        if !moment.hands_over || moment.is_in_scope {
+            return self.finish(node, reason.into(), moment);
+        }
+        self.leave_to_nocobase(node, input, moment);
+        None
+    }
+
     /// Makes an error of a job that has been saved.
     pub(crate) fn fail_job(&mut self, node: NodeIndex, job: JobId, thrown: &Thrown) -> Option<Effect> {
         self.journal.set_status(job, ERROR);

@@ -11,7 +11,7 @@ use crate::outbound::Failure;
 const OCTETS: &str = "application/octet-stream";
 
 /// A file with the name and the type that it is sent with.
-pub(super) struct Attached {
+pub(in crate::node) struct Attached {
     name: String,
     content_type: String,
     bytes: Vec<u8>,

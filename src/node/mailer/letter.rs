@@ -14,7 +14,7 @@ use crate::expr::{Thrown, Value};
 use crate::outbound::mail::{Mail, Undelivered};
 
 /// The configuration of a message with its templates filled in.
-pub(super) struct Letter {
+pub(in crate::node) struct Letter {
     pub from: Value,
     pub to: Value,
     pub cc: Value,
@@ -28,7 +28,7 @@ pub(super) struct Letter {
 }
 
 /// A message that can be sent.
-pub(super) struct Written {
+pub(in crate::node) struct Written {
     pub mail: Mail,
     /// With its angle brackets.
     pub message_id: String,

@@ -5,7 +5,7 @@
 mod addresses;
 mod attachments;
 mod letter;
-mod provider;
+pub(super) mod provider;
 mod result;
 
 use async_trait::async_trait;
@@ -13,10 +13,12 @@ use entity::status::job::{ABORTED, ERROR, FAILED, PENDING, RESOLVED};
 use serde::Deserialize;
 
 use self::attachments::Attached;
-use self::letter::Letter;
+pub(super) use self::letter::Letter;
+
+use self::letter::Written;
 use super::{Context, Draft, Example, JobId, Node, NodeType, Outcome, Settled, Work};
 use crate::expr::{Scope, Template, Thrown};
-use crate::outbound::mail::{Mailer as Client, Provider, Undelivered};
+use crate::outbound::mail::{Delivered, Mailer as Client, Provider, Undelivered};
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -96,23 +98,31 @@ impl Mailer {
     }
 }
 
-/// Sends a letter with its files. A failed job for whatever is in the way.
+/// The job of a letter with its files. A failed one for whatever is in the way.
 async fn settle(
     client: &Client,
     provider: Result<Provider, Undelivered>,
     letter: Letter,
     attached: Vec<Attached>,
 ) -> Settled {
+    match send(client, provider, letter, attached).await {
+        Ok((written, delivered)) => result::delivered(&written, &delivered),
+        Err(failure) => result::failed(&failure),
+    }
+}
+
+/// Sends a letter with its files.
+pub(super) async fn send(
+    client: &Client,
+    provider: Result<Provider, Undelivered>,
+    letter: Letter,
+    attached: Vec<Attached>,
+) -> Result<(Written, Delivered), Undelivered> {
     // Long files take a while.
     let writing = tokio::task::spawn_blocking(move || letter.write(attached)).await;
-    let failure = match (writing.unwrap_or_else(|err| Err(Undelivered::plain(err.to_string()))), provider) {
-        (Ok(written), Ok(provider)) => match client.send(&provider, &written.mail).await {
-            Ok(delivered) => return result::delivered(&written, &delivered),
-            Err(failure) => failure,
-        },
-        (Err(failure), _) | (_, Err(failure)) => failure,
-    };
-    result::failed(&failure)
+    let written = writing.unwrap_or_else(|err| Err(Undelivered::plain(err.to_string())))?;
+    let delivered = client.send(&provider?, &written.mail).await?;
+    Ok((written, delivered))
 }
 
 impl NodeType for Mailer {

@@ -5,7 +5,7 @@ use crate::expr::{Thrown, Value};
 use crate::outbound::mail::{Login, Provider, Undelivered};
 
 /// Throws where NocoBase throws. A port that is none is a failure of the mail.
-pub(super) fn of(configured: &Value) -> Result<Result<Provider, Undelivered>, Thrown> {
+pub(in crate::node) fn of(configured: &Value) -> Result<Result<Provider, Undelivered>, Thrown> {
     if configured.is_nullish() {
         let is = if configured.is_undefined() { "undefined" } else { "null" };
         let message = format!("Cannot destructure property 'host' of 'provider' as it is {is}.");

@@ -70,7 +70,7 @@ async fn workflows_are_listed_with_what_is_wrong_with_them() {
             &json!({"basicAuthentication": true, "request": {"body": [{"key": "$.a["}]},
                 "sidehook": {"path": "/orders/:key/", "signatures": {}}}),
             &[
-                node("mail", "notification", json!({})),
+                node("ask", "manual", json!({})),
                 node("dates", "script", json!({"content": "return require('dayjs')()"})),
                 node("answer", "response", json!({})),
             ],
@@ -135,7 +135,7 @@ flawed
   ERROR            `sidehook.signatures` of its trigger is not known to this version: nobody is let in
   ERROR            basic authentication is on, but without a user name and a password: nobody is let in
   WARNING          `$.a[` of its body is not a valid JSONPath and finds nothing
-  WARNING          node "mail" is of the type "notification", which sidehook does not run: it fails
+  WARNING          node "ask" is of the type "manual", which sidehook does not run: it fails
   WARNING          node "dates" cannot load a module, and fails there: Cannot find module 'dayjs': there is no folder of packages: set SIDEHOOK_SCRIPT_NODE_MODULES to NocoBase's node_modules
   WARNING          node "answer" answers nobody, because the workflow is asynchronous
 

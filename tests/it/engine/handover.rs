@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::databases::TestDatabase;
 use crate::fixture::{node, workflow};
+use crate::node::notification::{add_channel, create_tables};
 use crate::rows::Rows;
 use crate::server::{TestServer, on_every_database};
 use crate::wait::{TIMEOUT, until};
@@ -226,6 +227,36 @@ async fn what_nocobase_never_begins_with_fails_its_branch_only() {
             [("p", 1), ("ask", -2), ("b", 1), ("last", 1)].map(|(key, status)| (json!(key), json!(status)));
         assert_eq!(seen, expected.iter().map(|(key, status)| (key, status)).collect::<Vec<_>>());
         assert_eq!(jobs[0]["result"], json!([-2, 1]));
+        server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_sidehook_does_not_serve_is_left_to_nocobase() {
+    on_every_database(async |database| {
+        let (api, server) = start(&database, 0).await;
+        create_tables(&server).await;
+        add_channel(&server, "chat", &json!({"title": "Chat", "notificationType": "wecom", "options": {}}))
+            .await;
+        let nodes = [
+            node("first", "variable", json!({"value": 1})),
+            node("send", "notification", json!({"channelName": "chat", "content": "A"})),
+            node("last", "variable", json!({"value": 2})),
+        ];
+        let hook = workflow("k", false, &trigger(), &nodes);
+        server.add(&hook).await;
+        server.post("k", &json!({})).await;
+        until(async || !api.asked.lock().expect("no panic").is_empty(), || "there is no request".to_owned())
+            .await;
+        let execution = server.executions(hook.id).await.remove(0);
+        let jobs = server.jobs(execution["id"].as_i64().expect("an id")).await;
+        let seen: Vec<_> =
+            jobs.iter().map(|job| (&job["node"], &job["status"], job["started"] == true)).collect();
+        assert_eq!(seen, [(&json!("first"), &json!(1), true), (&json!("send"), &json!(0), false)]);
+        run_by_nocobase(&server, &execution).await;
+        until(async || server.count(Table::Handovers).await == 0, || "the handover does not end".to_owned())
+            .await;
         server.stop().await;
     })
     .await;

@@ -2,7 +2,8 @@
 
 mod data_nodes;
 mod live;
-mod mailer;
+pub mod mailer;
+pub mod notification;
 mod request;
 mod sql;
 mod time_zone;

@@ -267,7 +267,7 @@ impl<'a> Past<'a> {
 
     /// Whether the work of nodes of a type goes on beside the run.
     pub(crate) fn works_beside(&self, type_name: &str) -> bool {
-        matches!(type_name, "request" | "script" | "mailer") && !self.is_sync
+        matches!(type_name, "mailer" | "notification" | "request" | "script") && !self.is_sync
     }
 
     pub(crate) fn result(&self, id: i64) -> Value {

@@ -1,7 +1,7 @@
 //! Mailer nodes in a running server, with a real mail server: what they record, what arrives, and what a crash does.
 
 mod recorded;
-mod server;
+pub mod server;
 
 use serde_json::{Value, json};
 
