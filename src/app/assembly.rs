@@ -9,7 +9,7 @@ use sea_orm::{DbErr, RuntimeErr};
 use tokio::runtime::Handle;
 
 use crate::clock::Clock;
-use crate::collection::{Collections, Storages};
+use crate::collection::{Collections, Sources};
 use crate::config::{self, Config};
 use crate::engine::Settings;
 use crate::ids::Ids;
@@ -86,11 +86,18 @@ pub(super) fn certificates(config: &Config) -> Vec<CertificateDer<'static>> {
     extra.unwrap_or_default()
 }
 
+/// The collections of the main data source, and the other ones.
+pub(super) fn data(config: &Config, store: &Store) -> (Arc<Collections>, Arc<Sources>) {
+    let collections = Collections::new(store.clone(), &config.nocobase.public_path);
+    let sources = Sources::new(store.clone(), config.database.source_pool_max);
+    (Arc::new(collections), Arc::new(sources))
+}
+
 /// What nodes use besides their execution.
 pub(super) fn services(
     config: &Config,
     store: &Store,
-    collections: Arc<Collections>,
+    (collections, sources): (Arc<Collections>, Arc<Sources>),
     scripts: Arc<Pool>,
     certificates: Vec<CertificateDer<'static>>,
 ) -> anyhow::Result<Services> {
@@ -123,16 +130,20 @@ pub(super) fn services(
         time_limit: config.mail.time_limit,
         size_limit: config.mail.size_limit,
     };
+    let requests = Client::new(&client, certificates.clone()).context("TLS")?;
+    let file_limit = u64::try_from(settings.file_limit).unwrap_or(u64::MAX);
+    let files = node::Files::new(folders, collections.clone(), requests.clone(), file_limit);
     Ok(Services {
         collections,
+        sources,
         scripts,
         sql_timeout: config.engine.sql_timeout,
         data_api: nocobase.clone().filter(|_| config.nocobase.writes_data),
         nocobase,
-        mail: Mailer::new(mail, certificates.clone()).context("TLS")?,
-        requests: Client::new(&client, certificates).context("TLS")?,
+        mail: Mailer::new(mail, certificates).context("TLS")?,
+        requests,
         notifications: Notifications::new(store.clone()),
-        files: node::Files::new(folders, Storages::new(store.clone())),
+        files,
     })
 }
 

@@ -7,6 +7,7 @@ mod documents;
 mod hooks;
 mod levels;
 mod listening;
+mod needs;
 mod paths;
 mod readiness;
 mod retention;
@@ -27,6 +28,7 @@ pub use assembly::{UNOPENED, connect, modules, open_store, secret_key};
 pub use documents::Documents;
 pub use hooks::{Called, Hook, Hooks};
 pub use listening::{Deaf, Listening};
+pub use needs::Needs;
 pub use readiness::Unready;
 pub use retention::Unkept;
 
@@ -35,7 +37,7 @@ pub use crate::script::ModuleSetting;
 use self::complaints::Complaints;
 use self::readiness::Readiness;
 use crate::clock::{Clock, SystemClock};
-use crate::collection::Collections;
+use crate::collection::{Collections, Sources};
 use crate::config::Config;
 use crate::engine::{Background, Engine};
 use crate::metrics::Metrics;
@@ -66,6 +68,8 @@ pub struct App {
     pub engine: Arc<Engine>,
     pub hooks: Hooks,
     pub collections: Arc<Collections>,
+    /// The other data sources.
+    pub sources: Arc<Sources>,
     /// Files that decide who is let in.
     pub documents: Documents,
     /// The log of requests that have no execution.
@@ -108,9 +112,9 @@ impl App {
         tasks.spawn(failure.clone().watch("recorder", written.clone(), writing.map(drop)));
         let (requests, logging) = RequestLog::start(store.clone(), written.clone());
         tasks.spawn(failure.clone().watch("request log", written.clone(), logging));
-        let collections = Arc::new(Collections::new(store.clone(), &config.nocobase.public_path));
+        let data = assembly::data(&config, &store);
         let scripts = Arc::new(Pool::new(assembly::limits(&config)));
-        let services = assembly::services(&config, &store, collections.clone(), scripts.clone(), trusted)?;
+        let services = assembly::services(&config, &store, data.clone(), scripts.clone(), trusted)?;
         let documents = Documents::new(services.requests.clone(), tasks.clone());
         let (mail, settings) = (services.mail.clone(), assembly::settings(&config));
         let (owner, told, warming) = (registration.owner, (metrics.clone(), tracer.clone()), scripts.clone());
@@ -129,7 +133,8 @@ impl App {
             store,
             engine,
             hooks,
-            collections,
+            collections: data.0,
+            sources: data.1,
             documents,
             requests,
             listening: Listening::default(),
@@ -276,6 +281,7 @@ impl App {
                 tracing::debug!("the collections were read");
             }
             self.refresh_environment(&mut environment, &mut complaints).await;
+            complaints.hear("data sources", self.sources.refresh().await);
             self.refresh_plugin(&mut complaints).await;
             complaints.hear("webhooks that are waited for", self.listening.refresh(&self.store).await);
         }
@@ -299,6 +305,7 @@ impl App {
         let Some(rows) = rows.filter(|rows| rows != known) else { return };
         self.engine.set_environment(variables(&rows, &secret_key(&self.config)));
         self.collections.set_environment(self.engine.environment());
+        self.sources.set_environment(self.engine.environment());
         *known = rows;
     }
 

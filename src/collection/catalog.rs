@@ -1,4 +1,4 @@
-//! The collections in memory, kept equal to the database. `collections` and `fields` have no times that could be
+//! The collections of a database in memory; those of the main data source are kept equal to it. `collections` and `fields` have no times that could be
 //! trusted, so a digest of their rows is compared, about every second together with the workflows.
 
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
-use sea_orm::{DatabaseTransaction, DbErr};
+use sea_orm::{DatabaseTransaction, DbErr, IsolationLevel};
 use tokio::sync::Mutex;
 
 use super::definition::table_name;
@@ -17,29 +17,38 @@ use super::shape::Collection;
 use super::write::{Writer, path_collection};
 use crate::expr::system::System;
 use crate::expr::{Object, Value};
-use crate::store::metadata::TableColumn;
+use crate::store::metadata::{Metadata, TableColumn};
 use crate::store::{Codec, Executor, Store};
 
-/// The collections of one deployment.
+/// The collections of one data source.
 pub struct Collections {
-    store: Store,
+    pub(super) store: Store,
     schema: ArcSwap<Schema>,
     /// The digest of the rows that `schema` was made of; `None` before the first reading, and where there
     /// are no such tables.
     digest: Mutex<Option<String>>,
-    files: FileLinks,
+    /// What the addresses of files are made with, in the main data source: others have no files.
+    pub(super) files: Option<FileLinks>,
 }
 
 impl Collections {
     /// `public_path` is what the addresses of the application begin with, NocoBase's `APP_PUBLIC_PATH`.
     pub fn new(store: Store, public_path: &str) -> Self {
         let files = FileLinks::new(store.names.clone(), public_path.to_owned());
-        Self { store, schema: ArcSwap::default(), digest: Mutex::default(), files }
+        Self { store, schema: ArcSwap::default(), digest: Mutex::default(), files: Some(files) }
+    }
+
+    /// Those of another database, as it was described when it was opened. They stay as they are.
+    pub(super) fn of_source(store: Store, metadata: &Metadata) -> Self {
+        let schema = Schema::build(&store.names, store.codec.backend(), metadata, &HashMap::new());
+        Self { store, schema: ArcSwap::from_pointee(schema), digest: Mutex::default(), files: None }
     }
 
     /// Sets what `{{$env}}` in the storages of files stands for.
     pub fn set_environment(&self, environment: Arc<Object>) {
-        self.files.set_environment(environment);
+        if let Some(files) = &self.files {
+            files.set_environment(environment);
+        }
     }
 
     /// What is known now. The `Arc` stays the same one while nothing has changed.
@@ -52,9 +61,14 @@ impl Collections {
         &self.store.codec
     }
 
-    /// Whether NocoBase has a data source of this name besides the main one.
-    pub async fn knows_source(&self, name: &str) -> Result<bool, DbErr> {
-        self.store.has_data_source(name).await
+    /// Begins a transaction of its own, which a node outside of the main data source writes in.
+    pub async fn begin(&self, isolation: Option<IsolationLevel>) -> Result<DatabaseTransaction, DbErr> {
+        self.store.begin_isolated(isolation).await
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.store.db.ping().await
     }
 
     /// Where to read: in a transaction, or on the pool.
@@ -65,7 +79,7 @@ impl Collections {
 
     /// Reads records of `schema`, one of those that these collections have given.
     pub fn reader<'a, C>(&'a self, schema: &'a Schema, db: &'a C, now: DateTime<Utc>) -> Reader<'a, C> {
-        Reader { schema, codec: &self.store.codec, db, now, files: Some(&self.files) }
+        Reader { schema, codec: &self.store.codec, db, now, files: self.files.as_ref() }
     }
 
     /// Writes records of `schema` in a transaction.
@@ -76,7 +90,7 @@ impl Collections {
         system: &'a dyn System,
     ) -> Writer<'a, C> {
         let Store { names, codec, .. } = &self.store;
-        Writer { schema, codec, names, db: transaction, system, files: Some(&self.files) }
+        Writer { schema, codec, names, db: transaction, system, files: self.files.as_ref() }
     }
 
     /// Reads the collections again when they have changed. Returns whether they had.
@@ -106,7 +120,8 @@ impl Collections {
     /// one of NocoBase's plugins defines in code, which is then read from the database itself.
     pub async fn schema_with(&self, name: &str) -> Result<Arc<Schema>, DbErr> {
         let schema = self.schema();
-        if schema.get(name).is_some() || name.starts_with("sidehook_") {
+        let is_read_once = self.files.is_none();
+        if is_read_once || schema.get(name).is_some() || name.starts_with("sidehook_") {
             return Ok(schema);
         }
         let options = defined_in_code(&schema, name);

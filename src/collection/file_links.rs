@@ -85,6 +85,13 @@ impl FileLinks {
         Ok(Value::text(if is_preview { format!("{url}?preview=1") } else { url }))
     }
 
+    /// The address that a file is fetched from; relative where its storage has no base URL.
+    pub(super) fn fetched(&self, record: &Value, storage: &Storage) -> Result<String, Thrown> {
+        let names = ["id", "url", "path", "filename", "extname", "storageId"];
+        let values: Object = names.into_iter().map(|name| (name, record.member(name))).collect();
+        to_text(&self.original(&File { values: &values, collection: "" }, storage, false)?)
+    }
+
     /// The address of a file in its storage.
     fn original(&self, file: &File<'_>, storage: &Storage, is_preview: bool) -> Result<Value, Thrown> {
         if !file.get("storageId").is_truthy() {

@@ -1,10 +1,7 @@
 //! The storages of NocoBase's file manager, with their settings as values.
 
-use sea_orm::DbErr;
-
 use crate::expr::{Value, json};
-use crate::store::Store;
-use crate::store::storage::{StorageRow, by_ids};
+use crate::store::storage::StorageRow;
 
 /// Where files are.
 #[derive(Clone, Debug)]
@@ -27,20 +24,5 @@ impl From<StorageRow> for Storage {
             base_url: row.base_url,
             options: options.unwrap_or_default(),
         }
-    }
-}
-
-/// Reads storages from NocoBase's database.
-#[derive(Clone, Debug)]
-pub struct Storages(Store);
-
-impl Storages {
-    pub fn new(store: Store) -> Self {
-        Self(store)
-    }
-
-    pub async fn find(&self, id: i64) -> Result<Option<Storage>, DbErr> {
-        let Store { db, names, codec, .. } = &self.0;
-        Ok(by_ids(db, names, codec, &[id]).await?.pop().map(Storage::from))
     }
 }

@@ -22,6 +22,8 @@ pub struct Database {
     pub time_zone: FixedOffset,
     /// `DB_POOL_MAX`: how many connections to keep at most.
     pub pool_max: u32,
+    /// `SIDEHOOK_SOURCE_POOL_MAX`: the same for each external data source.
+    pub source_pool_max: u32,
 }
 
 impl Database {
@@ -45,6 +47,7 @@ impl Database {
                 .with("DB_TIMEZONE", "an offset such as +08:00", |text| text.parse().ok())
                 .unwrap_or(utc),
             pool_max: reader.number("DB_POOL_MAX", 1..=1000).unwrap_or(10),
+            source_pool_max: reader.number("SIDEHOOK_SOURCE_POOL_MAX", 1..=1000).unwrap_or(5),
         }
     }
 }

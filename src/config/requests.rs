@@ -20,6 +20,8 @@ pub struct Requests {
     pub proxies: Proxies,
     /// `SIDEHOOK_REQUEST_RESPONSE_LIMIT`: the longest body of an answer in bytes, written like `10mb`.
     pub response_limit: usize,
+    /// `SIDEHOOK_REQUEST_FILE_LIMIT`: the longest file of an object storage in bytes, written like `100mb`.
+    pub file_limit: usize,
     /// `SIDEHOOK_REQUEST_TIME_LIMIT`: how long a request may take in all, until its answer is whole.
     pub time_limit: Duration,
     /// `NODE_EXTRA_CA_CERTS`: a file of certificates to trust beside the well-known ones.
@@ -87,6 +89,7 @@ impl Requests {
                 .unwrap_or(false),
             proxies: Proxies::read(reader),
             response_limit: reader.size("SIDEHOOK_REQUEST_RESPONSE_LIMIT", 10 << 20),
+            file_limit: reader.size("SIDEHOOK_REQUEST_FILE_LIMIT", 100 << 20),
             time_limit: reader.duration("SIDEHOOK_REQUEST_TIME_LIMIT", Duration::from_secs(900)),
             extra_certificates: reader.text("NODE_EXTRA_CA_CERTS").map(PathBuf::from),
             storage: reader.text("STORAGE_PATH").unwrap_or_else(|| "storage".to_owned()).into(),

@@ -5,7 +5,7 @@ use entity::number_text;
 use entity::status::job::{ERROR, RESOLVED};
 use serde::Deserialize;
 
-use super::data_source::{BOOKS, CollectionName, Source, resolve};
+use super::data_source::{BOOKS, CollectionName, Source};
 use super::{Context, Example, Node, NodeType, Outcome, Sample, resolved};
 use crate::collection::aggregate::{Aggregate as Calculation, AggregateFunction, Source as Associated};
 use crate::expr::convert::{text_to_number, to_number, to_text};
@@ -58,15 +58,10 @@ impl Node for Aggregate {
         let is_associated = self.associated.is_truthy();
         let owner = to_text(&self.association.collection)?;
         let wanted = if is_associated { owner.as_str() } else { name.collection.as_str() };
-        let source = Source::open(cx, &[wanted]).await?;
-        resolve(&source.collections, &name.data_source).await.map_err(|reason| {
-            reason.thrown(|| {
-                Thrown::type_error(
-                    "Cannot destructure property 'collectionManager' of \
-                     'this.workflow.app.dataSourceManager.dataSources.get(...)' as it is undefined.",
-                )
-            })
-        })?;
+        let source = match Source::open(cx, &name.data_source, wanted, no_source).await {
+            Ok(source) => source,
+            Err(refused) => return refused.outcome(),
+        };
         let collection = source
             .schema
             .get(wanted)
@@ -78,13 +73,24 @@ impl Node for Aggregate {
             let association = to_text(&self.association.name)?;
             let of = Associated { collection, association, key };
             let db = source.database(cx);
-            source.reader(&db).aggregate_of(&of, &calculation).await?
+            source.reader(&db).aggregate_of(&of, &calculation).await
         } else {
             let db = source.database(cx);
-            source.reader(&db).aggregate(&collection, &calculation).await?
+            source.reader(&db).aggregate(&collection, &calculation).await
         };
-        Ok(resolved(rounded(&result, &self.precision)?))
+        match result {
+            Ok(result) => Ok(resolved(rounded(&result, &self.precision)?)),
+            Err(thrown) => Err(source.told(thrown).await),
+        }
     }
+}
+
+/// What NocoBase throws where there is no such data source.
+fn no_source() -> Thrown {
+    Thrown::type_error(
+        "Cannot destructure property 'collectionManager' of \
+         'this.workflow.app.dataSourceManager.dataSources.get(...)' as it is undefined.",
+    )
 }
 
 impl Aggregate {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use sea_orm::{DatabaseTransaction, IsolationLevel};
 
-use super::Services;
+use super::{Elsewhere, Services};
 use crate::expr::{Live, Scope, Template, Thrown, Value};
 use crate::script::Pool;
 
@@ -111,10 +111,18 @@ pub trait Host: Send {
     fn scripts(&self) -> &Arc<Pool>;
     /// See [`Context::transaction`].
     fn transaction(&mut self) -> BoxFuture<'_, Result<&DatabaseTransaction, Thrown>>;
-    /// The transaction of the transaction node around, if there is one: its nodes read there too.
-    fn scope_transaction(&self) -> Option<&DatabaseTransaction>;
-    /// Begins a transaction, or a savepoint within one, for all nodes that run until it ends.
-    fn open_scope(&mut self, isolation: Option<IsolationLevel>) -> BoxFuture<'_, Result<(), Thrown>>;
+    /// Whether a transaction node is around.
+    fn is_in_scope(&self) -> bool;
+    /// The transaction of the transaction node around of this data source, if there is one: its nodes read there too.
+    fn scope_transaction(&self, source: &str) -> Option<&DatabaseTransaction>;
+    /// Begins a transaction in a data source, or a savepoint within one, for all of its nodes that run until it ends.
+    /// `elsewhere` is that source where it is not the main one.
+    fn open_scope<'a>(
+        &'a mut self,
+        source: &'a str,
+        elsewhere: Option<Elsewhere>,
+        isolation: Option<IsolationLevel>,
+    ) -> BoxFuture<'a, Result<(), Thrown>>;
     /// Has the innermost of them committed with the job that this node saves next.
     fn commit_scope(&mut self);
     /// Takes back what was written in the innermost of them, and ends it.
@@ -163,7 +171,7 @@ impl<'a> Context<'a> {
 
     /// Whether this node waits for what it starts: in synchronous workflows, and within transaction nodes.
     pub fn is_sync(&self) -> bool {
-        self.run.is_sync() || self.host.scope_transaction().is_some()
+        self.run.is_sync() || self.host.is_in_scope()
     }
 
     /// Names this run of this node, the same after a crash and on another instance: execution id, node key

@@ -1,5 +1,7 @@
 //! Creates a record, or several, with what is nested in its values (`CreateInstruction.ts`).
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use entity::status::job::{ERROR, RESOLVED};
 use serde::Deserialize;
@@ -8,7 +10,7 @@ use super::data_source::{BOOKS, appends};
 use super::record::api::outcome;
 use super::record::{Destination, Unknown, change};
 use super::{Context, Example, Node, NodeType, Outcome, Sample, resolved};
-use crate::collection::{Collection, Find};
+use crate::collection::{Change, Collection, Executor, Find, Writer};
 use crate::expr::{Template, Thrown, Value};
 
 #[derive(Default, Deserialize)]
@@ -43,7 +45,10 @@ const UNKNOWN: Unknown = Unknown {
 #[async_trait]
 impl Node for Create {
     async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
-        let destination = Destination::open(cx, &self.collection, &UNKNOWN).await?;
+        let destination = match Destination::open(cx, &self.collection, &UNKNOWN).await {
+            Ok(destination) => destination,
+            Err(refused) => return refused.outcome(),
+        };
         let mut change = change(&cx.render(&self.params.params)?)?;
         let appends = appends(&self.params.appends)?;
         let records = match &change.values {
@@ -70,23 +75,41 @@ impl Node for Create {
                 destination.read(&appended(&destination.collection, key, single, appends)).await
             }));
         }
-        let collection = destination.collection.clone();
-        let db = destination.database(cx.transaction().await?);
-        let writer = destination.writer(&db);
-        let (mut created, mut key) = (Vec::new(), Value::Undefined);
-        for values in records {
-            change.values = values;
-            let instance = writer.create(&collection, &change).await?;
-            key = collection.target_key().map(|key| instance.raw(&key)).unwrap_or_default();
-            created.push(instance.to_value(writer.codec));
+        let session = destination.begin(cx).await?;
+        let db = destination.database(&session);
+        match write(&destination.writer(&db), &destination.collection, change, records, single, appends).await
+        {
+            Ok(created) => {
+                session.end().await?;
+                Ok(resolved(created))
+            }
+            Err(thrown) => Err(destination.told(thrown).await),
         }
-        if appends.is_empty() {
-            return Ok(resolved(together(created, single)));
-        }
-        let find = appended(&collection, key, single, appends);
-        let found = writer.reader().find(&collection, &find).await?;
-        Ok(resolved(found.first().map_or(Value::Null, |record| record.to_value())))
     }
+}
+
+/// Creates the records, and reads what is appended.
+async fn write(
+    writer: &Writer<'_, Executor<'_>>,
+    collection: &Arc<Collection>,
+    mut change: Change,
+    records: Vec<Value>,
+    single: bool,
+    appends: Vec<String>,
+) -> Result<Value, Thrown> {
+    let (mut created, mut key) = (Vec::new(), Value::Undefined);
+    for values in records {
+        change.values = values;
+        let instance = writer.create(collection, &change).await?;
+        key = collection.target_key().map(|key| instance.raw(&key)).unwrap_or_default();
+        created.push(instance.to_value(writer.codec));
+    }
+    if appends.is_empty() {
+        return Ok(together(created, single));
+    }
+    let find = appended(collection, key, single, appends);
+    let found = writer.reader().find(collection, &find).await?;
+    Ok(found.first().map_or(Value::Null, |record| record.to_value()))
 }
 
 /// One record by itself, several as an array.

@@ -1,15 +1,21 @@
 //! The files that nodes send: read from NocoBase's local storages (`getFileStream` of the file manager's
-//! `server.ts` and `storages/local.ts`). Files elsewhere are refused, and so is everything outside of the
-//! folders that the settings name.
+//! `server.ts` and `storages/local.ts`), but for those outside of the folders that the settings name, and from object
+//! storages (`remote`). Files of other storages are refused.
+
+mod remote;
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
-use crate::collection::{Storage, Storages};
+use chrono::{DateTime, Utc};
+
+use self::remote::Remote;
+use crate::collection::{Collections, StoredFile};
 use crate::expr::convert::to_text;
 use crate::expr::{Thrown, Value};
-use crate::outbound::Failure;
+use crate::outbound::{Client, Failure};
 
 /// The folders of NocoBase's storages, as this process sees them.
 #[derive(Clone, Debug, Default)]
@@ -23,10 +29,20 @@ pub struct Folders {
 }
 
 /// Reads files of the file manager.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Files {
     folders: Folders,
-    storages: Option<Storages>,
+    beside: Option<Beside>,
+    now: DateTime<Utc>,
+}
+
+/// What knows the storages, and what fetches from those that are elsewhere.
+#[derive(Clone)]
+struct Beside {
+    collections: Arc<Collections>,
+    client: Client,
+    /// The longest file of an object storage in bytes, where its reader has no limit.
+    limit: u64,
 }
 
 /// A file as it is sent.
@@ -38,8 +54,15 @@ pub struct SentFile {
 }
 
 impl Files {
-    pub fn new(folders: Folders, storages: Storages) -> Self {
-        Self { folders, storages: Some(storages) }
+    /// `limit` is for files of object storages that are read without another one, in bytes.
+    pub fn new(folders: Folders, collections: Arc<Collections>, client: Client, limit: u64) -> Self {
+        Self { folders, beside: Some(Beside { collections, client, limit }), now: DateTime::UNIX_EPOCH }
+    }
+
+    /// The same at a time, which signatures are made for.
+    #[must_use]
+    pub fn at(&self, now: DateTime<Utc>) -> Self {
+        Self { now, ..self.clone() }
     }
 
     /// Without a database every file fails.
@@ -71,12 +94,25 @@ impl Files {
         if !storage_id.is_truthy() {
             return Err(Failure::plain("File storageId not found"));
         }
-        let storage = self.storage(&storage_id).await?;
-        let storage =
-            storage.ok_or_else(|| Failure::plain("[file-manager] no linked or default storage provided"))?;
+        let stored = self.stored(record, &storage_id).await?;
+        let content_type = match record.member("mimetype") {
+            Value::Undefined => String::new(),
+            mimetype => to_text(&mimetype)?,
+        };
+        let filename = to_text(&record.member("filename"))?;
+        let bytes = self.bytes(record, &stored, limit).await?;
+        Ok(SentFile { filename, content_type, bytes })
+    }
+
+    async fn bytes(&self, record: &Value, stored: &StoredFile, limit: u64) -> Result<Vec<u8>, Failure> {
+        let storage = &stored.storage;
+        if let Some(beside) = self.beside.as_ref().filter(|_| remote::TYPES.contains(&&*storage.type_name)) {
+            let file = Remote { storage, address: stored.address.as_deref(), key: &stored.key };
+            return file.read(&beside.client, self.now, limit.min(beside.limit)).await;
+        }
         if storage.type_name != "local" {
             return Err(Failure::plain(format!(
-                "sidehook can only send files of local storages, and this one is of type \"{}\"",
+                "sidehook sends files of the storages local, s3, ali-oss and tx-cos, and this one is of type \"{}\"",
                 storage.type_name
             )));
         }
@@ -86,29 +122,21 @@ impl Files {
             _ => Ok(String::new()),
         };
         let path = resolve(&root, &part("path")?, &part("filename")?)?;
-        let content_type = match record.member("mimetype") {
-            Value::Undefined => String::new(),
-            mimetype => to_text(&mimetype)?,
-        };
-        let filename = to_text(&record.member("filename"))?;
-        let bytes = read_inside(root, path, limit).await?;
-        Ok(SentFile { filename, content_type, bytes })
+        read_inside(root, path, limit).await
     }
 
-    /// The storage with this id, which large ids come as texts.
-    async fn storage(&self, id: &Value) -> Result<Option<Storage>, Failure> {
+    /// The file in the storage with this id, which large ids come as texts.
+    async fn stored(&self, record: &Value, id: &Value) -> Result<StoredFile, Failure> {
         let id = match id {
             Value::Number(number) if number.fract() == 0.0 => Some(*number as i64),
             Value::Text(text) => text.parse().ok(),
             _ => None,
         };
-        match (id, &self.storages) {
-            (Some(id), Some(storages)) => storages
-                .find(id)
-                .await
-                .map_err(|err| Failure::plain(format!("the storages of files cannot be read: {err}"))),
-            _ => Ok(None),
-        }
+        let stored = match (id, &self.beside) {
+            (Some(id), Some(beside)) => beside.collections.stored_file(record, id).await?,
+            _ => None,
+        };
+        stored.ok_or_else(|| Failure::plain("[file-manager] no linked or default storage provided"))
     }
 }
 

@@ -8,6 +8,7 @@ pub mod condition;
 mod context;
 pub mod create;
 mod data_source;
+mod data_use;
 pub mod date_calculation;
 pub mod delay;
 pub mod destroy;
@@ -43,6 +44,8 @@ use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
 pub use context::{Context, Draft, Host, Job, JobId, NodeIndex, Run};
+pub use data_source::{Elsewhere, MAIN};
+pub use data_use::{DataUse, Deed, data_use};
 pub use files::{Files, Folders};
 pub use registry::{Example, Kind, NODES, Sample, find};
 pub use services::Services;

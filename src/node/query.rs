@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use entity::status::job::{ERROR, FAILED, RESOLVED};
 use serde::Deserialize;
 
-use super::data_source::{BOOKS, CollectionName, Source, appends, resolve, texts};
+use super::data_source::{BOOKS, CollectionName, Source, appends, texts};
 use super::{Context, Draft, Example, Node, NodeType, Outcome, Sample};
 use crate::collection::{Find, Sort};
 use crate::expr::convert::{to_number, to_text};
@@ -31,12 +31,12 @@ pub struct Query {
 impl Node for Query {
     async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
         let name = CollectionName::parse(&self.collection);
-        let source = Source::open(cx, &[&name.collection]).await?;
-        resolve(&source.collections, &name.data_source).await.map_err(|reason| {
-            reason.thrown(|| {
-                Thrown::type_error("Cannot read properties of undefined (reading 'collectionManager')")
-            })
-        })?;
+        let unknown =
+            || Thrown::type_error("Cannot read properties of undefined (reading 'collectionManager')");
+        let source = match Source::open(cx, &name.data_source, &name.collection, unknown).await {
+            Ok(source) => source,
+            Err(refused) => return refused.outcome(),
+        };
         let collection = source.schema.get(&name.collection).ok_or_else(|| {
             Thrown::type_error(
                 "Cannot destructure property 'repository' of 'this.workflow.app.dataSourceManager.dataSources.get(...)\
@@ -49,7 +49,10 @@ impl Node for Query {
         };
         let is_multiple = self.multiple.is_truthy();
         let db = source.database(cx);
-        let records = source.reader(&db).find(collection, &find(&params, is_multiple)?).await?;
+        let records = match source.reader(&db).find(collection, &find(&params, is_multiple)?).await {
+            Ok(records) => records,
+            Err(thrown) => return Err(source.told(thrown).await),
+        };
         let is_empty = records.is_empty();
         let mut values = records.iter().map(crate::collection::Record::to_value);
         let result = match is_multiple {

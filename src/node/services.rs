@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::files::Files;
-use crate::collection::{Collections, Notifications};
+use crate::collection::{Collections, Notifications, Sources};
 use crate::outbound::mail::Mailer;
 use crate::outbound::{Client, NocoBase};
 use crate::script::Pool;
@@ -13,6 +13,8 @@ use crate::script::Pool;
 pub struct Services {
     /// The collections of the main data source.
     pub collections: Arc<Collections>,
+    /// The other data sources.
+    pub sources: Arc<Sources>,
     /// How long a statement of an sql node may take.
     pub sql_timeout: Duration,
     /// NocoBase's HTTP API, where the settings name it.

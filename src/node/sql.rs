@@ -1,9 +1,9 @@
-//! Runs SQL on NocoBase's database (`SQLInstruction.ts` of `plugin-workflow-sql`).
+//! Runs SQL on NocoBase's database, or another data source (`SQLInstruction.ts` of `plugin-workflow-sql`).
 
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::data_source::resolve;
+use super::data_source::{MAIN, Session, resolve, told};
 use super::{Context, Example, Node, NodeType, Outcome, resolved};
 use crate::collection::statement::{Runner, replace};
 use crate::expr::convert::{to_text, trim};
@@ -43,18 +43,19 @@ impl Node for Sql {
     async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
         let source = match &self.data_source {
             name if name.is_truthy() => to_text(name)?,
-            _ => "main".to_owned(),
+            _ => MAIN.to_owned(),
         };
-        let collections = cx.services().collections.clone();
-        let timeout = cx.services().sql_timeout;
-        resolve(&collections, &source).await.map_err(|reason| {
-            reason.thrown(|| {
-                Thrown::type_error(
-                    "Cannot destructure property 'collectionManager' of \
-                     'this.workflow.app.dataSourceManager.dataSources.get(...)' as it is undefined.",
-                )
-            })
-        })?;
+        let (timeout, sources) = (cx.services().sql_timeout, cx.services().sources.clone());
+        let unknown = || {
+            Thrown::type_error(
+                "Cannot destructure property 'collectionManager' of \
+                 'this.workflow.app.dataSourceManager.dataSources.get(...)' as it is undefined.",
+            )
+        };
+        let collections = match resolve(cx, &source, unknown).await {
+            Ok(collections) => collections,
+            Err(refused) => return refused.outcome(),
+        };
         let codec = *collections.codec();
         let is_injected = self.unsafe_injection.is_truthy();
         let mut sql = match (self.sql.raw.is_truthy(), is_injected) {
@@ -71,8 +72,12 @@ impl Node for Sql {
         if sql.is_empty() {
             return Ok(resolved(Value::Undefined));
         }
-        let db = cx.transaction().await?;
-        let outcome = Runner { codec: &codec, db, timeout }.run(&sql).await?;
+        let session = Session::begin(cx, &source, &collections).await?;
+        let outcome = match (Runner { codec: &codec, db: session.transaction(), timeout }).run(&sql).await {
+            Ok(outcome) => outcome,
+            Err(thrown) => return Err(told(&sources, &source, &collections, thrown).await),
+        };
+        session.end().await?;
         Ok(resolved(match self.with_meta.is_truthy() {
             true => Value::array(vec![outcome.result, outcome.meta]),
             false => outcome.result,
@@ -103,7 +108,7 @@ fn named(variables: &Value) -> Result<Object, Thrown> {
 
 impl NodeType for Sql {
     const TYPE: &'static str = "sql";
-    const ABOUT: &'static str = "Runs SQL on the main database, with variables as values.";
+    const ABOUT: &'static str = "Runs SQL on a database, with variables as values.";
     const CHANGES_DATA: bool = true;
 
     fn examples() -> Vec<Example> {

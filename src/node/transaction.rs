@@ -10,6 +10,7 @@ use entity::status::job::{PENDING, RESOLVED};
 use sea_orm::IsolationLevel;
 use serde::Deserialize;
 
+use super::data_source::{Elsewhere, MAIN, resolve, told};
 use super::{Context, Draft, Example, JobId, Node, NodeIndex, NodeType, Outcome, resolved};
 use crate::expr::{Thrown, Value};
 
@@ -19,7 +20,7 @@ const RUN: i32 = 1;
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Transaction {
-    /// `main`, or nothing.
+    /// The one that the transaction is in; `main` when not given. Nodes of others do not take part.
     data_source: Value,
     /// `READ UNCOMMITTED` (the default), `READ COMMITTED`, `REPEATABLE READ` or `SERIALIZABLE`.
     isolation_level: Value,
@@ -32,12 +33,19 @@ pub struct Transaction {
 #[async_trait]
 impl Node for Transaction {
     async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
-        if let Some(name) = self.data_source.as_str().filter(|name| !matches!(*name, "" | "main")) {
-            return Err(Thrown::error(format!("the data source {name:?} is not one that sidehook reaches")));
-        }
+        let source = self.data_source.as_str().filter(|name| !name.is_empty()).unwrap_or(MAIN);
+        let unknown = || Thrown::error(format!("there is no data source {source:?}"));
+        let collections = match resolve(cx, source, unknown).await {
+            Ok(collections) => collections,
+            Err(refused) => return refused.outcome(),
+        };
         let isolation = self.isolation()?;
         let Some(branch) = branch(cx, |index| index == RUN) else { return Ok(resolved(Value::Undefined)) };
-        cx.host().open_scope(Some(isolation)).await?;
+        let elsewhere = (source != MAIN).then(|| Elsewhere::new(collections.clone()));
+        let sources = cx.services().sources.clone();
+        if let Err(thrown) = cx.host().open_scope(source, elsewhere, Some(isolation)).await {
+            return Err(told(&sources, source, &collections, thrown).await);
+        }
         let job = cx.save(Draft { status: PENDING, upstream: cx.input(), ..Draft::default() });
         Ok(Outcome::Enter { branch, input: job })
     }
@@ -109,11 +117,11 @@ impl NodeType for Transaction {
                 result: "",
             },
             Example {
-                about: "A data source that sidehook does not reach is an error.",
+                about: "A data source that there is none of is an error.",
                 config: r#"{"dataSource":"erp"}"#,
                 context: "{}",
                 status: -2,
-                result: r#"{"message":"the data source \"erp\" is not one that sidehook reaches"}"#,
+                result: r#"{"message":"there is no data source \"erp\""}"#,
             },
         ]
     }

@@ -22,14 +22,21 @@ pub struct Update {
 #[async_trait]
 impl Node for Update {
     async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
-        let destination = Destination::open(cx, &self.collection, &UNCHECKED).await?;
+        let destination = match Destination::open(cx, &self.collection, &UNCHECKED).await {
+            Ok(destination) => destination,
+            Err(refused) => return refused.outcome(),
+        };
         let change = change(&cx.render(&self.params)?)?;
         if let Some(api) = cx.services().data_api.clone() {
             return Ok(outcome(async move { destination.update_by_api(&api, &change).await }));
         }
-        let db = destination.database(cx.transaction().await?);
-        let writer = destination.writer(&db);
-        let count = writer.update(&destination.collection, &change).await?;
+        let session = destination.begin(cx).await?;
+        let db = destination.database(&session);
+        let count = match destination.writer(&db).update(&destination.collection, &change).await {
+            Ok(count) => count,
+            Err(thrown) => return Err(destination.told(thrown).await),
+        };
+        session.end().await?;
         Ok(resolved(Value::Number(count as f64)))
     }
 }

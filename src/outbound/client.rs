@@ -161,6 +161,34 @@ impl Client {
         }
     }
 
+    /// The bytes of a file of at most `limit` bytes, or the status of an answer other than 200. Redirects are followed.
+    pub async fn fetch(
+        &self,
+        url: &Url,
+        limit: usize,
+        timeout: &Timeout,
+    ) -> Result<Result<Vec<u8>, u16>, Failure> {
+        let mut headers = Headers::default();
+        headers.set("Accept", "*/*");
+        let target = url[url::Position::BeforePath..url::Position::AfterQuery].to_owned();
+        let mut hop = Hop { url: url.clone(), target, method: "GET".to_owned(), headers, body: None };
+        let fetching = async {
+            let silent = || Failure::timed_out(&timeout.text);
+            let following = time::timeout(timeout.duration, self.follow(&mut hop, None));
+            let response = following.await.map_err(|_| silent())??;
+            if response.status() != StatusCode::OK {
+                return Ok(Err(response.status().as_u16()));
+            }
+            collect(response.into_body(), limit, Some(timeout)).await.map(Ok).map_err(|cut| match cut {
+                Cut::TooLong => Failure::coded("EFBIG", format!("the file is longer than {limit} bytes")),
+                Cut::Broken(failure) => failure,
+                Cut::Aborted => Failure::coded("ERR_BAD_RESPONSE", "stream has been aborted"),
+            })
+        };
+        let fetched = time::timeout(self.time_limit, fetching).await;
+        fetched.unwrap_or_else(|_| Err(Failure::timed_out(&self.time_limit.as_millis().to_string())))
+    }
+
     /// The status, one of the 200s, and the bytes of an answer of at most `limit` bytes, whole within `time`. Redirects
     /// are not followed: what is sent goes to nobody else.
     pub async fn send_once(

@@ -12,6 +12,7 @@ pub(crate) mod mail;
 mod nocobase;
 mod proxy;
 mod redirect;
+mod s3;
 mod tunnel;
 
 pub(crate) use answer::Answer;
@@ -24,3 +25,4 @@ pub(crate) use headers::Headers;
 pub(crate) use nocobase::NocoBase;
 pub(crate) use proxy::{Exempt, Proxies, Proxy};
 pub(crate) use redirect::Hop;
+pub(crate) use s3::Bucket;

@@ -42,6 +42,17 @@ impl NocoBase {
 
     /// Calls an action such as `executions:rerun` and returns the body of the answer.
     pub async fn call(&self, action: &str, query: &[(&str, &str)], body: &Value) -> Result<Value, ApiError> {
+        self.call_in("main", action, query, body).await
+    }
+
+    /// The same for a collection of a data source.
+    pub async fn call_in(
+        &self,
+        data_source: &str,
+        action: &str,
+        query: &[(&str, &str)],
+        body: &Value,
+    ) -> Result<Value, ApiError> {
         let mut url = self.api.clone();
         url.set_path(&format!("{}{action}", self.api.path()));
         if !query.is_empty() {
@@ -53,6 +64,7 @@ impl NocoBase {
             ("Content-Type", "application/json"),
             // NocoBase words its messages for it.
             ("X-Locale", "en-US"),
+            ("X-Data-Source", data_source),
         ];
         let timeout = Timeout { duration: TIMEOUT, text: TIMEOUT.as_millis().to_string() };
         let answer = self.client.post(url, &headers, json::stringify_or_null(body), &timeout).await;

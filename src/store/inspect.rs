@@ -1,6 +1,7 @@
 //! What `sidehook check` asks a database: which it is, whether it has the tables and columns that the rest of
 //! `store` reads and writes, and what may be created there.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use entity::Table;
@@ -141,6 +142,11 @@ impl Store {
             DbBackend::Postgres => a == b,
             _ => a.eq_ignore_ascii_case(b),
         }
+    }
+
+    /// The tables that are there.
+    pub(super) async fn table_names(&self) -> Result<BTreeSet<String>, DbErr> {
+        Ok(self.existing_columns().await?.into_iter().map(|(table, _)| table).collect())
     }
 
     /// The columns of all tables where NocoBase's are looked for, each with the name of its table.

@@ -72,17 +72,6 @@ impl Store {
         rows.iter().map(table_column).collect()
     }
 
-    /// Whether NocoBase has an external data source of this key.
-    pub async fn has_data_source(&self, key: &str) -> Result<bool, DbErr> {
-        let mut select = Query::select();
-        self.select(&mut select, &["key"]);
-        select.from(self.table(Table::DataSources)).and_where(Expr::col(self.column("key")).eq(key));
-        match self.db.query_one(&select).await {
-            Err(err) if Fault::of(&err) == Fault::MissingTable => Ok(false),
-            row => Ok(row?.is_some()),
-        }
-    }
-
     async fn metadata_rows(
         &self,
         table: Table,
@@ -102,7 +91,7 @@ impl Store {
 
     /// The servers calculate it, so that the rows do not travel every second; SQLite has no hash function,
     /// and its rows do not travel at all.
-    async fn rows_digest(&self, table: Table, fields: &[&str]) -> Result<String, DbErr> {
+    pub(super) async fn rows_digest(&self, table: Table, fields: &[&str]) -> Result<String, DbErr> {
         let text = match self.codec.backend() {
             DbBackend::Postgres => "CAST({} AS text)",
             DbBackend::MySql => "CAST({} AS char)",
@@ -178,20 +167,29 @@ const SQLITE_COLUMNS: &str =
     "SELECT name, lower(type) AS type_name, pk > 0 AS is_primary_key FROM pragma_table_info(?) ORDER BY cid";
 
 fn table_column(row: &QueryResult) -> Result<TableColumn, DbErr> {
-    // MySQL gives texts of its information schema as bytes at times.
-    let text = |name: &str| -> Result<String, DbErr> {
-        match row.try_get::<String>("", name) {
-            Ok(text) => Ok(text),
-            Err(_) => Ok(String::from_utf8_lossy(&row.try_get::<Vec<u8>>("", name)?).into_owned()),
-        }
-    };
-    let is_primary_key = match row.try_get::<bool>("", "is_primary_key") {
-        Ok(flag) => flag,
+    Ok(TableColumn {
+        name: text(row, "name")?,
+        type_name: text(row, "type_name")?,
+        is_primary_key: flag(row, "is_primary_key")?,
+    })
+}
+
+/// A text of a catalog: MySQL gives those of its information schema as bytes at times.
+pub(super) fn text(row: &QueryResult, name: &str) -> Result<String, DbErr> {
+    match row.try_get::<String>("", name) {
+        Ok(text) => Ok(text),
+        Err(_) => Ok(String::from_utf8_lossy(&row.try_get::<Vec<u8>>("", name)?).into_owned()),
+    }
+}
+
+/// Whether something holds, which all but PostgreSQL say with a number.
+pub(super) fn flag(row: &QueryResult, name: &str) -> Result<bool, DbErr> {
+    match row.try_get::<bool>("", name) {
+        Ok(flag) => Ok(flag),
         Err(_) => {
-            row.try_get::<i64>("", "is_primary_key")
-                .or_else(|_| row.try_get::<i32>("", "is_primary_key").map(i64::from))?
-                != 0
+            let number =
+                row.try_get::<i64>("", name).or_else(|_| row.try_get::<i32>("", name).map(i64::from));
+            Ok(number? != 0)
         }
-    };
-    Ok(TableColumn { name: text("name")?, type_name: text("type_name")?, is_primary_key })
+    }
 }

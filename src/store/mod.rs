@@ -30,6 +30,7 @@ pub mod request_log;
 pub mod rights;
 mod sample;
 pub mod settings;
+pub mod source;
 pub mod standing;
 mod stats;
 pub mod storage;
@@ -114,7 +115,10 @@ impl Store {
     }
 
     /// The same, with an isolation level other than the database's own. SQLite has but one.
-    async fn begin_isolated(&self, isolation: Option<IsolationLevel>) -> Result<DatabaseTransaction, DbErr> {
+    pub async fn begin_isolated(
+        &self,
+        isolation: Option<IsolationLevel>,
+    ) -> Result<DatabaseTransaction, DbErr> {
         let sqlite_transaction_mode = Some(sea_orm::SqliteTransactionMode::Immediate);
         let isolation_level = isolation.filter(|_| self.codec.backend() != DbBackend::Sqlite);
         let options = TransactionOptions { isolation_level, sqlite_transaction_mode, ..Default::default() };

@@ -13,7 +13,7 @@ use super::execution::NewExecution;
 use super::fault::Fault;
 
 /// A right on a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Right {
     Select,
     Insert,
@@ -47,6 +47,19 @@ const NEEDED: [(Table, &str, &[Right]); 15] = [
     (Table::Requests, "id", ALL),
     (Table::Listening, "id", ALL),
     (Table::Settings, "name", ALL),
+];
+
+/// What data nodes, files that are sent and notifications need.
+const FOR_NODES: [(Table, &[Right]); 9] = [
+    (Table::Collections, READING),
+    (Table::Fields, READING),
+    (Table::DataSources, READING),
+    (Table::DataSourcesCollections, READING),
+    (Table::DataSourcesFields, READING),
+    (Table::Storages, READING),
+    (Table::NotificationChannels, READING),
+    (Table::NotificationSendLogs, &[Right::Insert]),
+    (Table::NotificationInAppMessages, &[Right::Insert]),
 ];
 
 /// What a user lacks on a table.
@@ -128,6 +141,24 @@ impl Store {
         Ok(permission)
     }
 
+    /// The rights that sidehook needs on the tables that are there, by their names as GRANT takes them.
+    pub async fn needed_rights(&self) -> Result<Vec<(String, &'static [Right])>, DbErr> {
+        let there = self.table_names().await?;
+        let instances = self.names.table_name(Table::Instances);
+        let migrations = format!("{}migrations", instances.strip_suffix("instances").unwrap_or(&instances));
+        let own = NEEDED
+            .iter()
+            .map(|(table, _, rights)| (self.quoted_name(*table), self.names.table_name(*table), *rights));
+        let read = FOR_NODES
+            .iter()
+            .map(|(table, rights)| (self.quoted_name(*table), self.names.table_name(*table), *rights));
+        let all = own.chain(read).chain([(self.quoted(migrations.clone()), migrations, READING)]);
+        Ok(all
+            .filter(|(_, name, _)| there.contains(name))
+            .map(|(quoted, _, rights)| (quoted, rights))
+            .collect())
+    }
+
     /// Does something to no row.
     async fn attempt(&self, table: Table, column: &str, right: Right) -> Result<(), DbErr> {
         let column = self.column(column);
@@ -189,7 +220,10 @@ impl Store {
     pub async fn user(&self) -> Result<String, DbErr> {
         let sql = match self.codec.backend() {
             DbBackend::Postgres => "SELECT quote_ident(current_user)",
-            DbBackend::MySql => "SELECT CURRENT_USER()",
+            DbBackend::MySql => {
+                "SELECT CONCAT(QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', 1)), '@', \
+                 QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)))"
+            }
             _ => return Ok(String::new()),
         };
         let row = self.db.query_one_raw(Statement::from_string(self.codec.backend(), sql)).await?;
@@ -197,7 +231,10 @@ impl Store {
     }
 
     fn quoted_name(&self, table: Table) -> String {
-        let name = self.names.table_name(table);
+        self.quoted(self.names.table_name(table))
+    }
+
+    fn quoted(&self, name: String) -> String {
         let is_plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
         match self.codec.backend() {
             DbBackend::MySql => format!("`{name}`"),

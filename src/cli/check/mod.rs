@@ -14,14 +14,15 @@ use self::finding::{Finding, Level, Setting};
 pub(super) use self::report::Found;
 
 use self::report::Report;
-use super::Settings;
-use crate::app::{self, Hook, UNOPENED};
+use super::{Settings, output};
+use crate::app::{self, Hook, Needs, UNOPENED};
 use crate::config::Config;
 use crate::expr::{Object, Value};
 use crate::store::Store;
 use crate::store::catalog::{Catalog, Definition};
 use crate::store::connection::{Address, TlsMode};
 use crate::store::environment::variables;
+use crate::store::fault::describe as describe_error;
 use crate::store::inspect::Gap;
 use crate::store::instance::MAX_INSTANCES;
 use crate::store::notification::Notifications;
@@ -38,10 +39,14 @@ name what does not work as it was meant, notes what may be meant.
 
 Examples:
   sidehook check --env-file .env
+  sidehook check --grants hook --env-file .env
   sidehook check --database postgres://nocobase:secret@127.0.0.1/nocobase")]
 pub(super) struct Check {
     #[command(flatten)]
     settings: Settings,
+    /// Print the statements that give a user all rights that are needed instead; the user of the settings unless named.
+    #[arg(long, value_name = "USER", num_args = 0..=1, default_missing_value = "")]
+    grants: Option<String>,
 }
 
 /// A webhook workflow as it is stored and as it would be served.
@@ -55,8 +60,17 @@ impl Check {
         let (mut config, _log) = self.settings.load()?;
         config.database.address = config.database.address.without_creating();
         let store = app::connect(&config).await.context(UNOPENED)?;
+        if let Some(user) = self.grants {
+            return print_grants(&store, &config, user).await;
+        }
         let mut report = Report::default();
-        examine(&store, &config, &mut report).await?;
+        if examine(&store, &config, &mut report).await? {
+            // Such as a right on the collections that is missing.
+            if let Err(err) = check_data(&store, &config, &mut report).await {
+                report
+                    .warning(&format!("what data nodes need cannot be looked at: {}", describe_error(&err)));
+            }
+        }
         report.finish()
     }
 }
@@ -68,7 +82,40 @@ pub(super) async fn findings(store: &Store, config: &Config) -> anyhow::Result<V
     Ok(report.found())
 }
 
-async fn examine(store: &Store, config: &Config, report: &mut Report) -> anyhow::Result<()> {
+/// Prints the statements that give a user all rights that are needed.
+async fn print_grants(store: &Store, config: &Config, user: String) -> anyhow::Result<()> {
+    if matches!(config.database.address, Address::Sqlite { .. }) {
+        anyhow::bail!("SQLite has no rights on tables: whoever may write to the file may do everything");
+    }
+    let user = if user.is_empty() { store.user().await? } else { user };
+    let statements = Needs::of(store, config).await?.grants(&user).await?;
+    output::line(statements.join("\n"))
+}
+
+/// Says what the data nodes of the webhook workflows lack, in this database and in other data sources.
+async fn check_data(store: &Store, config: &Config, report: &mut Report) -> Result<(), DbErr> {
+    let faults = Needs::of(store, config).await?.faults().await;
+    if !faults.is_empty() {
+        report.heading("The data of these workflows:");
+    }
+    for fault in faults {
+        let workflows =
+            fault.workflows.iter().map(|title| format!("{title:?}")).collect::<Vec<_>>().join(", ");
+        let text = format!("{} (of {workflows})", fault.text);
+        if fault.is_note { report.note(&text) } else { report.warning(&text) }
+    }
+    Ok(())
+}
+
+/// `$env`
+async fn environment(store: &Store, config: &Config) -> Result<Object, DbErr> {
+    let rows = store.environment_rows().await?;
+    let environment = variables(&rows, &app::secret_key(config)).into_iter();
+    Ok(environment.map(|(name, text)| (name, Value::from(text))).collect())
+}
+
+/// Returns whether the workflows could be looked at.
+async fn examine(store: &Store, config: &Config, report: &mut Report) -> anyhow::Result<bool> {
     report.fact("Database", &store.database_version().await?);
     if let Some(state) = encryption(&config.database.address, store).await? {
         report.fact("Connection", state);
@@ -81,10 +128,11 @@ async fn examine(store: &Store, config: &Config, report: &mut Report) -> anyhow:
     }
     check_own_tables(store, report).await?;
     check_rights(store, &permission, report).await?;
-    if gaps.is_empty() && !permission.hides_workflows() {
+    let is_readable = gaps.is_empty() && !permission.hides_workflows();
+    if is_readable {
         list_workflows(store, config, report).await.context("the workflows cannot be read")?;
     }
-    Ok(())
+    Ok(is_readable)
 }
 
 /// How far the way to a server is secret.
@@ -212,9 +260,7 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
     });
     let hands_over = config.nocobase.api.is_some() || store.is_own_plugin_enabled().await?;
     let events = if config.nocobase.writes_data { Vec::new() } else { store.record_events().await? };
-    let rows = store.environment_rows().await?;
-    let environment = variables(&rows, &app::secret_key(config)).into_iter();
-    let environment: Object = environment.map(|(name, text)| (name, Value::from(text))).collect();
+    let environment = environment(store, config).await?;
     let modules = app::modules(config);
     let channels = Notifications::new(store.clone()).channel_types().await?;
     let setting = Setting {

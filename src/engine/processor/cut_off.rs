@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
-use sea_orm::DatabaseTransaction;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::transactions::Scope;
 use crate::engine::run::event::Cut;
 use crate::expr::Thrown;
 use crate::store;
@@ -84,15 +84,15 @@ pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Thrown {
     Thrown::error(format!("sidehook has a defect in this node type: {text}"))
 }
 
-/// Waits for work, with a transaction around it that the server must not take for abandoned meanwhile.
-pub(super) async fn keep_open<T>(scope: Option<&DatabaseTransaction>, work: impl Future<Output = T>) -> T {
+/// Waits for work, with transactions around it that their servers must not take for abandoned meanwhile.
+pub(super) async fn keep_open<T>(scopes: &[Scope], work: impl Future<Output = T>) -> T {
     let mut work = std::pin::pin!(work);
     loop {
         match tokio::time::timeout(SIGN_OF_LIFE, &mut work).await {
             Ok(outcome) => return outcome,
             Err(_) => {
-                if let Some(scope) = scope {
-                    store::touch(scope).await;
+                for scope in scopes {
+                    store::touch(&scope.transaction).await;
                 }
             }
         }

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use sea_orm::{DatabaseTransaction, IsolationLevel, TransactionTrait};
 
 use super::cut_off::wait_for_database;
-use super::transactions::Transactions;
+use super::transactions::{Scope as TransactionScope, Transactions};
 use crate::engine::shared::Shared;
 use crate::expr::{Scope, Thrown, Value};
 use crate::ids::NoIdsLeft;
@@ -56,12 +56,18 @@ impl Host<'_> {
         self.transactions.current().ok_or_else(|| Thrown::error("the transaction is gone"))
     }
 
-    async fn begin_scope(&mut self, isolation: Option<IsolationLevel>) -> Result<(), Thrown> {
-        let scope = match self.transactions.scope() {
-            Some(outer) => outer.begin().await.map_err(|err| Thrown::error(err.to_string()))?,
-            None => self.begin(isolation).await?,
+    async fn begin_scope(
+        &mut self,
+        source: &str,
+        elsewhere: Option<node::Elsewhere>,
+        isolation: Option<IsolationLevel>,
+    ) -> Result<(), Thrown> {
+        let transaction = match (self.transactions.scope(source), elsewhere) {
+            (Some(outer), _) => outer.begin().await.map_err(|err| Thrown::error(err.to_string()))?,
+            (None, Some(elsewhere)) => elsewhere.begin(isolation).await?,
+            (None, None) => self.begin(isolation).await?,
         };
-        self.transactions.scopes.push(scope);
+        self.transactions.scopes.push(TransactionScope { source: source.into(), transaction });
         Ok(())
     }
 }
@@ -116,12 +122,21 @@ impl node::Host for Host<'_> {
         Box::pin(self.current())
     }
 
-    fn scope_transaction(&self) -> Option<&DatabaseTransaction> {
-        self.transactions.scope()
+    fn is_in_scope(&self) -> bool {
+        self.transactions.has_scope()
     }
 
-    fn open_scope(&mut self, isolation: Option<IsolationLevel>) -> BoxFuture<'_, Result<(), Thrown>> {
-        Box::pin(self.begin_scope(isolation))
+    fn scope_transaction(&self, source: &str) -> Option<&DatabaseTransaction> {
+        self.transactions.scope(source)
+    }
+
+    fn open_scope<'a>(
+        &'a mut self,
+        source: &'a str,
+        elsewhere: Option<node::Elsewhere>,
+        isolation: Option<IsolationLevel>,
+    ) -> BoxFuture<'a, Result<(), Thrown>> {
+        Box::pin(self.begin_scope(source, elsewhere, isolation))
     }
 
     fn commit_scope(&mut self) {

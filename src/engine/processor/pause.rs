@@ -15,7 +15,7 @@ impl Processor {
     /// Waits for work of a node where the run is.
     pub(super) async fn work(&mut self, node: NodeIndex, work: Work) -> Event {
         let Work { interrupted, done, .. } = work;
-        let done = keep_open(self.transactions.scope(), done).map(Ok);
+        let done = keep_open(&self.transactions.scopes, done).map(Ok);
         let settled = match (self.cut_off.guard(done).await, interrupted) {
             (Some(settled), _) => settled.unwrap_or_else(|thrown: Thrown| Settled::from(thrown)),
             (None, Some(interrupted)) => interrupted,

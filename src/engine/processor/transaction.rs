@@ -9,7 +9,7 @@ use crate::engine::run::event::{Event, What};
 use crate::engine::run::record::record_of;
 use crate::engine::run::waiting::taken;
 use crate::expr::Thrown;
-use crate::node::{JobId, NodeIndex};
+use crate::node::{JobId, MAIN, NodeIndex};
 use crate::store::recorder::{Record, RecordError};
 
 impl Processor {
@@ -23,15 +23,21 @@ impl Processor {
         job: JobId,
     ) -> Result<Event, RecordError> {
         let Some(open) = self.transactions.take_to_commit() else { return Ok(Event::Done) };
-        if self.transactions.has_scope() {
-            // A savepoint: the outermost transaction records and commits.
-            if let Err(err) = open.commit().await {
+        let is_main = &*open.source == MAIN;
+        if !is_main || self.transactions.has_scope() {
+            // A savepoint: the outermost transaction records and commits. What another data source has committed is
+            // recorded by itself, as soon as that is possible.
+            if let Err(err) = open.transaction.commit().await {
                 run.fail_job(node, job, &Thrown::error(err.to_string()));
+            }
+            if !self.transactions.has_scope() {
+                let record = record_of(run, What::Position, &self.terms(run));
+                self.write(run, record).await?;
             }
             return Ok(Event::Done);
         }
         let record = record_of(run, What::Position, &self.terms(run));
-        match self.shared.recorder.write_within(open, &record).await {
+        match self.shared.recorder.write_within(open.transaction, &record).await {
             Ok(written) => self.note(run, written),
             Err(RecordError::Refused(reason)) => {
                 let result = run.fail_committed(node, job, &reason);

@@ -1,14 +1,25 @@
 //! The open transactions of a run: that of a single node, so that what it writes and the knowledge of it are committed
 //! together, and those of transaction nodes, which span a branch.
 
+use std::sync::Arc;
+
 use sea_orm::DatabaseTransaction;
+
+use crate::node::MAIN;
+
+/// The transaction of a transaction node.
+pub(super) struct Scope {
+    /// The data source that it is in.
+    pub source: Arc<str>,
+    pub transaction: DatabaseTransaction,
+}
 
 #[derive(Default)]
 pub(super) struct Transactions {
     /// That of the node that runs, where no transaction node is around it.
     pub own: Option<DatabaseTransaction>,
-    /// Those of the transaction nodes around it, outermost first. Inner ones are savepoints.
-    pub scopes: Vec<DatabaseTransaction>,
+    /// Those of the transaction nodes around it, outermost first. Inner ones of the same data source are savepoints.
+    pub scopes: Vec<Scope>,
     /// Whether the innermost one is to be committed with the job that is saved next.
     pub commits_scope: bool,
 }
@@ -19,14 +30,15 @@ impl Transactions {
         !self.scopes.is_empty()
     }
 
-    /// The transaction of the innermost transaction node.
-    pub(super) fn scope(&self) -> Option<&DatabaseTransaction> {
-        self.scopes.last()
+    /// The transaction of the innermost transaction node of a data source.
+    pub(super) fn scope(&self, source: &str) -> Option<&DatabaseTransaction> {
+        let of_source = self.scopes.iter().rev().find(|scope| &*scope.source == source);
+        of_source.map(|scope| &scope.transaction)
     }
 
-    /// That in which the node that runs writes.
+    /// That in which the node that runs writes to the main data source.
     pub(super) fn current(&self) -> Option<&DatabaseTransaction> {
-        self.scopes.last().or(self.own.as_ref())
+        self.scope(MAIN).or(self.own.as_ref())
     }
 
     /// Whether the job that is saved next ends a transaction that is to be committed.
@@ -35,8 +47,11 @@ impl Transactions {
     }
 
     /// Takes the transaction that is to be committed.
-    pub(super) fn take_to_commit(&mut self) -> Option<DatabaseTransaction> {
-        if std::mem::take(&mut self.commits_scope) { self.scopes.pop() } else { self.own.take() }
+    pub(super) fn take_to_commit(&mut self) -> Option<Scope> {
+        if std::mem::take(&mut self.commits_scope) {
+            return self.scopes.pop();
+        }
+        self.own.take().map(|transaction| Scope { source: MAIN.into(), transaction })
     }
 
     /// Takes back what the node that runs has written. Within a transaction node that is done at its end.
@@ -49,7 +64,7 @@ impl Transactions {
     /// Takes back what the branch of the innermost transaction node has written.
     pub(super) async fn roll_back_scope(&mut self) {
         if let Some(scope) = self.scopes.pop() {
-            take_back(scope).await;
+            take_back(scope.transaction).await;
         }
     }
 
@@ -57,7 +72,7 @@ impl Transactions {
     /// what ends the execution from within them takes their writes back, as in NocoBase.
     pub(super) async fn close_scopes(&mut self) {
         while let Some(scope) = self.scopes.pop() {
-            take_back(scope).await;
+            take_back(scope.transaction).await;
         }
     }
 }

@@ -114,7 +114,11 @@ impl Run {
                 return None;
             }
             Ok(Outcome::Finished(draft)) => Settled { status: draft.status, result: draft.result },
-            Err(thrown) => thrown.into(),
+            Ok(Outcome::Leave(_)) if moment.hands_over => {
+                self.waits.leave_to_nocobase(job);
+                return None;
+            }
+            Ok(Outcome::Leave(thrown)) | Err(thrown) => thrown.into(),
             // Nothing will resume it: the end of the segment finds that out.
             Ok(_) => return None,
         };

@@ -54,7 +54,8 @@ impl Node for Mailer {
         // An asynchronous workflow comes to it when it resumes.
         let ignores = cx.is_sync() && ignore_fail;
         let attachments = self.attachments.render(&scope)?;
-        let (client, files) = (cx.services().mail.clone(), cx.services().files.clone());
+        let now = cx.host().now();
+        let (client, files) = (cx.services().mail.clone(), cx.services().files.at(now));
         Ok(Outcome::Background(Work {
             pending: Draft { status: PENDING, upstream: cx.input(), ..Draft::default() },
             interrupted: None,

@@ -62,7 +62,7 @@ fn add(value: &Value, ids: &mut Vec<i64>) -> Result<(), Thrown> {
 
 /// The ids of the users that a query finds: `{filter, sort, limit, offset}`.
 async fn found(cx: &mut Context<'_>, query: &Value) -> Result<Vec<Value>, Thrown> {
-    let source = Source::open(cx, &["users"]).await?;
+    let source = Source::of_main(cx, "users").await?;
     let users = source.schema.get("users").ok_or_else(|| Thrown::error("there is no collection users"))?;
     let key = users.target_key().unwrap_or_else(|| "id".into());
     let number = |name: &str| match query.member(name) {

@@ -114,7 +114,7 @@ impl Destination {
         let action = format!("{}:{action}", self.collection.name);
         let query: Vec<(&str, &str)> = query.iter().map(|(name, text)| (&**name, &**text)).collect();
         let body = if body.is_nullish() { Value::Object(Object::new().into()) } else { body.clone() };
-        let answered = api.call(&action, &query, &body).await;
+        let answered = api.call_in(&self.source, &action, &query, &body).await;
         answered.map(|answer| answer.member("data")).map_err(|err| Thrown::error(err.message))
     }
 }

@@ -5,12 +5,11 @@ pub(super) mod api;
 
 use std::sync::Arc;
 
-use sea_orm::DatabaseTransaction;
-
 use super::Context;
-use super::data_source::{CollectionName, database, resolve, texts};
+use super::data_source::{CollectionName, Refused, Session, database, resolve, texts, told};
 use crate::collection::{
-    Change, Collection, Collections, Executor, FieldType, ROLES, Schema, Writer, has_roles, path_collection,
+    Change, Collection, Collections, Executor, FieldType, ROLES, Schema, Sources, Writer, has_roles,
+    path_collection,
 };
 use crate::expr::system::System;
 use crate::expr::{Thrown, Value};
@@ -22,6 +21,9 @@ pub(super) struct Destination {
     pub schema: Arc<Schema>,
     pub collection: Arc<Collection>,
     system: Arc<dyn System>,
+    sources: Arc<Sources>,
+    /// The name of the data source.
+    source: String,
 }
 
 /// What NocoBase throws for a data source, and for a collection, that does not exist.
@@ -35,27 +37,37 @@ impl Destination {
         cx: &mut Context<'_>,
         configured: &Value,
         unknown: &Unknown,
-    ) -> Result<Self, Thrown> {
+    ) -> Result<Self, Refused> {
         if !configured.is_truthy() {
-            return Err((unknown.source)("undefined"));
+            return Err((unknown.source)("undefined").into());
         }
-        let collections = cx.services().collections.clone();
         let system = cx.scope()?.system.clone();
+        let sources = cx.services().sources.clone();
         let name = CollectionName::parse(configured);
-        let source = &name.data_source;
-        resolve(&collections, source).await.map_err(|reason| reason.thrown(|| (unknown.source)(source)))?;
+        let source = name.data_source;
+        let collections = resolve(cx, &source, || (unknown.source)(&source)).await?;
         let mut schema = collections.schema_with(&name.collection).await.map_err(database)?;
         let collection =
             schema.get(&name.collection).cloned().ok_or_else(|| Thrown::type_error(unknown.collection))?;
         for name in beside(&schema, &collection) {
             schema = collections.schema_with(&name).await.map_err(database)?;
         }
-        Ok(Self { collections, schema, collection, system })
+        Ok(Self { collections, schema, collection, system, sources, source })
+    }
+
+    /// Where the node writes.
+    pub(super) async fn begin<'a>(&self, cx: &'a mut Context<'_>) -> Result<Session<'a>, Thrown> {
+        Session::begin(cx, &self.source, &self.collections).await
     }
 
     /// The transaction of the node, to write in.
-    pub(super) fn database<'a>(&'a self, transaction: &'a DatabaseTransaction) -> Executor<'a> {
-        self.collections.executor(Some(transaction))
+    pub(super) fn database<'a>(&'a self, session: &'a Session<'_>) -> Executor<'a> {
+        self.collections.executor(Some(session.transaction()))
+    }
+
+    /// What was thrown while writing, with the name of a data source that is away.
+    pub(super) async fn told(&self, thrown: Thrown) -> Thrown {
+        told(&self.sources, &self.source, &self.collections, thrown).await
     }
 
     pub(super) fn writer<'a>(&'a self, db: &'a Executor<'a>) -> Writer<'a, Executor<'a>> {

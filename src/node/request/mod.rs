@@ -64,8 +64,9 @@ impl Node for Request {
     async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
         let rendered = self.render(&cx.scope()?)?;
         let interrupted = result::failed(&Failure::canceled(), rendered.ignore_fail);
+        let now = cx.host().now();
         let services = cx.services();
-        let (client, files) = (services.requests.clone(), services.files.clone());
+        let (client, files) = (services.requests.clone(), services.files.at(now));
         let marks = Marks { effect_key: cx.effect_key(), traceparent: cx.traceparent() };
         Ok(Outcome::Background(Work {
             pending: Draft { status: PENDING, upstream: cx.input(), ..Draft::default() },

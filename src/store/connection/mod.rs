@@ -67,7 +67,8 @@ fn bounded(wanted: u32, granted: Option<i64>) -> u32 {
     if max < wanted {
         tracing::warn!(
             connections = max,
-            "the database gives fewer connections than DB_POOL_MAX ({wanted}); a restart asks again"
+            "a database gives fewer connections than the {wanted} of DB_POOL_MAX (SIDEHOOK_SOURCE_POOL_MAX for a data \
+             source); a restart asks again"
         );
     }
     max

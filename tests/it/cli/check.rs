@@ -253,7 +253,7 @@ async fn own_tables_that_serve_can_create_need_not_be_there() {
 }
 
 /// A user who may read and write all tables that are there, and create none.
-async fn add_user(rows: &Rows, name: &str) {
+pub async fn add_user(rows: &Rows, name: &str) {
     let statements = match rows.store.codec.backend() {
         DbBackend::Postgres => vec![
             format!("CREATE ROLE {name} LOGIN PASSWORD 'secret'"),
@@ -270,7 +270,7 @@ async fn add_user(rows: &Rows, name: &str) {
     }
 }
 
-async fn remove_user(rows: &Rows, name: &str) {
+pub async fn remove_user(rows: &Rows, name: &str) {
     if rows.store.codec.backend() == DbBackend::Postgres {
         rows.execute(&format!("DROP OWNED BY {name}")).await;
     }

@@ -1,6 +1,7 @@
 //! The commands.
 
 mod check;
+mod check_data;
 mod demo;
 mod examples;
 mod going_on;

@@ -6,7 +6,7 @@ use sidehook::collection::{Find, Sort};
 use sidehook::expr;
 
 use super::shop::{find, shop};
-use crate::databases::{Kind, TestDatabase};
+use crate::databases::Kind;
 use crate::fixture::{node, workflow};
 use crate::records::{Records, plain, value};
 use crate::server::{TestServer, on_every_database};
@@ -230,22 +230,4 @@ async fn a_query_in_a_transaction_sees_what_that_has_written() {
         server.stop().await;
     })
     .await;
-}
-
-#[tokio::test]
-async fn a_collection_of_another_data_source_is_refused_by_name() {
-    let database = TestDatabase::create(Kind::Sqlite).await.expect("SQLite can always be had");
-    let server = TestServer::start(&database).await;
-    server.execute("CREATE TABLE \"dataSources\" (\"key\" varchar(99))").await;
-    server.execute("INSERT INTO \"dataSources\" VALUES ('erp')").await;
-    let steps = [node("q", "query", json!({"collection": "erp:orders"}))];
-    let hook = workflow("k", true, &json!({}), &steps);
-    server.add(&hook).await;
-    server.post("k", &json!({})).await;
-    let executions = server.executions(hook.id).await;
-    let jobs = server.jobs(executions[0]["id"].as_i64().expect("an id")).await;
-    assert_eq!(jobs[0]["status"], -2);
-    let message = jobs[0]["result"]["message"].as_str().expect("a message");
-    assert!(message.contains("\"erp\""), "{message}");
-    server.stop().await;
 }

@@ -5,6 +5,8 @@ mod live;
 pub mod mailer;
 pub mod notification;
 mod request;
+pub mod sources;
 mod sql;
+mod storages;
 mod time_zone;
 mod transaction;

@@ -272,10 +272,18 @@ impl node::Host for Host<'_> {
     fn transaction(&mut self) -> BoxFuture<'_, Result<&DatabaseTransaction, Thrown>> {
         panic!("no node here writes")
     }
-    fn scope_transaction(&self) -> Option<&DatabaseTransaction> {
+    fn is_in_scope(&self) -> bool {
+        false
+    }
+    fn scope_transaction(&self, _source: &str) -> Option<&DatabaseTransaction> {
         None
     }
-    fn open_scope(&mut self, _isolation: Option<IsolationLevel>) -> BoxFuture<'_, Result<(), Thrown>> {
+    fn open_scope<'a>(
+        &'a mut self,
+        _source: &'a str,
+        _elsewhere: Option<node::Elsewhere>,
+        _isolation: Option<IsolationLevel>,
+    ) -> BoxFuture<'a, Result<(), Thrown>> {
         panic!("there are no transaction nodes here")
     }
     fn commit_scope(&mut self) {}
