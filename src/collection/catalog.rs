@@ -90,7 +90,8 @@ impl Collections {
         system: &'a dyn System,
     ) -> Writer<'a, C> {
         let Store { names, codec, .. } = &self.store;
-        Writer { schema, codec, names, db: transaction, system, files: self.files.as_ref() }
+        let files = self.files.as_ref();
+        Writer { schema, codec, names, db: transaction, system, files, evaluators: None }
     }
 
     /// Reads the collections again when they have changed. Returns whether they had.

@@ -96,6 +96,14 @@ pub enum FieldType {
     /// Taken from the request in NocoBase: `createdById` and the like. Its type is in `dataType`.
     Context,
     Blob,
+    /// Encrypted by NocoBase, with a key that sidehook does not have.
+    Encryption,
+    /// Calculated from the other fields when a record is saved; its type is in `dataType`.
+    Formula,
+    Point,
+    LineString,
+    Polygon,
+    Circle,
     /// A type of a plugin that sidehook knows nothing of; its column is read as the database gives it.
     Other,
 }
@@ -105,7 +113,8 @@ impl FieldType {
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "string" => Self::String,
-            "text" | "markdownVditor" | "vditor" | "code" | "encryption" => Self::Text,
+            "text" | "markdownVditor" | "vditor" | "code" => Self::Text,
+            "encryption" => Self::Encryption,
             "uid" => Self::Uid,
             "nanoid" => Self::Nanoid,
             "uuid" => Self::Uuid,
@@ -122,7 +131,7 @@ impl FieldType {
             "decimal" => Self::Decimal,
             "boolean" => Self::Boolean,
             "radio" => Self::Radio,
-            "json" | "expression" => Self::Json,
+            "json" | "expression" | "snapshot" => Self::Json,
             "jsonb" => Self::Jsonb,
             "array" => Self::Array,
             "set" => Self::Set,
@@ -132,6 +141,11 @@ impl FieldType {
             "time" => Self::Time,
             "context" => Self::Context,
             "blob" => Self::Blob,
+            "formula" => Self::Formula,
+            "point" => Self::Point,
+            "lineString" => Self::LineString,
+            "polygon" => Self::Polygon,
+            "circle" => Self::Circle,
             "virtual" => return None,
             _ => Self::Other,
         })
@@ -140,9 +154,13 @@ impl FieldType {
     /// What a column of this type holds.
     pub fn column_type(self, options: &Value, backend: DbBackend) -> ColumnType {
         match self {
-            Self::String | Self::Uid | Self::Nanoid | Self::Password | Self::Sequence | Self::Text => {
-                ColumnType::Text
-            }
+            Self::String
+            | Self::Uid
+            | Self::Nanoid
+            | Self::Password
+            | Self::Sequence
+            | Self::Text
+            | Self::Encryption => ColumnType::Text,
             Self::Uuid => ColumnType::Uuid,
             Self::Integer => ColumnType::Integer,
             Self::BigInt | Self::SnowflakeId | Self::Sort | Self::UnixTimestamp => ColumnType::BigInt,
@@ -163,6 +181,12 @@ impl FieldType {
             Self::Time => ColumnType::Time,
             Self::Context => of_data_type(options, ColumnType::Text),
             Self::Blob => ColumnType::Blob,
+            Self::Formula => of_data_type(options, ColumnType::Float),
+            Self::Circle if backend != DbBackend::Postgres => ColumnType::Json,
+            Self::Point | Self::LineString | Self::Polygon if backend == DbBackend::Sqlite => {
+                ColumnType::Json
+            }
+            Self::Point | Self::LineString | Self::Polygon | Self::Circle => ColumnType::Other,
             Self::Other => of_data_type(options, ColumnType::Other),
         }
     }
@@ -177,9 +201,14 @@ impl FieldType {
         matches!(self, Self::Array | Self::Set)
     }
 
+    /// Whether the field's class is of NocoBase's map plugin.
+    pub fn is_geometry(self) -> bool {
+        matches!(self, Self::Point | Self::LineString | Self::Polygon | Self::Circle)
+    }
+
     /// Whether values are read through a getter of the field, which puts them before all others in results.
     pub fn has_getter(self) -> bool {
-        matches!(self, Self::Date | Self::DatetimeNoTz | Self::UnixTimestamp)
+        matches!(self, Self::Date | Self::DatetimeNoTz | Self::UnixTimestamp) || self.is_geometry()
     }
 }
 
@@ -266,7 +295,8 @@ mod tests {
             ("array", r#"{"dataType":"array","elementType":"string"}"#, ColumnType::Other),
             ("context", r#"{"dataType":"bigInt"}"#, ColumnType::BigInt),
             ("context", "{}", ColumnType::Text),
-            ("formula", r#"{"dataType":"double"}"#, ColumnType::Float),
+            ("formula", r#"{"dataType":"bigInt"}"#, ColumnType::BigInt),
+            ("formula", "{}", ColumnType::Float),
             ("point", "{}", ColumnType::Other),
         ];
         for (name, text, expected) in cases {

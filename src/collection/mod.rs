@@ -12,6 +12,7 @@ mod file;
 mod file_links;
 pub mod filter;
 pub mod find;
+mod geometry;
 mod include;
 mod inspect;
 mod join;

@@ -8,6 +8,7 @@ use sea_orm::DbBackend;
 use super::association::Association;
 use super::bind::parse_local;
 use super::field::{ColumnType, Field, FieldType};
+use super::geometry;
 use super::shape::Collection;
 use crate::expr::{Date, Live, Object, Value, json};
 use crate::store::Codec;
@@ -130,6 +131,9 @@ fn compare(left: &Value, right: &Value) -> std::cmp::Ordering {
 
 /// What an attribute of NocoBase's is, given what its driver gives for the column.
 pub fn attribute(field: &Field, value: Value, codec: &Codec) -> Value {
+    if field.kind.is_geometry() {
+        return geometry::shown(field.kind, &value, codec);
+    }
     if matches!(value, Value::Null | Value::Undefined) {
         return value;
     }

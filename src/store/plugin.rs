@@ -1,5 +1,7 @@
 //! What sidehook reads of NocoBase's `applicationPlugins`.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use entity::{Table, Timestamp};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
@@ -21,6 +23,19 @@ impl Store {
         let row = self.db.query_one(&select).await?;
         let enabled: Option<Option<bool>> = row.map(|row| row.try_get_by_index(0)).transpose()?;
         Ok(enabled.flatten() == Some(true))
+    }
+
+    /// The names of the plugins that are enabled in NocoBase.
+    pub async fn enabled_plugins(&self) -> Result<BTreeSet<String>, DbErr> {
+        let mut select = Query::select();
+        self.select(&mut select, &["name"]);
+        select
+            .from(self.table(Table::ApplicationPlugins))
+            .and_where(Expr::col(self.column("enabled")).eq(true));
+        let rows = self.db.query_all(&select).await?;
+        let names: Result<Vec<Option<String>>, DbErr> =
+            rows.iter().map(|row| row.try_get_by_index(0)).collect();
+        Ok(names?.into_iter().flatten().collect())
     }
 
     /// When the workflow plugin was installed: the epoch of job ids. `None` without such a row.

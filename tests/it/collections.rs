@@ -307,7 +307,7 @@ fn column_type(rows: &Rows, field: &Value) -> String {
     let is_key = field["primaryKey"] == true;
     let is_counted = field["autoIncrement"] == true;
     let mut sql = match text(field, "type") {
-        "string" | "uid" | "nanoid" | "password" | "sequence" => "varchar(255)".to_owned(),
+        "string" | "uid" | "nanoid" | "password" | "sequence" | "encryption" => "varchar(255)".to_owned(),
         "text" => "text".to_owned(),
         "integer" => "integer".to_owned(),
         "bigInt" if is_key && is_counted => {
@@ -327,6 +327,15 @@ fn column_type(rows: &Rows, field: &Value) -> String {
         "date" | "datetime" | "datetimeTz" => pick("timestamptz", "datetime(3)", "datetime"),
         "datetimeNoTz" => pick("timestamp", "datetime", "datetime"),
         "dateOnly" => "date".to_owned(),
+        "formula" => {
+            let kind = field["dataType"].as_str().unwrap_or("double");
+            return column_type(rows, &json!({"type": kind}));
+        }
+        // MySQL has geometry where NocoBase keeps JSON in MariaDB.
+        "point" => pick("point", "/*!50700 point */ /*M! json */", "json"),
+        "lineString" => pick("path", "/*!50700 linestring */ /*M! json */", "json"),
+        "polygon" => pick("polygon", "/*!50700 polygon */ /*M! json */", "json"),
+        "circle" => pick("circle", "json", "json"),
         "time" => "time".to_owned(),
         "uuid" => pick("uuid", "char(36) character set ascii", "uuid"),
         other => panic!("no column for fields of the type {other}"),

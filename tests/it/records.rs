@@ -10,11 +10,13 @@ use sidehook::collection::{
 };
 use sidehook::expr::{self, Thrown, json as js};
 use sidehook::ids::Ids;
+use sidehook::script::{Limits, Pool};
 
 use crate::collections;
 use crate::databases::TestDatabase;
 use crate::rows::Rows;
 use crate::server::prepare;
+use crate::wait::TIMEOUT;
 
 const NOW: i64 = 1_795_379_400_123;
 
@@ -25,6 +27,7 @@ pub struct Records {
     /// 2026-11-22T20:30:00.123Z until it is set.
     pub clock: Arc<ManualClock>,
     ids: Ids,
+    pool: Pool,
 }
 
 impl Records {
@@ -44,7 +47,8 @@ impl Records {
         let clock = Arc::new(ManualClock::at(NOW));
         let ids = Ids::new(clock.clone(), 7, 0, 0);
         ids.reserve(i64::MAX);
-        Self { rows, known, clock, ids }
+        let limits = Limits { evaluators: 1, expression_time: TIMEOUT, ..Limits::default() };
+        Self { rows, known, clock, ids, pool: Pool::new(limits) }
     }
 
     /// Inserts rows; values are SQL.
@@ -128,7 +132,7 @@ impl Records {
         }
         let (schema, store) = (self.schema(), &self.rows.store);
         let transaction = store.db.begin().await.expect("a transaction");
-        let writer = self.known.writer(&schema, &transaction, &self.ids);
+        let writer = self.known.writer(&schema, &transaction, &self.ids).with_evaluators(&self.pool);
         let written = work(&writer, &self.collection(collection)).await;
         match written {
             Ok(_) => transaction.commit().await.expect("it commits"),

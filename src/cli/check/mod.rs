@@ -1,10 +1,13 @@
 //! `sidehook check`: what stands between a database and being served, and what its webhooks look like.
 
+mod beside;
 mod channel;
 mod finding;
 mod listener;
 mod missed;
 mod report;
+
+use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -260,6 +263,7 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
     });
     let hands_over = config.nocobase.api.is_some() || store.is_own_plugin_enabled().await?;
     let events = if config.nocobase.writes_data { Vec::new() } else { store.record_events().await? };
+    let plugins = store.enabled_plugins().await?;
     let environment = environment(store, config).await?;
     let modules = app::modules(config);
     let channels = Notifications::new(store.clone()).channel_types().await?;
@@ -271,12 +275,29 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
         environment: &environment,
         channels: &channels,
     };
-    for listed in workflows {
+    for listed in &workflows {
         let refused = unserved.iter().find(|one| one.key == listed.hook.workflow.key);
         let findings = finding::all(&listed.definition, &listed.hook, setting);
         describe(listed, refused.map(|one| &one.reason), findings, config, report);
     }
+    if !config.nocobase.writes_data {
+        let definitions = workflows.iter().map(|listed| &listed.definition);
+        list_left_out(&beside::left_out(definitions, &store.metadata().await?, &plugins), report);
+    }
     Ok(())
+}
+
+/// What writes in the database leave out, each collection once.
+fn list_left_out(left_out: &BTreeMap<String, Vec<String>>, report: &mut Report) {
+    if left_out.is_empty() {
+        return;
+    }
+    report.heading(
+        "Collections that are written beside NocoBase (SIDEHOOK_DATA_WRITES=api has NocoBase write them):",
+    );
+    for (collection, parts) in left_out {
+        report.warning(&format!("{collection}: {}", parts.join("; ")));
+    }
 }
 
 /// How senders prove who they are.

@@ -7,6 +7,7 @@ use sea_orm::sqlx::postgres::{PgRow, PgTypeInfo, PgTypeKind};
 use sea_orm::sqlx::{Column, Row, TypeInfo, ValueRef};
 
 use super::{buffer, instant, integer, local_instant, numeric, single, unreadable};
+use crate::expr::convert::number_to_text;
 use crate::expr::{Object, Value, json};
 
 const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
@@ -50,6 +51,12 @@ fn decode(bytes: &[u8], type_info: &PgTypeInfo) -> Option<Value> {
         "UUID" => Value::text(uuid::Uuid::from_slice(bytes).ok()?.to_string()),
         "BYTEA" => buffer(bytes),
         "VOID" => Value::from(""),
+        "POINT" => named([("x", number(bytes, 0)?), ("y", number(bytes, 8)?)]),
+        "CIRCLE" => {
+            named([("x", number(bytes, 0)?), ("y", number(bytes, 8)?), ("radius", number(bytes, 16)?)])
+        }
+        "PATH" => Value::text(points(bytes.get(1..)?, *bytes.first()? != 0)?),
+        "POLYGON" => Value::text(points(bytes, true)?),
         "TEXT" | "VARCHAR" | "CHAR" | "\"CHAR\"" | "BPCHAR" | "NAME" | "UNKNOWN" | "CITEXT" | "XML" => {
             text(bytes)?
         }
@@ -59,6 +66,28 @@ fn decode(bytes: &[u8], type_info: &PgTypeInfo) -> Option<Value> {
 
 fn text(bytes: &[u8]) -> Option<Value> {
     Some(Value::text(std::str::from_utf8(bytes).ok()?))
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<f64> {
+    Some(f64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}
+
+fn named<const N: usize>(parts: [(&'static str, f64); N]) -> Value {
+    Value::object(parts.map(|(name, number)| (name, Value::Number(number))))
+}
+
+/// The count of points, then each, as the text of a path: one that is open is in square brackets.
+fn points(bytes: &[u8], is_closed: bool) -> Option<String> {
+    let mut rest = bytes;
+    let count = usize::try_from(take_i32(&mut rest)?).ok()?;
+    let texts: Option<Vec<String>> = (0..count)
+        .map(|point| {
+            let (x, y) = (number(rest, point * 16)?, number(rest, point * 16 + 8)?);
+            Some(format!("({},{})", number_to_text(x), number_to_text(y)))
+        })
+        .collect();
+    let (open, close) = if is_closed { ('(', ')') } else { ('[', ']') };
+    Some(format!("{open}{}{close}", texts?.join(",")))
 }
 
 /// Dimensions, whether there are nulls, the type, length and lower bound of each dimension, then the elements.

@@ -8,6 +8,7 @@ use sea_orm::sea_query::{Alias, Expr, ExprTrait, Keyword};
 
 use super::super::bind::{float_text, stored_time, text, typed_text};
 use super::super::field::{ColumnType, Field, FieldType};
+use super::super::geometry;
 use super::instance::Instance;
 use crate::expr::convert::to_text;
 use crate::expr::date::calendar::server_reading;
@@ -36,6 +37,9 @@ pub(super) fn written(value: &Value, field: &Field, codec: &Codec) -> Result<Exp
     let column = field.column_type;
     if value.is_nullish() {
         return Ok(Expr::Keyword(Keyword::Null));
+    }
+    if field.kind.is_geometry() {
+        return geometry::written(field, value, codec);
     }
     match column {
         ColumnType::Json => return Ok(json_text(value, column, codec)),

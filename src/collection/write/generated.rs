@@ -53,6 +53,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
                 FieldType::Radio => self.radio(instance, field).await?,
                 FieldType::Sequence if instance.is_new => self.sequence(instance, field).await?,
                 FieldType::Sort => self.sort(instance, field).await?,
+                FieldType::Formula => self.formula(instance, field).await?,
                 FieldType::Date | FieldType::DatetimeNoTz | FieldType::UnixTimestamp => {
                     self.current_time(instance, field)?;
                 }

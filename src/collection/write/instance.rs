@@ -108,6 +108,7 @@ impl Instance {
         let collection = self.collection.clone();
         let Some(field) = collection.field(name) else { return Ok(()) };
         value::check_rich_text(field, &value)?;
+        value::check_encryption(field, &value)?;
         let original = self.raw(name);
         if value::has_setter(field.kind) {
             let value = value::setter(field, value, codec)?;

@@ -12,6 +12,7 @@ mod column;
 mod destroy;
 mod error;
 mod file;
+mod formula;
 mod generated;
 mod guard;
 mod instance;

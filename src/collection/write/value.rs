@@ -6,8 +6,9 @@ use std::sync::Arc;
 use sea_orm::DbBackend;
 
 use super::super::bind::parse_local;
-use super::super::field::{Field, FieldType};
+use super::super::field::{ColumnType, Field, FieldType};
 use super::super::shape::Collection;
+use super::super::{geometry, record};
 use crate::expr::convert::{to_number, to_text, trim};
 use crate::expr::date::calendar::{at_server_reading, server_reading};
 use crate::expr::{Date, Object, Thrown, Value, json};
@@ -97,6 +98,17 @@ pub(super) fn with_zone(field: &Field, value: Value, codec: &Codec) -> Value {
     }
 }
 
+/// Refuses what NocoBase would write in another form: a value that it would encrypt.
+pub(super) fn check_encryption(field: &Field, value: &Value) -> Result<(), Thrown> {
+    if field.kind != FieldType::Encryption || value.is_nullish() {
+        return Ok(());
+    }
+    Err(Thrown::error(format!(
+        "the field {} is encrypted, which sidehook cannot do; SIDEHOOK_DATA_WRITES=api has NocoBase write it",
+        field.name
+    )))
+}
+
 /// Refuses HTML that NocoBase would take out of a rich text.
 pub(super) fn check_rich_text(field: &Field, value: &Value) -> Result<(), Thrown> {
     let Value::Text(text) = value else { return Ok(()) };
@@ -111,6 +123,7 @@ pub(super) fn check_rich_text(field: &Field, value: &Value) -> Result<(), Thrown
 
 pub(super) fn has_setter(kind: FieldType) -> bool {
     matches!(kind, FieldType::String | FieldType::Text | FieldType::DatetimeNoTz | FieldType::UnixTimestamp)
+        || kind.is_geometry()
 }
 
 /// The setter of the attribute.
@@ -118,6 +131,7 @@ pub(super) fn setter(field: &Field, value: Value, codec: &Codec) -> Result<Value
     match field.kind {
         FieldType::DatetimeNoTz => wall_clock(value, codec),
         FieldType::UnixTimestamp => unix_timestamp(field, value),
+        kind if kind.is_geometry() => geometry::set(kind, value, codec),
         _ => text(field, value),
     }
 }
@@ -211,6 +225,9 @@ fn day(value: Value) -> Result<Value, Thrown> {
 
 /// The value as the getter of the field shows it.
 pub(super) fn shown(field: &Field, value: &Value, codec: &Codec) -> Value {
+    if field.kind.is_geometry() {
+        return geometry::shown(field.kind, value, codec);
+    }
     if value.is_nullish() {
         return value.clone();
     }
@@ -242,6 +259,9 @@ pub(super) fn stored(field: &Field, value: Value, codec: &Codec) -> Value {
         return match (field.kind, &value) {
             // MySQL's tinyint.
             (FieldType::Boolean | FieldType::Radio, Value::Number(number)) => Value::Bool(*number != 0.0),
+            (FieldType::Formula, Value::Number(number)) if field.column_type == ColumnType::Boolean => {
+                Value::Bool(*number != 0.0)
+            }
             (FieldType::Json | FieldType::Jsonb | FieldType::Array | FieldType::Set, Value::Text(text))
                 if codec.backend() == DbBackend::MySql =>
             {
@@ -252,6 +272,7 @@ pub(super) fn stored(field: &Field, value: Value, codec: &Codec) -> Value {
     }
     match (field.kind, &value) {
         (FieldType::Boolean | FieldType::Radio, Value::Number(number)) => Value::Bool(*number != 0.0),
+        (FieldType::Formula, _) => record::attribute(field, value, codec),
         (FieldType::Date | FieldType::DatetimeNoTz, Value::Text(text)) => {
             let date = Date::parse(text);
             if date.is_valid() { Value::Date(date) } else { value }

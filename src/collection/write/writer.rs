@@ -15,6 +15,7 @@ use super::super::schema::Schema;
 use super::super::shape::Collection;
 use super::instance::Instance;
 use crate::expr::convert::to_number;
+use crate::expr::evaluator::Evaluate;
 use crate::expr::system::System;
 use crate::expr::{Date, Thrown, Value};
 use crate::store::Codec;
@@ -30,6 +31,15 @@ pub struct Writer<'a, C> {
     pub system: &'a dyn System,
     /// What the addresses of files are made with.
     pub files: Option<&'a FileLinks>,
+    /// What calculates formula fields; without it they are left as they are.
+    pub evaluators: Option<&'a dyn Evaluate>,
+}
+
+impl<'a, C> Writer<'a, C> {
+    /// Calculates formula fields with these.
+    pub fn with_evaluators(self, evaluators: &'a dyn Evaluate) -> Self {
+        Self { evaluators: Some(evaluators), ..self }
+    }
 }
 
 impl<C: ConnectionTrait> Writer<'_, C> {

@@ -13,6 +13,7 @@ use crate::collection::{
 };
 use crate::expr::system::System;
 use crate::expr::{Thrown, Value};
+use crate::script::Pool;
 
 /// The collection that a node writes to.
 #[derive(Clone)]
@@ -24,6 +25,7 @@ pub(super) struct Destination {
     sources: Arc<Sources>,
     /// The name of the data source.
     source: String,
+    evaluators: Arc<Pool>,
 }
 
 /// What NocoBase throws for a data source, and for a collection, that does not exist.
@@ -52,7 +54,8 @@ impl Destination {
         for name in beside(&schema, &collection) {
             schema = collections.schema_with(&name).await.map_err(database)?;
         }
-        Ok(Self { collections, schema, collection, system, sources, source })
+        let evaluators = cx.scripts();
+        Ok(Self { collections, schema, collection, system, sources, source, evaluators })
     }
 
     /// Where the node writes.
@@ -71,7 +74,7 @@ impl Destination {
     }
 
     pub(super) fn writer<'a>(&'a self, db: &'a Executor<'a>) -> Writer<'a, Executor<'a>> {
-        self.collections.writer(&self.schema, db, &*self.system)
+        self.collections.writer(&self.schema, db, &*self.system).with_evaluators(&*self.evaluators)
     }
 }
 

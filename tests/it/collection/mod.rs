@@ -1,5 +1,6 @@
 //! Collections of NocoBase: what is read, written, linked and refused.
 
+mod computed;
 mod deployments;
 mod filters;
 mod linking;
