@@ -45,7 +45,7 @@ use crate::outbound::mail::Mailer;
 use crate::script::Pool;
 use crate::store::Store;
 use crate::store::environment::variables;
-use crate::store::fault::describe;
+use crate::store::fault::{Fault, describe};
 use crate::store::recorder::Recorder;
 use crate::store::request_log::RequestLog;
 use crate::supervision::Failure;
@@ -179,7 +179,13 @@ impl App {
         self.refresh_environment(&mut environment, &mut complaints).await;
         self.refresh_plugin(&mut complaints).await;
         self.hooks.refresh().await.context("the workflows cannot be read; is this NocoBase's database?")?;
-        self.collections.refresh().await.context("the collections cannot be read")?;
+        match self.collections.refresh().await {
+            // Workflows without data nodes do without them.
+            Err(err) if Fault::of(&err) == Fault::MissingRight => {
+                complaints.hear("collections", Err::<bool, _>(err));
+            }
+            read => drop(read.context("the collections cannot be read")?),
+        }
         Ok((environment, complaints))
     }
 
@@ -281,7 +287,7 @@ impl App {
                 tracing::debug!("the collections were read");
             }
             self.refresh_environment(&mut environment, &mut complaints).await;
-            complaints.hear("data sources", self.sources.refresh().await);
+            complaints.hear("data sources", self.sources.follow().await);
             self.refresh_plugin(&mut complaints).await;
             complaints.hear("webhooks that are waited for", self.listening.refresh(&self.store).await);
         }

@@ -44,8 +44,12 @@ impl Needs {
     pub async fn of(store: &Store, config: &Config) -> Result<Self, DbErr> {
         let catalog = Catalog::new(store.clone(), Definition::clone);
         catalog.refresh().await?;
+        let definitions: Vec<Arc<Definition>> = catalog.entries().values().cloned().collect();
         let collections = Collections::new(store.clone(), &config.nocobase.public_path);
-        collections.refresh().await?;
+        // Without data nodes nobody has to be able to read them.
+        if !by_source(&definitions).is_empty() {
+            collections.refresh().await?;
+        }
         let sources = Sources::new(store.clone(), 1);
         let environment = variables(&store.environment_rows().await?, &secret_key(config)).into_iter();
         let environment: Object = environment.map(|(name, text)| (name, Value::from(text))).collect();
@@ -54,7 +58,7 @@ impl Needs {
             store: store.clone(),
             collections,
             sources,
-            definitions: catalog.entries().values().cloned().collect(),
+            definitions,
             hands_over: config.nocobase.api.is_some() || store.is_own_plugin_enabled().await?,
             writes: !config.nocobase.writes_data,
         })

@@ -72,6 +72,9 @@ impl Check {
             if let Err(err) = check_data(&store, &config, &mut report).await {
                 report
                     .warning(&format!("what data nodes need cannot be looked at: {}", describe_error(&err)));
+                report.hint(
+                    "`sidehook check --grants USER`, as somebody who may see all tables, prints the rights.",
+                );
             }
         }
         report.finish()

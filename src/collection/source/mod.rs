@@ -23,7 +23,7 @@ use super::definition::parse_options;
 use crate::expr::{Object, Scope, Template, Value, json};
 use crate::store::Store;
 use crate::store::connection;
-use crate::store::fault::describe;
+use crate::store::fault::{Fault, describe};
 use crate::store::source::SourceRow;
 
 /// A source that nobody has asked for in so long is closed.
@@ -117,6 +117,15 @@ impl Sources {
         }
         self.known.store(Arc::new(slots));
         Ok(())
+    }
+
+    /// The same, for those who have nobody to tell: where the rows may not be read, there are no sources, until a node asks
+    /// for one and says so.
+    pub async fn follow(&self) -> Result<(), DbErr> {
+        match self.refresh().await {
+            Err(err) if Fault::of(&err) == Fault::MissingRight => Ok(()),
+            outcome => outcome,
+        }
     }
 
     /// The collections of a source, which is opened for that. A name that is not known yet is looked up at once.

@@ -165,3 +165,32 @@ async fn data_sources_are_looked_at() {
     }
     assert!(outcome.succeeded && !outcome.printed.contains("hunter2"), "{outcome:?}");
 }
+
+#[tokio::test]
+async fn without_data_nodes_nobody_needs_to_read_collections() {
+    on_databases(&[Kind::Postgres, Kind::Mysql], async |database| {
+        let rows = prepared(&database).await;
+        collections::prepare(&rows).await;
+        let name = format!("sh_{:08x}", rand::random::<u32>());
+        let create = match rows.store.codec.backend() {
+            DbBackend::Postgres => format!("CREATE ROLE {name} LOGIN PASSWORD 'secret'"),
+            _ => format!("CREATE USER {name} IDENTIFIED BY 'secret'"),
+        };
+        rows.execute(&create).await;
+        let is_about_collections = |line: &&str| line.contains("collections") || line.contains("fields");
+        let printed = grants(&database, &name).await;
+        for statement in printed.lines().filter(|line| !is_about_collections(line)) {
+            rows.execute(statement).await;
+        }
+        let user = [("DB_USER", &*name), ("DB_PASSWORD", "secret")];
+        let without = check(&database, &user).await;
+        let nodes = [node("q", "query", json!({"collection": "orders", "params": {}}))];
+        rows.add(&workflow("k", true, &json!({}), &nodes)).await;
+        let with = check(&database, &user).await;
+        remove_user(&rows, &name).await;
+        let text = "what data nodes need cannot be looked at: the database user lacks a right";
+        assert!(without.succeeded && !without.printed.contains(text), "{without:?}");
+        assert!(with.succeeded && with.printed.contains(text), "{with:?}");
+    })
+    .await;
+}
