@@ -25,9 +25,10 @@ use crate::store::Store;
 use crate::store::catalog::{Catalog, Definition};
 use crate::store::connection::{Address, TlsMode};
 use crate::store::environment::variables;
-use crate::store::fault::describe as describe_error;
+use crate::store::fault::{Fault, describe as describe_error};
 use crate::store::inspect::Gap;
 use crate::store::instance::MAX_INSTANCES;
+use crate::store::metadata::Metadata;
 use crate::store::notification::Notifications;
 use crate::store::rights::{Permission, Right};
 use crate::webhook::admission::Key;
@@ -285,7 +286,12 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
     }
     if !config.nocobase.writes_data {
         let definitions = workflows.iter().map(|listed| &listed.definition);
-        list_left_out(&beside::left_out(definitions, &store.metadata().await?, &plugins), report);
+        // Whoever may not read the collections is told where data nodes need them.
+        let metadata = match store.metadata().await {
+            Err(err) if Fault::of(&err) == Fault::MissingRight => Metadata::default(),
+            read => read?,
+        };
+        list_left_out(&beside::left_out(definitions, &metadata, &plugins), report);
     }
     Ok(())
 }
