@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { putUpGuard } from '../src/server/guard';
+import { guardClaims, putUpGuard } from '../src/server/guard';
 import type { Database, WorkflowPlugin } from '../src/server/nocobase';
 import { webhookKey } from '../src/server/route';
 import { Tables } from '../src/server/tables';
@@ -21,10 +21,59 @@ test('executions with a lease are left alone, all others go on', async () => {
     },
   };
   const lines = log();
-  expect(putUpGuard({ dispatcher } as unknown as WorkflowPlugin, async (id) => id === 1, lines)).toBe(true);
+  expect(
+    putUpGuard(
+      { dispatcher } as unknown as WorkflowPlugin,
+      async ({ executionId }) => executionId === 1,
+      lines,
+    ),
+  ).toBe(true);
   expect(await dispatcher.resolveTask({ executionId: 1 })).toBeNull();
   expect(await dispatcher.resolveTask({ executionId: 2 })).toEqual(['kept', { executionId: 2 }]);
   expect(lines.lines).toHaveLength(1);
+});
+
+/** NocoBase's dispatcher, as far as it begins with executions: `row` is what another process has made of it meanwhile. */
+class Dispatcher {
+  claims = 0;
+  constructor(private row: object) {}
+  async acquireExecution(execution: object, _options: object) {
+    Object.assign(execution, this.row);
+    return this.enter(execution as { status: number | null });
+  }
+  async enter(execution: { status: number | null }) {
+    if (execution.status === 0) return execution;
+    this.claims += 1;
+    return Object.assign(execution, begun);
+  }
+}
+const waiting = { status: null, dispatched: false, startedAt: null };
+const begun = { status: 0, dispatched: true, startedAt: 'now' };
+
+test.each([
+  ['NocoBase begins with an execution that waits', waiting, {}, true],
+  ['one with which another process has begun meanwhile is left to it', waiting, begun, false],
+  ['one that has been begun with goes on', begun, {}, true],
+])('%s', async (_, before, meanwhile, isEntered) => {
+  const dispatcher = new Dispatcher(meanwhile);
+  expect(guardClaims({ dispatcher } as unknown as WorkflowPlugin)).toBe(true);
+  const execution = { ...before };
+  expect(await dispatcher.acquireExecution(execution, {})).toEqual(isEntered ? begun : null);
+  expect(dispatcher.claims).toBe(before === waiting && isEntered ? 1 : 0);
+});
+
+test('a claim that was rolled back and tried again is one of an execution that waits still', async () => {
+  const dispatcher = new Dispatcher({});
+  guardClaims({ dispatcher } as unknown as WorkflowPlugin);
+  const execution = { ...waiting };
+  await dispatcher.acquireExecution(execution, {});
+  // The transaction was lost after the row had been read again, and another process was faster.
+  expect(await dispatcher.acquireExecution(execution, {})).toBeNull();
+});
+
+test('a dispatcher with other methods begins as it did', () => {
+  expect(guardClaims({} as WorkflowPlugin)).toBe(false);
+  expect(guardClaims({ dispatcher: { enter: async () => null } } as unknown as WorkflowPlugin)).toBe(false);
 });
 
 test('says so when NocoBase has another dispatcher', () => {

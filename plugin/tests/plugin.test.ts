@@ -14,7 +14,11 @@ function nocobase({ triggers = [] as string[], instructions = [] as string[], na
     instructions: registry(instructions),
     functions: { getEntities: () => [] },
     enabledCache: new Map(),
-    dispatcher: { resolveTask: async () => 'done' },
+    dispatcher: {
+      resolveTask: async () => 'done',
+      acquireExecution: async () => null,
+      enter: async () => null,
+    },
     registerTrigger: (type: string, trigger: object) => void workflow.triggers.set(type, trigger),
     registerInstruction: (type: string, node: object) => void workflow.instructions.set(type, node),
     recover: vi.fn(async () => {}),

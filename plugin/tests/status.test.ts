@@ -117,8 +117,22 @@ const AT = '2026-11-27T16:00:00Z';
 
 test('sidehook may tell less than is known of it', () => {
   const lists = { instances: [], features: [], errors: [], hour: [], findings: [] };
-  const nothing = { instance: null, ...lists, requestsKeptSeconds: null, requestsKeptSecondsUnset: null };
+  const nothing = {
+    instance: null,
+    queued: null,
+    ...lists,
+    requestsKeptSeconds: null,
+    requestsKeptSecondsUnset: null,
+  };
   expect(healthOf({})).toEqual(nothing);
+  const [own, left] = [
+    { key: 'k', title: 't', left: null },
+    { key: 'l', title: '', left: 'because' },
+  ];
+  expect(healthOf({ queued: { isTaken: true, workflows: [own, left, 1] } }).queued).toEqual({
+    isTaken: true,
+    workflows: [own, left],
+  });
   expect(healthOf({ instances: 1, features: {}, errors: [null], hour: 'x', findings: [] })).toEqual(nothing);
 });
 

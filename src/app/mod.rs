@@ -9,6 +9,7 @@ mod levels;
 mod listening;
 mod needs;
 mod paths;
+mod queued;
 mod readiness;
 mod retention;
 mod tidying;
@@ -29,6 +30,7 @@ pub use documents::Documents;
 pub use hooks::{Called, Hook, Hooks};
 pub use listening::{Deaf, Listening};
 pub use needs::Needs;
+pub use queued::{Candidate, Circumstances, Left, Queued, UNKEPT, circumstances};
 pub use readiness::Unready;
 pub use retention::Unkept;
 
@@ -58,6 +60,9 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the last traces may take at the end.
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 
+/// What complaints call what `SIDEHOOK_WORKFLOWS` is about.
+const NOCOBASES: &str = "workflows of NocoBase";
+
 /// The environment variables as they are known, and what has been said of the database.
 type Known = (Vec<environment_variable::Model>, Complaints);
 
@@ -76,6 +81,8 @@ pub struct App {
     pub requests: RequestLog,
     /// Webhooks whose requests somebody waits for.
     pub listening: Listening,
+    /// What is run here of what NocoBase has queued.
+    pub queued: Queued,
     /// What bodies and contexts may take.
     pub memory: Arc<Memory>,
     pub metrics: Arc<Metrics>,
@@ -124,6 +131,7 @@ impl App {
             hook.workflow.graph.libraries().for_each(|library| warming.warm_up(library));
         });
         let app = Arc::new(Self {
+            queued: Queued::new(&config, &store, engine.clone()),
             memory: Memory::new(config.http.memory),
             metrics,
             tracer,
@@ -148,13 +156,17 @@ impl App {
         let known = app.look_first().await?;
         scripts.warmed_up().await;
         app.start_tasks(known);
+        app.say_started();
+        Ok(app)
+    }
+
+    fn say_started(&self) {
         tracing::info!(
-            instance = owner.number,
-            workflows = app.hooks.entries().len(),
+            instance = self.engine.owner().number,
+            workflows = self.hooks.entries().len(),
             version = env!("CARGO_PKG_VERSION"),
             "sidehook has started"
         );
-        Ok(app)
     }
 
     /// Starts the background tasks.
@@ -178,6 +190,8 @@ impl App {
         let (mut environment, mut complaints) = Known::default();
         self.refresh_environment(&mut environment, &mut complaints).await;
         self.refresh_plugin(&mut complaints).await;
+        self.queued.forget_announced().await.context("sidehook's settings cannot be written")?;
+        complaints.hear(NOCOBASES, self.queued.refresh().await);
         self.hooks.refresh().await.context("the workflows cannot be read; is this NocoBase's database?")?;
         match self.collections.refresh().await {
             // Workflows without data nodes do without them.
@@ -236,6 +250,9 @@ impl App {
         self.tasks.close();
         self.tasks.wait().await;
         let ids_used_until = (left == 0).then(|| self.engine.ids().used_until());
+        if let Err(err) = self.queued.withdraw().await {
+            tracing::warn!(reason = describe(&err), "NocoBase is not told that its queue is its own again");
+        }
         // Where another instance has taken the number over, this finds nothing to give back.
         if let Err(err) = self.store.release_instance(self.engine.owner(), ids_used_until).await {
             tracing::warn!(reason = describe(&err), "the instance number could not be given back");
@@ -289,6 +306,7 @@ impl App {
             self.refresh_environment(&mut environment, &mut complaints).await;
             complaints.hear("data sources", self.sources.follow().await);
             self.refresh_plugin(&mut complaints).await;
+            complaints.hear(NOCOBASES, self.queued.refresh().await);
             complaints.hear("webhooks that are waited for", self.listening.refresh(&self.store).await);
         }
     }

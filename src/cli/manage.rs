@@ -30,6 +30,28 @@ const ROW_PAUSE: Duration = Duration::from_millis(50);
 /// What can be done by URLs, beside reading this.
 const FEATURES: [&str; 4] = ["status", "replay", "listen", "retention"];
 
+/// Of which workflows with triggers of NocoBase's the executions are run here that it has queued; nothing where
+/// `SIDEHOOK_WORKFLOWS` asks for none.
+fn queued_of(app: &App) -> Option<(&'static str, Value)> {
+    if !app.queued.is_asked_for() {
+        return None;
+    }
+    let choices = app.queued.choices().into_iter().filter(|(workflow, _)| workflow.type_name != "webhook");
+    let workflows = choices.map(|(workflow, choice)| {
+        Value::object([
+            ("key", Value::from(workflow.key)),
+            ("title", Value::from(workflow.title)),
+            ("type", Value::from(workflow.type_name)),
+            ("left", choice.err().map_or(Value::Null, |left| Value::from(left.to_string()))),
+        ])
+    });
+    let queued = Value::object([
+        ("isTaken", Value::Bool(app.queued.is_taken_from())),
+        ("workflows", Value::array(workflows.collect())),
+    ]);
+    Some(("queued", queued))
+}
+
 /// A server's manager.
 pub(super) struct Managing {
     app: Arc<App>,
@@ -118,6 +140,7 @@ impl Manager for Managing {
         if let Some(standing) = standing {
             members.extend(standing_of(app, &standing));
         }
+        members.extend(queued_of(app));
         members.extend([
             ("features", Value::array(features.map(Value::from).collect())),
             ("errors", Value::array(errors.collect())),

@@ -22,6 +22,7 @@ mod secret;
 mod secret_key;
 mod tls;
 mod traces;
+mod workflows;
 mod zone;
 
 pub use access::{Access, ProxyHeader};
@@ -43,6 +44,7 @@ pub use requests::Requests;
 pub use secret::Secret;
 pub use secret_key::SecretKey;
 pub use traces::{Sampler, Traces};
+pub use workflows::Workflows;
 
 use self::reader::Reader;
 

@@ -4,11 +4,14 @@ use url::Url;
 
 use super::reader::Reader;
 use super::secret::Secret;
+use super::workflows::Workflows;
 
 #[derive(Clone, Debug)]
 pub struct NocoBase {
     /// `WORKER_MODE` of NocoBase: with `!` and `-` it runs no workflows by itself.
     pub runs_workflows: bool,
+    /// `SIDEHOOK_WORKFLOWS`: what is run here of the executions that it has queued.
+    pub workflows: Workflows,
     /// `SIDEHOOK_NOCOBASE_URL` and `SIDEHOOK_NOCOBASE_API_KEY`: how to have NocoBase do what only NocoBase
     /// can. Without its API base path, such as `http://app:80`; the key is made in NocoBase's settings.
     pub api: Option<Api>,
@@ -59,6 +62,7 @@ impl NocoBase {
             reader.fault("SIDEHOOK_DATA_WRITES", "direct, as SIDEHOOK_NOCOBASE_URL is not set");
         }
         Self {
+            workflows: Workflows::read(reader),
             writes_data,
             public_path: reader.text("APP_PUBLIC_PATH").unwrap_or_else(|| "/".to_owned()),
             runs_workflows: !matches!(mode.as_deref().map(str::trim), Some("!" | "-")),

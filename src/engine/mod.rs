@@ -15,6 +15,7 @@ mod spawn;
 mod turns;
 mod watch;
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -161,6 +162,20 @@ impl Engine {
     /// takes what is handed over.
     pub fn set_plugin(&self, is_enabled: bool) {
         self.shared.has_plugin.store(is_enabled, Ordering::Release);
+    }
+
+    /// Whether sidehook's plugin is enabled in NocoBase.
+    pub fn has_plugin(&self) -> bool {
+        self.shared.has_plugin.load(Ordering::Acquire)
+    }
+
+    /// Sets of which workflow versions executions are run here that NocoBase has queued; of none where NocoBase might run
+    /// them at the same time.
+    pub fn set_queued(&self, workflows: HashSet<i64>) {
+        if **self.shared.queued.load() != workflows {
+            self.shared.queued.store(Arc::new(workflows));
+            self.shared.backlog_grew.notify_one();
+        }
     }
 
     /// Takes no more work. What has been recorded already is left for others where it has not begun. Callers whose

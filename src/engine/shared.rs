@@ -80,6 +80,8 @@ pub struct Shared {
     pub backlog_grew: Notify,
     /// The workflows of executions that this instance has put there since it was looked.
     backlogged: Mutex<HashSet<i64>>,
+    /// The workflow versions of which executions that NocoBase has queued are run here.
+    pub queued: ArcSwap<HashSet<i64>>,
     /// Executions that belong to this instance and could not be picked up; tried again with each heartbeat.
     pub stranded: Mutex<Vec<i64>>,
     /// The runs.
@@ -125,6 +127,7 @@ impl Shared {
             has_backlog: AtomicBool::new(true),
             backlog_grew: Notify::new(),
             backlogged: Mutex::default(),
+            queued: ArcSwap::default(),
             stranded: Mutex::default(),
             tasks: TaskTracker::new(),
             errands: TaskTracker::new(),

@@ -1,4 +1,4 @@
-//! The enabled webhook workflows, held in memory and kept equal to the database.
+//! The enabled workflows, those of webhooks or all of them, held in memory and kept equal to the database.
 //!
 //! Every second the rows' `(id, updatedAt, enabled, current, sync)` are compared one by one; a version is
 //! read again when they differ, and until its `updatedAt` is three seconds old, because a change of its
@@ -36,6 +36,8 @@ const SETTLING: chrono::TimeDelta = chrono::TimeDelta::seconds(3);
 /// The catalog, with each definition turned into a `T` once.
 pub struct Catalog<T> {
     store: Store,
+    /// Only workflows of this type.
+    type_name: Option<&'static str>,
     build: Box<dyn Fn(&Definition) -> T + Send + Sync>,
     entries: ArcSwap<HashMap<String, Arc<T>>>,
     state: Mutex<State<T>>,
@@ -57,9 +59,23 @@ struct Known<T> {
 }
 
 impl<T> Catalog<T> {
+    /// That of the webhooks.
     pub fn new(store: Store, build: impl Fn(&Definition) -> T + Send + Sync + 'static) -> Self {
+        Self::of_type(store, Some("webhook"), build)
+    }
+
+    /// That of workflows of any type.
+    pub fn of_all(store: Store, build: impl Fn(&Definition) -> T + Send + Sync + 'static) -> Self {
+        Self::of_type(store, None, build)
+    }
+
+    fn of_type(
+        store: Store,
+        type_name: Option<&'static str>,
+        build: impl Fn(&Definition) -> T + Send + Sync + 'static,
+    ) -> Self {
         let state = Mutex::new(State { known: HashMap::new(), refreshed_at: None });
-        Self { store, build: Box::new(build), entries: ArcSwap::default(), state }
+        Self { store, type_name, build: Box::new(build), entries: ArcSwap::default(), state }
     }
 
     /// The enabled version of a key. For an unknown key the database is asked, see
@@ -98,7 +114,7 @@ impl<T> Catalog<T> {
 
     async fn refresh_locked(&self, state: &mut State<T>) -> Result<usize, DbErr> {
         state.refreshed_at = Some(Instant::now());
-        let (now, versions) = self.store.enabled_webhook_versions().await?;
+        let (now, versions) = self.store.enabled_versions(self.type_name).await?;
         let mut known = HashMap::with_capacity(versions.len());
         let (mut read, mut built) = (0, 0);
         for version in versions {
@@ -155,15 +171,20 @@ fn by_key<T>(known: &HashMap<i64, Known<T>>) -> HashMap<String, Arc<T>> {
 }
 
 impl Store {
-    /// The enabled versions of webhook workflows without their JSON columns, and the database's clock.
-    async fn enabled_webhook_versions(&self) -> Result<(DateTime<Utc>, Vec<workflow::Model>), DbErr> {
+    /// The enabled versions of workflows of a type, or of all, without their JSON columns, and the database's clock.
+    async fn enabled_versions(
+        &self,
+        type_name: Option<&str>,
+    ) -> Result<(DateTime<Utc>, Vec<workflow::Model>), DbErr> {
         let mut clock = Query::select();
         clock.expr(self.codec.now_ms());
         let row = self.db.query_one(&clock).await?;
         let now: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
         let mut select = self.select_workflow(false);
+        if let Some(type_name) = type_name {
+            select.and_where(Expr::col(self.column("type")).eq(type_name));
+        }
         select
-            .and_where(Expr::col(self.column("type")).eq("webhook"))
             .and_where(Expr::col(self.column("enabled")).eq(true))
             .order_by(self.column("id"), sea_orm::Order::Asc);
         let rows = self.db.query_all(&select).await?;

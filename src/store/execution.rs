@@ -241,6 +241,7 @@ impl Store {
         let mut update = Query::update();
         update
             .table(self.table(Table::Executions))
+            .value(self.column("dispatched"), true)
             .value(self.column("status"), STARTED)
             .value(self.column("startedAt"), self.codec.time(now))
             .value(self.column("updatedAt"), self.codec.time(now))

@@ -23,6 +23,7 @@ pub mod notification;
 mod plan;
 pub mod plugin;
 mod pool;
+pub mod queued;
 mod record;
 pub mod recorder;
 pub mod request;

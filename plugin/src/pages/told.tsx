@@ -8,6 +8,7 @@ import type { Status } from '../server/status';
 import { Heading } from './heading';
 import { Hour } from './hour';
 import { textOfObstacle } from './obstacle';
+import { QueuedPart } from './queued';
 
 export function Told({ status: { health, obstacle } }: { status: Status }) {
   const t = useT();
@@ -25,6 +26,7 @@ export function Told({ status: { health, obstacle } }: { status: Status }) {
   return (
     <>
       <Findings health={health} />
+      {health.queued && <QueuedPart queued={health.queued} />}
       <Heading>{t('Requests of the last hour')}</Heading>
       {health.instances.length > 1 && health.instance !== null && (
         <Typography.Text type="secondary">

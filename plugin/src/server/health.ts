@@ -15,6 +15,14 @@ export interface Minute {
   p99Ms: number | null;
 }
 
+/** What sidehook takes from NocoBase's queue. */
+export interface Queued {
+  /** Whether it takes anything: not unless NocoBase is kept from running the same. */
+  isTaken: boolean;
+  /** Why NocoBase runs one itself; null where sidehook runs it. */
+  workflows: { key: string; title: string; left: string | null }[];
+}
+
 export interface Health {
   /** The number of the instance that has told it: the hour and the errors are its own. */
   instance: number | null;
@@ -27,6 +35,8 @@ export interface Health {
   hour: Minute[];
   /** What `sidehook check` finds, with a sentence on how to mend it. */
   findings: { subject: string; fault: string; mend: string }[];
+  /** Null where it is to take nothing. */
+  queued: Queued | null;
   /** For how long the request log keeps its rows, and what its environment says of that. */
   requestsKeptSeconds: number | null;
   requestsKeptSecondsUnset: number | null;
@@ -51,10 +61,20 @@ export function healthOf(told: Record<string, unknown>): Health {
       fault: text(fault),
       mend: text(mend),
     })),
+    queued: isObject(told.queued) ? queuedOf(told.queued) : null,
     requestsKeptSeconds: number(told.requestsKeptSeconds),
     requestsKeptSecondsUnset: number(told.requestsKeptSecondsUnset),
   };
 }
+
+const queuedOf = ({ isTaken, workflows }: Record<string, unknown>): Queued => ({
+  isTaken: isTaken === true,
+  workflows: objects(workflows).map(({ key, title, left }) => ({
+    key: text(key),
+    title: text(title),
+    left: left === null ? null : text(left),
+  })),
+});
 
 function minuteOf({ at, requests, p50Ms, p95Ms, p99Ms }: Record<string, unknown>): Minute {
   const { accepted, refused, failed } = isObject(requests) ? requests : {};

@@ -4,12 +4,13 @@ import { Plugin } from '@nocobase/server';
 import { parse } from '@nocobase/utils';
 import { actionsOf, SNIPPETS } from './actions';
 import { forward } from './forward';
-import { putUpGuard } from './guard';
+import { guardClaims, putUpGuard } from './guard';
 import { Handovers } from './handover';
 import { importWorkflow } from './import';
 import { LocalWebhook } from './local';
 import { Manager } from './manage';
-import type { Context, Next, WorkflowPlugin } from './nocobase';
+import type { Context, Next, Task, WorkflowPlugin } from './nocobase';
+import { Queue } from './queue';
 import { PROBE_HEADER } from './reach';
 import { ResponseInstruction } from './response';
 import { webhookKey } from './route';
@@ -18,9 +19,12 @@ import { agedBy, backlog, healthBy, probe, type Status } from './status';
 import { Tables } from './tables';
 import { WebhookTrigger } from './trigger';
 
+const UNKNOWN = 'how it begins with executions is not known';
+
 export default class PluginSidehook extends Plugin {
   private readonly registered = { trigger: false, response: false };
   private guard = false;
+  private queue: Queue | undefined;
   private local: LocalWebhook | undefined;
   private url: URL | undefined;
 
@@ -29,6 +33,8 @@ export default class PluginSidehook extends Plugin {
     const tables = new Tables(this.db, process.env);
     // Other plugins register their types while they load.
     this.app.on('afterLoad', () => this.register(tables));
+    // Before NocoBase looks for what is queued.
+    this.app.on('afterLoad', () => this.queue?.look());
     // The body has to be left alone until it is clear who reads it.
     this.app.use((ctx, next) => this.webhook(ctx, next), {
       tag: 'sidehook',
@@ -84,13 +90,24 @@ export default class PluginSidehook extends Plugin {
       workflow.registerInstruction('response', instruction);
       this.registered.response = true;
     }
-    this.guard = putUpGuard(workflow, (id) => tables.isLeased(id), this.log);
+    this.guard = putUpGuard(workflow, (task) => this.isSidehooks(task, tables), this.log);
     // sidehook serves the database of the main application only.
-    if (this.app.name === 'main' && workflow.rerun) {
+    if (this.app.name !== 'main') return;
+    const isGuarded = this.guard && guardClaims(workflow);
+    if (this.guard && !isGuarded) this.log.warn(`sidehook: this NocoBase keeps its queue: ${UNKNOWN}`);
+    const queue = new Queue(this.db, workflow, tables, isGuarded, this.log);
+    this.queue = queue;
+    this.app.on('afterStart', () => queue.start());
+    this.app.on('beforeStop', () => queue.stop());
+    if (workflow.rerun) {
       const handovers = new Handovers(this.db, workflow, tables, this.log);
       this.app.on('afterStart', () => handovers.start());
       this.app.on('beforeStop', () => handovers.stop());
     }
+  }
+
+  private async isSidehooks(task: Task, tables: Tables): Promise<boolean> {
+    return (await tables.isLeased(task.executionId)) || ((await this.queue?.takes(task)) ?? false);
   }
 
   private isTaken(kind: string, registered: object | undefined): boolean {

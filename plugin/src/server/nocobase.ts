@@ -62,8 +62,23 @@ export interface WorkflowPlugin {
   dispatcher?: Dispatcher;
 }
 
+/** A message of the queue: begin an execution, go on after a job, or run it again. */
+export interface Task {
+  executionId: Id;
+  jobId?: Id;
+  rerun?: object;
+}
+
+interface Queued {
+  status: number | null;
+  dispatched?: boolean;
+  startedAt?: unknown;
+}
+
 export interface Dispatcher {
-  resolveTask?: (task: { executionId: Id }) => Promise<unknown>;
+  resolveTask?: (task: Task) => Promise<unknown>;
+  acquireExecution?: (execution: Queued, ...rest: unknown[]) => Promise<unknown>;
+  enter?: (execution: Queued, ...rest: unknown[]) => Promise<unknown>;
 }
 
 interface Registry {

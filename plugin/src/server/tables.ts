@@ -23,6 +23,16 @@ export interface Counted {
   next: { executionId: string; dueAt: number } | null;
 }
 
+/** What a running sidehook takes from NocoBase's queue. */
+export interface Announced {
+  /** Its number and generation. */
+  instance: string;
+  /** Its last sign of life. */
+  beat: string;
+  /** Ids of workflow versions. */
+  workflows: string[];
+}
+
 /** A pending job whose node NocoBase is to run. */
 export interface Handover {
   jobId: Id;
@@ -103,6 +113,44 @@ export class Tables {
     const replacements = { ...handover, nextAt };
     const changed = await this.db.sequelize.query(sql, { replacements, type: 'BULKUPDATE', logging: false });
     return Number(changed) === 1;
+  }
+
+  /** What instances take from NocoBase's queue that have not ended. */
+  async announced(): Promise<Announced[]> {
+    const told = await this.select('settings', 'name, value', "WHERE name LIKE 'queued:%'");
+    if (!told.length) return [];
+    const instances = await this.select(
+      'instances',
+      'id, generation, heartbeat_at',
+      'WHERE heartbeat_at > 0',
+    );
+    return instances.flatMap(({ id, generation, heartbeat_at: beat }) => {
+      const own = told.find(({ name }) => name === `queued:${String(id)}`);
+      const said = own && (JSON.parse(String(own.value)) as { generation: string; workflows: string[] });
+      // A number that has changed hands says nothing of who has it now.
+      if (!said || said.generation !== String(generation)) return [];
+      return [
+        { instance: `${String(id)}.${said.generation}`, beat: String(beat), workflows: said.workflows },
+      ];
+    });
+  }
+
+  /** Says that NocoBase leaves alone what instances have announced; another text each time. */
+  async sayGuarded(value: string): Promise<void> {
+    const table = this.name('settings').quoted;
+    const options = { replacements: { value }, logging: false };
+    const sql = `UPDATE ${table} SET value = :value WHERE name = 'guard'`;
+    const changed = await this.db.sequelize.query(sql, { ...options, type: 'BULKUPDATE' });
+    if (Number(changed) > 0) return;
+    const insert = `INSERT INTO ${table} (name, value) VALUES ('guard', :value)`;
+    // Another process of NocoBase may be faster; then it has said the same.
+    await this.db.sequelize.query(insert, options).catch(() => undefined);
+  }
+
+  /** Takes that back. */
+  async unsayGuarded(): Promise<void> {
+    const sql = `DELETE FROM ${this.name('settings').quoted} WHERE name = 'guard'`;
+    await this.db.sequelize.query(sql, { type: 'BULKDELETE', logging: false });
   }
 
   /** Whether a sidehook has made the table. */

@@ -59,10 +59,17 @@ pub(super) fn all(definition: &Definition, hook: &Hook, setting: Setting<'_>) ->
     if graph.head().is_none() && !graph.is_empty() {
         warn(&mut findings, "none of its nodes is the first one, so every execution fails");
     }
+    findings.extend(of_nodes(definition, setting));
+    about_responses(definition, hook.workflow.is_sync, &mut findings);
+    findings
+}
+
+/// What is found about the nodes of a workflow, whatever starts it.
+pub(super) fn of_nodes(definition: &Definition, setting: Setting<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
     for row in &definition.nodes {
         about_node(row, setting, &mut findings);
     }
-    about_responses(definition, hook.workflow.is_sync, &mut findings);
     findings
 }
 

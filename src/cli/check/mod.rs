@@ -5,6 +5,7 @@ mod channel;
 mod finding;
 mod listener;
 mod missed;
+mod queued;
 mod report;
 
 use std::collections::BTreeMap;
@@ -293,7 +294,7 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
         };
         list_left_out(&beside::left_out(definitions, &metadata, &plugins), report);
     }
-    Ok(())
+    queued::list(store, config, setting, report).await
 }
 
 /// What writes in the database leave out, each collection once.

@@ -67,7 +67,7 @@ impl Report {
         self.detail("ERROR", text);
     }
 
-    /// What keeps a webhook from being served, but no others.
+    /// What keeps a webhook from being served, or a workflow of NocoBase's from being run, but no others.
     pub(super) fn fault(&mut self, text: &str) {
         self.faults += 1;
         self.note_down(text);
@@ -102,7 +102,7 @@ impl Report {
             anyhow::bail!("this database cannot be served: {}, see above", count(self.errors + self.faults));
         }
         if self.faults > 0 {
-            anyhow::bail!("a webhook cannot be served: {}, see above", count(self.faults));
+            anyhow::bail!("a webhook or workflow cannot be served: {}, see above", count(self.faults));
         }
         match self.warnings {
             0 => self.heading("sidehook can serve this database."),

@@ -1,5 +1,6 @@
 //! Runs asynchronous executions, at most a number of them at a time. What finds no free worker waits in the database and is
-//! taken from there: workflow by workflow in turn, of each the oldest first.
+//! taken from there, and so is what NocoBase has queued, where that is run here: workflow by workflow in turn, of each the
+//! oldest first.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -10,6 +11,7 @@ use sea_orm::DbErr;
 use tokio::time::Instant;
 
 use super::pickup::pick_up;
+use super::queue::{LOOK_INTERVAL, Queue};
 use crate::engine::shared::Shared;
 
 /// How often the database is asked for work when nobody has announced any; another instance that stopped
@@ -52,9 +54,9 @@ impl Turns {
 
 /// Gives waiting executions to workers as those become free and as their times come.
 pub(crate) async fn feed(shared: Arc<Shared>) {
-    let mut turns = Turns::default();
+    let (mut turns, mut queue) = (Turns::default(), Queue::default());
     while !shared.is_stopping() {
-        match take_waiting(&shared, &mut turns).await {
+        match take_waiting(&shared, &mut turns, &mut queue).await {
             Ok(true) => continue,
             Ok(false) => {}
             Err(err) => {
@@ -74,12 +76,19 @@ pub(crate) async fn feed(shared: Arc<Shared>) {
 
 /// Takes waiting executions of the workflow whose turn it is, at most as many as the workers will soon come to; `false`
 /// when nothing more can be taken now. `turns` has the workflows that have some.
-async fn take_waiting(shared: &Arc<Shared>, turns: &mut Turns) -> Result<bool, DbErr> {
+async fn take_waiting(shared: &Arc<Shared>, turns: &mut Turns, queue: &mut Queue) -> Result<bool, DbErr> {
     let now = shared.ids.now();
     turns.add(shared.take_backlogged());
+    if queue.is_outdated() {
+        queue.look(shared).await?;
+        turns.add(queue.workflows());
+        shared.has_backlog.fetch_or(!turns.workflows.is_empty(), Ordering::AcqRel);
+    }
     if turns.is_outdated() {
         shared.has_backlog.store(false, Ordering::Release);
-        turns.update(&shared.limited(shared.store.workflows_with_backlog(now)).await?);
+        let mut workflows = shared.limited(shared.store.workflows_with_backlog(now)).await?;
+        workflows.extend(queue.workflows());
+        turns.update(&workflows);
         shared.has_backlog.store(!turns.workflows.is_empty(), Ordering::Release);
     }
     let turn = &mut turns.workflows;
@@ -91,15 +100,18 @@ async fn take_waiting(shared: &Arc<Shared>, turns: &mut Turns) -> Result<bool, D
     let Some(workflow_id) = turn.remove(place) else { return Ok(false) };
     let limit = room.div_ceil(turn.len() + 1).min(BATCH);
     let waiting = shared.limited(shared.store.waiting_executions(workflow_id, limit as u64, now)).await?;
-    let claimed = match shared.limited(shared.store.claim_waiting(shared.owner, &waiting, now)).await {
-        Ok(claimed) => claimed,
-        Err(err) => {
-            // They may be ours all the same: the answer to COMMIT gets lost with the connection.
-            shared.strand(waiting);
-            return Err(err);
+    let claiming = shared.store.claim_waiting(shared.owner, &waiting, now);
+    let mut claimed = claimed(shared, claiming, &waiting).await?;
+    if claimed.len() < limit {
+        match take_queued(shared, queue, workflow_id, limit - claimed.len()).await {
+            Ok(queued) => claimed.extend(queued),
+            Err(err) => {
+                shared.strand(claimed);
+                return Err(err);
+            }
         }
-    };
-    if claimed.len() == limit {
+    }
+    if claimed.len() == limit || queue.has(workflow_id) {
         turn.push_back(workflow_id);
     }
     for id in &claimed {
@@ -112,11 +124,38 @@ async fn take_waiting(shared: &Arc<Shared>, turns: &mut Turns) -> Result<bool, D
     Ok(true)
 }
 
+/// Takes executions of a workflow that NocoBase has queued, at most so many.
+async fn take_queued(
+    shared: &Shared,
+    queue: &mut Queue,
+    workflow_id: i64,
+    limit: usize,
+) -> Result<Vec<i64>, DbErr> {
+    let queued = queue.take(shared, workflow_id, limit).await?;
+    let claiming = shared.store.claim_queued(shared.owner, workflow_id, &queued, shared.ids.now());
+    claimed(shared, claiming, &queued).await
+}
+
+/// Those of some executions that have been claimed.
+async fn claimed(
+    shared: &Shared,
+    claiming: impl Future<Output = Result<Vec<i64>, DbErr>>,
+    executions: &[i64],
+) -> Result<Vec<i64>, DbErr> {
+    let claimed = shared.limited(claiming).await;
+    if claimed.is_err() {
+        // They may be ours all the same: the answer to COMMIT gets lost with the connection.
+        shared.strand(executions.to_vec());
+    }
+    claimed
+}
+
 /// How long the feeder may sleep.
 fn until_next_wake(shared: &Shared) -> Duration {
     let now = shared.ids.now().timestamp_millis();
+    let interval = if shared.queued.load().is_empty() { POLL_INTERVAL } else { LOOK_INTERVAL };
     let mut wakes = shared.wakes.lock().unwrap_or_else(PoisonError::into_inner);
     *wakes = wakes.split_off(&(now + 1));
     let until = wakes.first().map(|due_at| Duration::from_millis((due_at - now) as u64));
-    until.map_or(POLL_INTERVAL, |until| until.min(POLL_INTERVAL))
+    until.map_or(interval, |until| until.min(interval))
 }

@@ -2,5 +2,6 @@
 
 pub(super) mod feeder;
 pub(super) mod pickup;
+mod queue;
 pub(super) mod running;
 pub(super) mod workers;

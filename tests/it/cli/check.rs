@@ -86,7 +86,10 @@ async fn workflows_are_listed_with_what_is_wrong_with_them() {
         ];
         let outcome = check(&database, &settings).await;
         assert!(!outcome.succeeded, "{outcome:?}");
-        assert!(outcome.complained.contains("a webhook cannot be served: 3 errors"), "{outcome:?}");
+        assert!(
+            outcome.complained.contains("a webhook or workflow cannot be served: 3 errors"),
+            "{outcome:?}"
+        );
         let (facts, list) = outcome.printed.split_once("\n\n").expect("facts, then workflows");
         let kind = match database.kind {
             Kind::Sqlite => "SQLite",

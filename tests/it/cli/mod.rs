@@ -10,6 +10,7 @@ mod history;
 mod import;
 mod manual;
 mod page;
+mod queued;
 mod replay;
 mod requests;
 mod retry;

@@ -6,6 +6,7 @@ mod flow;
 mod handover;
 mod instances;
 mod lifecycle;
+mod queued;
 mod running;
 mod starting;
 mod survival;
