@@ -30,7 +30,7 @@ const SPILLED: usize = 256 << 10;
 /// As SQLite has it unless told otherwise.
 const DEFAULT_CACHE: &str = "PRAGMA cache_size = -2000";
 
-/// The tables with a column of each and the rights that are needed, as docs/deploy.md lists them.
+/// The tables with a column of each and the rights that are needed, as docs/database.md lists them.
 const NEEDED: [(Table, &str, &[Right]); 15] = [
     (Table::Workflows, "id", READING),
     (Table::FlowNodes, "id", READING),

@@ -13,6 +13,7 @@ mod collection;
 mod collections;
 mod conformance;
 mod databases;
+mod documents;
 mod echo;
 mod engine;
 mod fixture;

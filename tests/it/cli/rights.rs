@@ -1,13 +1,13 @@
-//! What `sidehook check` says of rights: the list in docs/deploy.md is enough, and each that is missing is named.
+//! What `sidehook check` says of rights: the list in docs/database.md is enough, and each that is missing is named.
 
 use super::check::{check, prepared};
 use crate::databases::Kind;
 use crate::rows::Rows;
 use crate::server::on_databases;
 
-/// The statements of docs/deploy.md, for another user.
+/// The statements of docs/database.md, for another user.
 fn documented(user: &str) -> Vec<String> {
-    let document = include_str!("../../../docs/deploy.md");
+    let document = include_str!("../../../docs/database.md");
     let grants = document.lines().filter(|line| line.starts_with("GRANT ") && line.ends_with(" TO hook;"));
     grants.map(|line| line.replace(" TO hook;", &format!(" TO {user}"))).collect()
 }
