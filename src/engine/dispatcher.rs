@@ -142,5 +142,7 @@ pub(super) async fn new_row(shared: &Shared, event: &Event) -> Result<NewExecuti
         updated_at: now,
         started_at: Some(now),
         expires_at: workflow.expires_at(now),
+        parent_execution_id: None,
+        stack: None,
     })
 }

@@ -12,6 +12,7 @@ mod run;
 mod schedule;
 mod shared;
 mod spawn;
+mod subflow;
 mod turns;
 mod watch;
 

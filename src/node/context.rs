@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use sea_orm::{DatabaseTransaction, IsolationLevel};
 
+use super::call::{Call, Called};
 use super::{Elsewhere, Services};
 use crate::expr::{Live, Scope, Template, Thrown, Value};
 use crate::script::Pool;
@@ -109,6 +110,9 @@ pub trait Host: Send {
     fn services(&self) -> &Services;
     /// What runs JavaScript.
     fn scripts(&self) -> &Arc<Pool>;
+    /// Has another workflow run for a job of this execution, unless that has been done before, and says how that is
+    /// going.
+    fn call(&mut self, call: Call) -> BoxFuture<'_, Result<Called, Thrown>>;
     /// See [`Context::transaction`].
     fn transaction(&mut self) -> BoxFuture<'_, Result<&DatabaseTransaction, Thrown>>;
     /// Whether a transaction node is around.

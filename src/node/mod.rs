@@ -4,6 +4,7 @@
 
 pub mod aggregate;
 pub mod calculation;
+mod call;
 pub mod condition;
 mod context;
 pub mod create;
@@ -32,6 +33,7 @@ pub mod response_message;
 pub mod script;
 mod services;
 pub mod sql;
+pub mod subflow;
 pub mod transaction;
 pub mod update;
 pub mod variable;
@@ -43,6 +45,7 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
+pub use call::{Call, Called};
 pub use context::{Context, Draft, Host, Job, JobId, NodeIndex, Run};
 pub use data_source::{Elsewhere, MAIN};
 pub use data_use::{DataUse, Deed, data_use};
@@ -149,6 +152,9 @@ pub enum Outcome {
     Background(Work),
     /// Save this pending job and resume this node with it when the time has passed.
     Sleep { pending: Draft, duration: Duration },
+    /// Resume this node with this pending job of its own, which has waited for a time, once more when another time has
+    /// passed.
+    SleepOn { job: JobId, duration: Duration },
     /// End the whole execution with this status, however deep in branches.
     Exit(i32),
     /// Leave the node to NocoBase, with all that comes after it. Where NocoBase cannot be told, this is an error of

@@ -31,6 +31,7 @@ pub const NODES: &[Kind] = &[
     Kind::of::<super::response_message::ResponseMessage>(),
     Kind::of::<super::script::ScriptNode>(),
     Kind::of::<super::sql::Sql>(),
+    Kind::of::<super::subflow::Subflow>(),
     Kind::of::<super::transaction::Transaction>(),
     Kind::of::<super::update::Update>(),
     Kind::of::<super::variable::Variable>(),

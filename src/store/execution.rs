@@ -26,6 +26,10 @@ pub struct NewExecution {
     pub updated_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     pub expires_at: Option<DateTime<Utc>>,
+    /// The execution that has called this one.
+    pub parent_execution_id: Option<i64>,
+    /// That one and those above it, as JSON.
+    pub stack: Option<String>,
 }
 
 impl NewExecution {
@@ -56,7 +60,7 @@ pub struct State {
 }
 
 /// The columns of a row that is inserted. All are marked as dispatched: NocoBase takes over any that are not.
-const COLUMNS: [Column<NewExecution>; 13] = [
+const COLUMNS: [Column<NewExecution>; 15] = [
     Column::new("id", Get::Id(|row| Some(row.id))),
     Column::new("createdAt", Get::Time(|row| Some(row.created_at))),
     Column::new("updatedAt", Get::Time(|row| Some(row.updated_at))),
@@ -69,6 +73,8 @@ const COLUMNS: [Column<NewExecution>; 13] = [
     Column::or_null("output", Get::Json(|row| row.output.as_deref())),
     Column::or_null("startedAt", Get::Time(|row| row.started_at)),
     Column::or_null("expiresAt", Get::Time(|row| row.expires_at)),
+    Column::or_null("parentExecutionId", Get::Id(|row| row.parent_execution_id)),
+    Column::or_null("stack", Get::Json(|row| row.stack.as_deref())),
     Column::new("dispatched", Get::True),
 ];
 

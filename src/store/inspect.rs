@@ -36,6 +36,7 @@ pub const NEEDED: &[(Table, &[&str])] = &[
             "status",
             "reason",
             "dispatched",
+            "parentExecutionId",
             "stack",
             "output",
             "startedAt",

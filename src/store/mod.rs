@@ -35,6 +35,7 @@ pub mod source;
 pub mod standing;
 mod stats;
 pub mod storage;
+mod subflow;
 mod timer;
 mod unnest;
 mod update;
@@ -49,6 +50,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, IsolationL
 
 pub use codec::Codec;
 pub use pool::{Executor, Pool, touch};
+pub use subflow::Callable;
 
 /// How long a statement of sidehook's own may take. Longer than SQLite waits for somebody else's transaction.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(12);

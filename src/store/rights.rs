@@ -202,6 +202,8 @@ impl Store {
             updated_at: now,
             started_at: None,
             expires_at: None,
+            parent_execution_id: None,
+            stack: None,
         };
         let tx = self.begin().await?;
         // SQLite keeps what is not committed in memory, up to this many pages, so a full disk would not show.

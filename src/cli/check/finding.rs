@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use entity::flow_node;
 
-use super::{channel, listener, missed};
+use super::{called, channel, listener, missed};
 use crate::app::{Hook, ModuleSetting};
 use crate::expr::Object;
 use crate::node::loop_::Loop;
 use crate::node::script::ScriptNode;
 use crate::node::{self, NodeType};
+use crate::store::Callable;
 use crate::store::catalog::Definition;
 use crate::store::event::RecordEvent;
 use crate::webhook::json_path::JsonPath;
@@ -48,6 +49,8 @@ pub(super) struct Setting<'a> {
     pub environment: &'a Object,
     /// The types of the channels of notifications, by their names.
     pub channels: &'a BTreeMap<String, String>,
+    /// The workflows that can be called, by their keys.
+    pub workflows: &'a BTreeMap<String, Callable>,
 }
 
 /// Everything that is found, but for its custom path, which depends on other workflows.
@@ -68,7 +71,7 @@ pub(super) fn all(definition: &Definition, hook: &Hook, setting: Setting<'_>) ->
 pub(super) fn of_nodes(definition: &Definition, setting: Setting<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for row in &definition.nodes {
-        about_node(row, setting, &mut findings);
+        about_node(row, setting, definition.workflow.sync == Some(true), &mut findings);
     }
     findings
 }
@@ -128,7 +131,7 @@ fn far_reaching(item: &Item) -> Option<&JsonPath> {
     }
 }
 
-fn about_node(row: &flow_node::Model, setting: Setting<'_>, findings: &mut Vec<Finding>) {
+fn about_node(row: &flow_node::Model, setting: Setting<'_>, is_sync: bool, findings: &mut Vec<Finding>) {
     let (name, type_name) = (name(row), row.r#type.as_deref().unwrap_or_default());
     let Some(kind) = node::find(type_name) else {
         let what = if setting.hands_over { "from there on NocoBase runs the workflow" } else { "it fails" };
@@ -144,6 +147,13 @@ fn about_node(row: &flow_node::Model, setting: Setting<'_>, findings: &mut Vec<F
     }
     if let Some(missed) = missed::warning(type_name, config, setting.events) {
         warn(findings, format!("node {name} {missed}"));
+    }
+    if let Some(said) = called::finding(type_name, config, setting.workflows, is_sync) {
+        let (level, text) = match said {
+            called::Said::Wrong(text) => (Level::Warning, text),
+            called::Said::Noted(text) => (Level::Note, text),
+        };
+        findings.push(Finding { level, text: format!("node {name} {text}") });
     }
     if let Some(unsent) = channel::warning(type_name, config, setting.channels, setting.hands_over) {
         warn(findings, format!("node {name} {unsent}"));
@@ -240,6 +250,7 @@ mod tests {
             events: &[],
             environment: &environment,
             channels: &BTreeMap::new(),
+            workflows: &BTreeMap::new(),
         };
         all(&definition, &Hook::build(&definition), setting).into_iter().map(text).collect()
     }

@@ -1,6 +1,7 @@
 //! `sidehook check`: what stands between a database and being served, and what its webhooks look like.
 
 mod beside;
+mod called;
 mod channel;
 mod finding;
 mod listener;
@@ -272,6 +273,7 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
     let environment = environment(store, config).await?;
     let modules = app::modules(config);
     let channels = Notifications::new(store.clone()).channel_types().await?;
+    let workflows_to_call = store.callable_workflows().await?;
     let setting = Setting {
         hands_over,
         modules: &modules,
@@ -279,6 +281,7 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
         events: &events,
         environment: &environment,
         channels: &channels,
+        workflows: &workflows_to_call,
     };
     for listed in &workflows {
         let refused = unserved.iter().find(|one| one.key == listed.hook.workflow.key);

@@ -9,9 +9,10 @@ use sea_orm::{DatabaseTransaction, IsolationLevel, TransactionTrait};
 use super::cut_off::wait_for_database;
 use super::transactions::{Scope as TransactionScope, Transactions};
 use crate::engine::shared::Shared;
+use crate::engine::subflow;
 use crate::expr::{Scope, Thrown, Value};
 use crate::ids::NoIdsLeft;
-use crate::node::{self, JobId, Services};
+use crate::node::{self, Call, Called, JobId, Services};
 use crate::script::Pool;
 use crate::store::recorder::RecordError;
 
@@ -21,6 +22,8 @@ pub(super) struct Host<'a> {
     pub execution_id: i64,
     /// Whether the database has the execution's row.
     pub has_row: bool,
+    /// Whether a caller waits for the end, or has waited.
+    pub has_caller: bool,
     /// By which servers learn what the node calls them for.
     pub traceparent: Option<String>,
     pub transactions: &'a mut Transactions,
@@ -116,6 +119,10 @@ impl node::Host for Host<'_> {
 
     fn scripts(&self) -> &Arc<Pool> {
         &self.shared.services.scripts
+    }
+
+    fn call(&mut self, call: Call) -> BoxFuture<'_, Result<Called, Thrown>> {
+        Box::pin(subflow::call(self.shared, self.execution_id, call, self.has_caller))
     }
 
     fn transaction(&mut self) -> BoxFuture<'_, Result<&DatabaseTransaction, Thrown>> {

@@ -48,7 +48,7 @@ pub(super) async fn run(
     match &outcome {
         Ok(ended) => {
             tracing::debug!(execution.id = id, execution.status = ended.status, "execution has run");
-            told::execution_ended(shared, &workflow, ended.status, begun.elapsed());
+            told::execution_ended(shared, id, &workflow, ended.status, begun.elapsed());
         }
         Err(err) => broken::tell(shared, id, registration.has_row(), err),
     }
@@ -167,6 +167,7 @@ impl Processor {
             shared: &self.shared,
             execution_id: run.id,
             has_row: run.unrecorded.is_none(),
+            has_caller: self.caller.is_some(),
             traceparent: span.traceparent(),
             transactions: &mut self.transactions,
             broken: &mut self.broken,

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use entity::status::job::ERROR;
+use entity::status::reason;
 
 use super::Processor;
 use super::cut_off::wait_for_database;
 use crate::engine::run::Run;
+use crate::engine::subflow;
 use crate::store::execution::ExecutionUpdate;
 use crate::store::recorder::{LeaseChange, Record, RecordError};
 
@@ -15,6 +17,9 @@ impl Processor {
     /// it. Of one whose jobs the database refuses it is written that it has failed.
     pub(super) async fn write_known(&mut self, run: &mut Run, record: Record) -> Result<(), RecordError> {
         let shared = &self.shared;
+        if run.reason == Some(reason::TIMEOUT) && run.ended.is_some() && run.workflow.graph.calls() {
+            subflow::abort_called(shared, run.id).await;
+        }
         let record = Arc::new(record);
         loop {
             match shared.recorder.write(record.clone()).await {

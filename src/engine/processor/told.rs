@@ -1,6 +1,7 @@
-//! What metrics and traces are told of executions and their nodes. The span of a node lasts until it is known what came of
-//! it, in the background too.
+//! What metrics, traces and callers are told of executions and their nodes. The span of a node lasts until it is known
+//! what came of it, in the background too.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use entity::status::execution::STARTED;
@@ -11,6 +12,7 @@ use crate::engine::run::Ended;
 use crate::engine::run::event::How;
 use crate::engine::run::workflow::Workflow;
 use crate::engine::shared::Shared;
+use crate::engine::subflow;
 use crate::expr::Thrown;
 use crate::metrics::ExecutionEnded;
 use crate::node::{NodeIndex, Outcome};
@@ -45,11 +47,21 @@ pub(super) fn execution_begun(shared: &Shared, execution: &Execution) -> Span {
     shared.tracer.execution(ExecutionBegun { id: execution.id, workflow, is_sync }, &execution.cause)
 }
 
-/// Counts an execution, unless it only waits.
-pub(super) fn execution_ended(shared: &Shared, workflow: &Workflow, status: i32, took: Duration) {
+/// Counts an execution, unless it only waits, and wakes the one that has called it.
+pub(super) fn execution_ended(
+    shared: &Arc<Shared>,
+    id: i64,
+    workflow: &Workflow,
+    status: i32,
+    took: Duration,
+) {
     if status != STARTED {
         let is_sync = workflow.is_sync;
         shared.metrics.execution_ended(ExecutionEnded { workflow: &workflow.key, is_sync, status, took });
+        if workflow.is_called {
+            let engine = shared.clone();
+            shared.errands.spawn(async move { subflow::wake_caller(&engine, id).await });
+        }
     }
 }
 

@@ -26,10 +26,18 @@ impl Run {
     /// Ends the run because the execution was cancelled or its time is over: inside of a node, or while it waits.
     pub(super) fn is_cut_off(&mut self, node: Option<NodeIndex>, moment: &mut Moment<'_>) -> Option<Effect> {
         match node {
-            Some(node) => self.abort(node, moment),
-            None => self.end_aborted(moment),
+            Some(node) if !self.waits_itself(node) => self.abort(node, moment),
+            Some(_) | None => self.end_aborted(moment),
         }
         None
+    }
+
+    /// Whether a node has a pending job that is not there for a branch: a node that looks after it needs no other to say
+    /// that it was aborted.
+    fn waits_itself(&self, node: NodeIndex) -> bool {
+        let newest = self.journal.newest(node);
+        self.workflow.graph.node(node).branches.is_empty()
+            && newest.is_some_and(|job| self.journal.is_pending(job))
     }
 
     pub(super) fn abort(&mut self, node: NodeIndex, moment: &mut Moment<'_>) {

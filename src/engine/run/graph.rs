@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use entity::flow_node;
 
-use crate::node::{self, Node, NodeIndex, Unknown};
+use crate::node::subflow::Subflow;
+use crate::node::{self, Node, NodeIndex, NodeType, Unknown};
 use crate::script::Library;
 
 /// The nodes of a workflow version.
@@ -17,6 +18,7 @@ pub struct Graph {
     head: Option<NodeIndex>,
     has_unknown: bool,
     changes_nothing: bool,
+    calls: bool,
 }
 
 /// A node in its place.
@@ -87,7 +89,8 @@ impl Graph {
         let changes =
             |node: &GraphNode| node::find(&node.type_name).is_none_or(|kind| kind.changes_anything());
         let changes_nothing = !nodes.iter().any(changes);
-        Self { nodes, by_key, by_id, head, has_unknown, changes_nothing }
+        let calls = nodes.iter().any(|node| node.type_name == Subflow::TYPE);
+        Self { nodes, by_key, by_id, head, has_unknown, changes_nothing, calls }
     }
 
     /// The first node of the main line: the first one without an upstream.
@@ -103,6 +106,11 @@ impl Graph {
     /// Whether a run changes nothing but its own rows.
     pub fn changes_nothing(&self) -> bool {
         self.changes_nothing
+    }
+
+    /// Whether a run may call other workflows.
+    pub fn calls(&self) -> bool {
+        self.calls
     }
 
     pub fn is_empty(&self) -> bool {

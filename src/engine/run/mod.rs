@@ -273,6 +273,7 @@ impl Run {
             }
             Outcome::Background(work) => return self.work(node, input, work, moment),
             Outcome::Sleep { pending, duration } => self.sleep(node, pending, duration, moment),
+            Outcome::SleepOn { job, duration } => self.sleep_on(job, duration, moment),
             Outcome::Leave(reason) => return self.leave_or_fail(node, input, reason, moment),
             Outcome::Exit(status) => {
                 self.log_job(node, status);

@@ -150,6 +150,8 @@ mod tests {
             updated_at: now(),
             started_at: None,
             expires_at: None,
+            parent_execution_id: None,
+            stack: None,
         };
         Record { execution_id: 5, create: Some(row), ..Record::default() }
     }

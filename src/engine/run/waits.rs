@@ -62,6 +62,12 @@ impl Waits {
         self.timers.insert(job, Timer { due_at, is_recorded });
     }
 
+    /// A timer that has just ended goes on until another time, in milliseconds since 1970.
+    pub(crate) fn renew_timer(&mut self, job: JobId, due_at: i64) {
+        self.ended_timers.retain(|ended| *ended != job);
+        self.add_timer(job, due_at, false);
+    }
+
     pub(crate) fn leave_to_nocobase(&mut self, job: JobId) {
         self.for_nocobase.push(job);
     }

@@ -97,6 +97,12 @@ impl Run {
         self.next = Some(Step::Unwind);
     }
 
+    /// Lets a pending job wait once more.
+    pub(super) fn sleep_on(&mut self, job: JobId, duration: Duration, moment: &Moment<'_>) {
+        self.waits.renew_timer(job, due_at(duration, moment));
+        self.next = Some(Step::Unwind);
+    }
+
     /// What a node has said that was run again for a pending job: the job stays the same.
     pub(super) fn has_restarted(
         &mut self,

@@ -15,6 +15,8 @@ pub struct Workflow {
     pub title: String,
     /// Whether a caller waits for the end of the execution.
     pub is_sync: bool,
+    /// Whether another execution has called it, and waits for its end.
+    pub is_called: bool,
     pub options: Options,
     pub graph: Graph,
 }
@@ -26,6 +28,8 @@ pub struct Options {
     pub delete_execution_on_status: Vec<i32>,
     /// How long an execution may take, in milliseconds.
     pub timeout_ms: Option<i64>,
+    /// How many executions of the workflow may wait for one of its own that they have called; what is below 1 counts as 1.
+    pub stack_limit: i64,
 }
 
 impl Workflow {
@@ -36,6 +40,7 @@ impl Workflow {
             key: key.clone().unwrap_or_default(),
             title: title.clone().unwrap_or_default(),
             is_sync: sync.unwrap_or_default(),
+            is_called: false,
             options: Options::parse(options.as_ref().map_or("{}", |options| &options.0)),
             graph: Graph::build(&definition.nodes),
         }
@@ -43,6 +48,19 @@ impl Workflow {
 }
 
 impl Workflow {
+    /// The same for executions that others call: none of them is removed, because the caller looks for it. Triggers that
+    /// are synchronous, or not, by themselves are so here, too.
+    pub fn build_called(definition: &Definition) -> Self {
+        let mut workflow = Self { is_called: true, ..Self::build(definition) };
+        workflow.options.delete_execution_on_status.clear();
+        workflow.is_sync = match definition.workflow.r#type.as_deref() {
+            Some("schedule") => false,
+            Some("request-interception") => true,
+            _ => workflow.is_sync,
+        };
+        workflow
+    }
+
     /// When an execution that starts now has to be over.
     pub fn expires_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         now.checked_add_signed(TimeDelta::try_milliseconds(self.options.timeout_ms?)?)
@@ -65,6 +83,7 @@ impl Options {
                 .filter(|status| *status != 0)
                 .collect(),
             timeout_ms: (timeout > 0.0 && timeout.is_finite()).then_some(timeout as i64),
+            stack_limit: to_number(&options.member("stackLimit")).unwrap_or_default() as i64,
         }
     }
 }
@@ -75,9 +94,21 @@ mod tests {
 
     #[test]
     fn options_tolerate_whatever_a_row_holds() {
-        let parsed = Options::parse(r#"{"timeout":"1500","deleteExecutionOnStatus":[1,-1,null,0]}"#);
-        assert_eq!(parsed, Options { delete_execution_on_status: vec![1, -1], timeout_ms: Some(1500) });
-        for odd in ["null", "5", r#""{\"timeout\":5}""#, r#"{"timeout":-1}"#, "{", r#"{"timeout":{}}"#] {
+        let parsed =
+            Options::parse(r#"{"timeout":"1500","deleteExecutionOnStatus":[1,-1,null,0],"stackLimit":"3"}"#);
+        assert_eq!(
+            parsed,
+            Options { delete_execution_on_status: vec![1, -1], timeout_ms: Some(1500), stack_limit: 3 }
+        );
+        for odd in [
+            "null",
+            "5",
+            r#""{\"timeout\":5}""#,
+            r#"{"timeout":-1}"#,
+            "{",
+            r#"{"timeout":{}}"#,
+            r#"{"stackLimit":"x"}"#,
+        ] {
             assert_eq!(Options::parse(odd), Options::default(), "{odd}");
         }
     }

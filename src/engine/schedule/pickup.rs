@@ -31,7 +31,7 @@ pub(crate) async fn pick_up(shared: &Arc<Shared>, ids: &[i64], is_first_run: boo
     shared.strand(ids.iter().copied().filter(is_busy).collect());
     let mut leases = own_leases(shared, &registrations.keys().copied().collect::<Vec<_>>()).await?;
     let mut idle: HashSet<i64> = leases.keys().copied().collect();
-    let mut workflows: HashMap<i64, Option<Arc<Workflow>>> = HashMap::new();
+    let mut workflows: HashMap<(i64, bool), Option<Arc<Workflow>>> = HashMap::new();
     let mut runnable = Vec::new();
     let mut ended = Vec::new();
     for row in shared.store.find_executions(&idle.iter().copied().collect::<Vec<_>>()).await? {
@@ -40,11 +40,12 @@ pub(crate) async fn pick_up(shared: &Arc<Shared>, ids: &[i64], is_first_run: boo
             continue;
         }
         let workflow_id = row.workflow_id.unwrap_or_default();
-        let workflow = match workflows.get(&workflow_id) {
+        let kind = (workflow_id, row.stack.is_some());
+        let workflow = match workflows.get(&kind) {
             Some(known) => known.clone(),
-            None => workflow_of(shared, workflow_id).await?,
+            None => workflow_of(shared, kind).await?,
         };
-        workflows.insert(workflow_id, workflow.clone());
+        workflows.insert(kind, workflow.clone());
         let Some(workflow) = workflow else {
             if !give_up(shared, row.id).await {
                 idle.remove(&row.id);
@@ -118,12 +119,17 @@ async fn give_up(shared: &Shared, id: i64) -> bool {
     written.is_ok()
 }
 
-async fn workflow_of(shared: &Shared, id: i64) -> Result<Option<Arc<Workflow>>, DbErr> {
+/// A workflow version, for executions that others have called or not.
+async fn workflow_of(shared: &Shared, (id, is_called): (i64, bool)) -> Result<Option<Arc<Workflow>>, DbErr> {
     let definition = shared.store.find_definition(id).await?;
     if definition.is_none() {
         tracing::warn!(workflow.id = id, "the workflow of waiting executions has been deleted");
     }
-    Ok(definition.map(|definition| Arc::new(Workflow::build(&definition))))
+    let build = |definition| match is_called {
+        true => Workflow::build_called(&definition),
+        false => Workflow::build(&definition),
+    };
+    Ok(definition.map(build).map(Arc::new))
 }
 
 /// When an execution has to be over; recorded now, where it has only just been started.

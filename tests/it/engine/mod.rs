@@ -9,4 +9,5 @@ mod lifecycle;
 mod queued;
 mod running;
 mod starting;
+mod subflow;
 mod survival;

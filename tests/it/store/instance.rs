@@ -54,6 +54,8 @@ impl Pair {
             updated_at: now,
             started_at: Some(now),
             expires_at: None,
+            parent_execution_id: None,
+            stack: None,
         };
         let lease = LeaseChange::Take(Lease::default());
         let begin = Record { execution_id: id, create: Some(row), lease, ..Record::default() };

@@ -62,6 +62,8 @@ fn row(id: i64, key: &str, event_key: &str, now: DateTime<Utc>) -> NewExecution 
         updated_at: now,
         started_at: Some(now),
         expires_at: None,
+        parent_execution_id: None,
+        stack: None,
     }
 }
 

@@ -151,7 +151,7 @@ impl<'a> Past<'a> {
         };
         let ended = self.jobs.iter().filter(|(_, job)| job.row.status == ABORTED && revived(&job.row));
         let ended: Vec<(i64, bool)> =
-            ended.map(|(id, PastJob { row, .. })| (*id, is_around(row) || self.is_delay(row))).collect();
+            ended.map(|(id, PastJob { row, .. })| (*id, is_around(row) || self.is_timed(row))).collect();
         for (id, keeps_result) in ended {
             let Some(row) = self.row_mut(id) else { continue };
             row.status = PENDING;
@@ -159,8 +159,10 @@ impl<'a> Past<'a> {
         }
     }
 
-    fn is_delay(&self, row: &NewJob) -> bool {
-        self.graph.find_id(row.node_id).is_some_and(|node| self.graph.node(node).type_name == "delay")
+    /// Whether a job has waited for a time; its result is needed to go on.
+    fn is_timed(&self, row: &NewJob) -> bool {
+        let node = self.graph.find_id(row.node_id);
+        node.is_some_and(|node| matches!(&*self.graph.node(node).type_name, "delay" | "subflow"))
     }
 
     /// Whether the execution was aborted when work had settled a job and its node was about to go on with it, or else the
@@ -262,7 +264,7 @@ impl<'a> Past<'a> {
 
     /// Whether nodes of a type wait for something beside the run.
     fn waits(&self, type_name: &str) -> bool {
-        type_name == "delay" || self.works_beside(type_name)
+        matches!(type_name, "delay" | "subflow") || self.works_beside(type_name)
     }
 
     /// Whether the work of nodes of a type goes on beside the run.

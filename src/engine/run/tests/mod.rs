@@ -109,7 +109,7 @@ fn a_long_loop_is_recorded_on_its_way() {
     rows[0].config = Some(JsonText(r#"{"target":5000}"#.to_owned()));
     let graph = Graph::build(&rows);
     let (key, title, options) = ("w".to_owned(), String::new(), Options::default());
-    let workflow = Arc::new(Workflow { id: 1, key, title, is_sync: true, options, graph });
+    let workflow = Arc::new(Workflow { id: 1, key, title, is_sync: true, is_called: false, options, graph });
     let mut world = World::new(workflow.clone(), Habits::default());
     let mut run = Run::new(7, workflow, Value::Null, None);
     // The limit of this world is 1,000 rounds.

@@ -132,7 +132,7 @@ pub(super) fn workflow(line: &[Piece], is_sync: bool) -> Arc<Workflow> {
     let mut rows = Vec::new();
     lay(line, None, &mut rows);
     let (key, title, options) = ("w".to_owned(), String::new(), Options::default());
-    Arc::new(Workflow { id: 1, key, title, is_sync, options, graph: Graph::build(&rows) })
+    Arc::new(Workflow { id: 1, key, title, is_sync, is_called: false, options, graph: Graph::build(&rows) })
 }
 
 /// The same line with nothing in it that fails by itself.

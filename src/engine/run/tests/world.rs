@@ -17,7 +17,7 @@ use super::super::{Ended, Run};
 use super::tables::Tables;
 use super::workflows::MAX_ROUNDS;
 use crate::expr::{Scope, Thrown, Value};
-use crate::node::{self, Context, JobId, NodeIndex, Services, Settled};
+use crate::node::{self, Call, Called, Context, JobId, NodeIndex, Services, Settled};
 use crate::script::{Limits, Pool};
 
 /// More effects than any of the workflows below has.
@@ -268,6 +268,9 @@ impl node::Host for Host<'_> {
     }
     fn scripts(&self) -> &Arc<Pool> {
         &SCRIPTS
+    }
+    fn call(&mut self, _call: Call) -> BoxFuture<'_, Result<Called, Thrown>> {
+        panic!("no node here calls workflows")
     }
     fn transaction(&mut self) -> BoxFuture<'_, Result<&DatabaseTransaction, Thrown>> {
         panic!("no node here writes")

@@ -1,6 +1,7 @@
 //! Whatever happens to its processes and its database, sidehook loses nothing that it has acknowledged, does
 //! nothing twice that it has recorded, and ends every execution.
 
+mod calling;
 mod chaos;
 mod fairness;
 mod ids;
