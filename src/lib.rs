@@ -2,6 +2,7 @@
 //! the tests, the benches and the fuzz targets use.
 
 pub mod app;
+pub mod apps;
 pub mod cli;
 pub mod clock;
 pub mod collection;

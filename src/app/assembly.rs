@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use chrono::{DateTime, Utc};
 use rustls::pki_types::CertificateDer;
 use sea_orm::{DbErr, RuntimeErr};
 use tokio::runtime::Handle;
+use tracing::Span;
 
 use crate::clock::Clock;
 use crate::collection::{Collections, Sources};
-use crate::config::{self, Config};
+use crate::config::{self, Config, MAIN};
 use crate::engine::Settings;
 use crate::ids::Ids;
-use crate::metrics::Metrics;
 use crate::node::{self, Services};
 use crate::outbound::mail::{self, Mailer};
 use crate::outbound::{self, Client, NocoBase};
@@ -88,7 +89,7 @@ pub(super) fn certificates(config: &Config) -> Vec<CertificateDer<'static>> {
 
 /// The collections of the main data source, and the other ones.
 pub(super) fn data(config: &Config, store: &Store) -> (Arc<Collections>, Arc<Sources>) {
-    let collections = Collections::new(store.clone(), &config.nocobase.public_path);
+    let collections = Collections::new(store.clone(), &config.nocobase.public_path).of_app(&config.app);
     let sources = Sources::new(store.clone(), config.database.source_pool_max);
     (Arc::new(collections), Arc::new(sources))
 }
@@ -121,7 +122,7 @@ pub(super) fn services(
         Some(api) => {
             let open = outbound::Settings::open(settings.response_limit, settings.time_limit);
             let client = Client::new(&open, certificates.clone()).context("TLS")?;
-            Some(NocoBase::new(client, &api.url, &config.http.api_base_path, api.key.reveal().to_owned()))
+            Some(NocoBase::new(client, &api.url, &api_path(config), api.key.reveal().to_owned()))
         }
         None => None,
     };
@@ -147,6 +148,12 @@ pub(super) fn services(
     })
 }
 
+/// Where the application has its API at NocoBase's URL.
+fn api_path(config: &Config) -> String {
+    let base = &config.http.api_base_path;
+    if config.app == MAIN { base.clone() } else { format!("{base}__app/{}/", config.app) }
+}
+
 /// The proxies of request nodes.
 fn proxies(settings: &config::Proxies) -> outbound::Proxies {
     let proxy = |proxy: &config::Proxy| {
@@ -160,18 +167,8 @@ fn proxies(settings: &config::Proxies) -> outbound::Proxies {
     }
 }
 
-/// What is told to Prometheus, and to a collector of OpenTelemetry.
-pub(super) fn told(
-    config: &Config,
-    certificates: &[CertificateDer<'static>],
-    control: &Handle,
-) -> anyhow::Result<(Arc<Metrics>, Tracer)> {
-    let tracer = tracer(config, certificates, control)?;
-    Ok((Arc::new(Metrics::new(config.metrics.names_workflows)), tracer))
-}
-
 /// What tells a collector of OpenTelemetry, on the runtime `control`.
-fn tracer(
+pub(super) fn tracer(
     config: &Config,
     certificates: &[CertificateDer<'static>],
     control: &Handle,
@@ -184,6 +181,11 @@ fn tracer(
     Tracer::start(&config.traces, client, control).map_err(anyhow::Error::msg).context("traces")
 }
 
+/// What the log says of a sub-application beside each of its lines.
+pub(super) fn span(config: &Config) -> Span {
+    if config.app == MAIN { Span::none() } else { tracing::info_span!("app", app = config.app) }
+}
+
 /// How the engine works.
 pub(super) fn settings(config: &Config) -> Settings {
     Settings {
@@ -193,19 +195,24 @@ pub(super) fn settings(config: &Config) -> Settings {
         sync_timeout: config.engine.sync_timeout,
         abandon_after: config.engine.abandon_after,
         nocobase_runs_workflows: config.nocobase.runs_workflows,
+        span: span(config),
     }
 }
 
-pub(super) async fn ids(
-    store: &Store,
+/// When NocoBase's workflow plugin was installed, where all tables are there that sidehook needs. It is asked before
+/// anything is made in the database: it may be another one, or one that NocoBase is still setting up.
+pub(super) async fn installed_at(store: &Store) -> anyhow::Result<DateTime<Utc>> {
+    let installed = store.workflow_plugin_created_at().await;
+    installed
+        .context("applicationPlugins cannot be read; is this NocoBase's database?")?
+        .context("the workflow plugin is not installed in this database; install it in NocoBase first")
+}
+
+pub(super) fn ids(
+    installed_at: DateTime<Utc>,
     registration: &Registration,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Ids> {
-    let installed_at = store
-        .workflow_plugin_created_at()
-        .await
-        .context("applicationPlugins cannot be read; is this NocoBase's database?")?
-        .context("the workflow plugin is not installed in this database; install it in NocoBase first")?;
     let worker = u8::try_from(registration.owner.number).context("instance number")?;
     Ok(Ids::new(clock, worker, installed_at.timestamp_millis(), registration.ids_used_until))
 }

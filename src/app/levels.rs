@@ -3,29 +3,33 @@
 use std::time::Duration;
 
 use super::App;
-use crate::metrics::Level;
+use crate::config::MAIN;
+use crate::metrics::{Families, Level};
 use crate::store::fault::describe;
 
 /// How long the database may take to tell how things stand there.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl App {
-    /// Everything that is measured, in Prometheus' text format. While the database does not answer, what it would tell
-    /// stays as it was.
-    pub async fn metrics_text(&self) -> String {
+    /// Everything that is measured. While the database does not answer, what it would tell stays as it was. What
+    /// applications share is told by the main one.
+    pub async fn measured(&self) -> Families {
         let (all, idle) = self.store.db.connections();
         let mut levels = vec![
             Level::Database { busy: all - idle, idle },
-            Level::Memory { used: self.memory.used(), limit: self.config.http.memory },
             Level::Workflows(self.hooks.entries().len()),
             Level::Written(self.requests.written()),
             Level::Dropped(self.requests.dropped()),
         ];
         levels.extend(self.engine.levels());
-        let crews = self.scripts.busy().into_iter();
-        levels.extend(crews.map(|(crew, (busy, abandoned))| Level::Threads { crew, busy, abandoned }));
+        if self.config.app == MAIN {
+            let memory = self.process.memory.used();
+            levels.push(Level::Memory { used: memory, limit: self.config.http.memory });
+            let crews = self.process.scripts.busy().into_iter();
+            levels.extend(crews.map(|(crew, (busy, abandoned))| Level::Threads { crew, busy, abandoned }));
+        }
         levels.extend(self.standing().await);
-        self.metrics.text(&levels)
+        self.metrics.measured(&levels)
     }
 
     async fn standing(&self) -> Vec<Level> {

@@ -9,6 +9,7 @@ mod levels;
 mod listening;
 mod needs;
 mod paths;
+mod process;
 mod queued;
 mod readiness;
 mod retention;
@@ -24,12 +25,14 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::{Instrument, Span};
 
 pub use assembly::{UNOPENED, connect, modules, open_store, secret_key};
 pub use documents::Documents;
 pub use hooks::{Called, Hook, Hooks};
 pub use listening::{Deaf, Listening};
 pub use needs::Needs;
+pub use process::Process;
 pub use queued::{Candidate, Circumstances, Left, Queued, UNKEPT, circumstances};
 pub use readiness::Unready;
 pub use retention::Unkept;
@@ -40,25 +43,21 @@ use self::complaints::Complaints;
 use self::readiness::Readiness;
 use crate::clock::{Clock, SystemClock};
 use crate::collection::{Collections, Sources};
-use crate::config::Config;
+use crate::config::{Config, MAIN};
 use crate::engine::{Background, Engine};
+use crate::ids::Ids;
 use crate::metrics::Metrics;
 use crate::outbound::mail::Mailer;
-use crate::script::Pool;
 use crate::store::Store;
 use crate::store::environment::variables;
 use crate::store::fault::{Fault, describe};
+use crate::store::instance::Registration;
 use crate::store::recorder::Recorder;
 use crate::store::request_log::RequestLog;
 use crate::supervision::Failure;
-use crate::trace::Tracer;
-use crate::webhook::memory::Memory;
 
 /// How often the workflows and the environment variables are compared with the database.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How long the last traces may take at the end.
-const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 
 /// What complaints call what `SIDEHOOK_WORKFLOWS` is about.
 const NOCOBASES: &str = "workflows of NocoBase";
@@ -66,7 +65,7 @@ const NOCOBASES: &str = "workflows of NocoBase";
 /// The environment variables as they are known, and what has been said of the database.
 type Known = (Vec<environment_variable::Model>, Complaints);
 
-/// A running sidehook.
+/// An application that is served: its database, what is known of it, what goes on in it.
 pub struct App {
     pub config: Config,
     pub store: Store,
@@ -83,14 +82,12 @@ pub struct App {
     pub listening: Listening,
     /// What is run here of what NocoBase has queued.
     pub queued: Queued,
-    /// What bodies and contexts may take.
-    pub memory: Arc<Memory>,
     pub metrics: Arc<Metrics>,
-    pub tracer: Tracer,
-    scripts: Arc<Pool>,
+    /// What it shares with other applications.
+    pub process: Process,
     mail: Mailer,
-    /// The runtime that nothing in a request can hold up.
-    pub control: Handle,
+    /// What the log says of it beside each line.
+    pub span: Span,
     readiness: Readiness,
     tasks: TaskTracker,
     failure: Failure,
@@ -101,42 +98,83 @@ pub struct App {
 }
 
 impl App {
-    /// Connects, takes an instance number and starts the background tasks. `control` is a runtime that nothing in a
-    /// request can hold up.
+    /// Serves the database of a configuration as the only application of this process. `control` is a runtime that
+    /// nothing in a request can hold up.
     pub async fn start(config: Config, control: &Handle) -> anyhow::Result<Arc<Self>> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let process = Process::new(&config, control)?;
         let store = assembly::open_store(&config).await?;
+        Self::start_on(config, store, process).await
+    }
+
+    /// Takes an instance number in a database and starts the background tasks. Leaves nothing behind where it fails.
+    pub async fn start_on(config: Config, store: Store, process: Process) -> anyhow::Result<Arc<Self>> {
+        let installed_at = assembly::installed_at(&store).await?;
         migration::own_tables(store.db.as_sea_orm(), &store.names).await.context("sidehook's own tables")?;
         let registration = store.register_instance(&uuid::Uuid::new_v4().to_string()).await?;
-        let ids = Arc::new(assembly::ids(&store, &registration, clock.clone()).await?);
-        let (tasks, failure) = (TaskTracker::new(), Failure::default());
-        let (stop, written) = (CancellationToken::new(), CancellationToken::new());
+        let owner = registration.owner;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let begun = async {
+            let ids = Arc::new(assembly::ids(installed_at, &registration, clock.clone())?);
+            let written = CancellationToken::new();
+            let unfinished = written.clone().drop_guard();
+            let app = Self::assemble(config, store.clone(), (&registration, ids, clock), process, written)?;
+            app.engine.beat().await?;
+            let known = app.look_first().await?;
+            app.process.scripts.warmed_up().await;
+            app.start_tasks(known);
+            unfinished.disarm();
+            anyhow::Ok(app)
+        };
+        let app = match begun.await {
+            Ok(app) => app,
+            Err(err) => {
+                // It has given out no ids. The number is free soon anyway.
+                let _ = store.release_instance(owner, None).await;
+                return Err(err);
+            }
+        };
+        tracing::info!(
+            instance = owner.number,
+            workflows = app.hooks.entries().len(),
+            version = env!("CARGO_PKG_VERSION"),
+            "sidehook has started"
+        );
+        Ok(app)
+    }
+
+    /// Puts everything together. What writes runs from now on, until `written` is cancelled.
+    fn assemble(
+        config: Config,
+        store: Store,
+        (registration, ids, clock): (&Registration, Arc<Ids>, Arc<dyn Clock>),
+        process: Process,
+        written: CancellationToken,
+    ) -> anyhow::Result<Arc<Self>> {
+        let (tasks, failure, span) = (TaskTracker::new(), Failure::default(), assembly::span(&config));
+        let metrics = Arc::new(Metrics::new(config.metrics.names_workflows, named(&config)));
         let now = move || clock.now();
-        let trusted = assembly::certificates(&config);
-        let (metrics, tracer) = assembly::told(&config, &trusted, control)?;
         let (recorder, writing) = Recorder::start(store.clone(), registration.owner, now, metrics.clone());
-        let writing = written.clone().run_until_cancelled_owned(writing);
-        tasks.spawn(failure.clone().watch("recorder", written.clone(), writing.map(drop)));
+        let writing = written.clone().run_until_cancelled_owned(writing).map(drop).instrument(span.clone());
+        tasks.spawn(failure.clone().watch("recorder", written.clone(), writing));
         let (requests, logging) = RequestLog::start(store.clone(), written.clone());
+        let logging = logging.instrument(span.clone());
         tasks.spawn(failure.clone().watch("request log", written.clone(), logging));
-        let data = assembly::data(&config, &store);
-        let scripts = Arc::new(Pool::new(assembly::limits(&config)));
+        let (data, scripts) = (assembly::data(&config, &store), process.scripts.clone());
+        let trusted = process.certificates.clone();
         let services = assembly::services(&config, &store, data.clone(), scripts.clone(), trusted)?;
         let documents = Documents::new(services.requests.clone(), tasks.clone());
         let (mail, settings) = (services.mail.clone(), assembly::settings(&config));
-        let (owner, told, warming) = (registration.owner, (metrics.clone(), tracer.clone()), scripts.clone());
+        let (owner, told) = (registration.owner, (metrics.clone(), process.tracer.clone()));
         let engine = Arc::new(Engine::new(store.clone(), recorder, ids, owner, services, settings, told));
-        engine.beat().await?;
         let hooks = Hooks::new(store.clone(), config.http.api_base_path.clone(), move |hook| {
-            hook.workflow.graph.libraries().for_each(|library| warming.warm_up(library));
+            hook.workflow.graph.libraries().for_each(|library| scripts.warm_up(library));
         });
-        let app = Arc::new(Self {
+        Ok(Arc::new(Self {
             queued: Queued::new(&config, &store, engine.clone()),
-            memory: Memory::new(config.http.memory),
             metrics,
-            tracer,
-            scripts: scripts.clone(),
+            process,
             mail,
+            span,
             config,
             store,
             engine,
@@ -146,27 +184,12 @@ impl App {
             documents,
             requests,
             listening: Listening::default(),
-            control: control.clone(),
             readiness: Readiness::default(),
             tasks,
             failure,
-            stop,
+            stop: CancellationToken::new(),
             written,
-        });
-        let known = app.look_first().await?;
-        scripts.warmed_up().await;
-        app.start_tasks(known);
-        app.say_started();
-        Ok(app)
-    }
-
-    fn say_started(&self) {
-        tracing::info!(
-            instance = self.engine.owner().number,
-            workflows = self.hooks.entries().len(),
-            version = env!("CARGO_PKG_VERSION"),
-            "sidehook has started"
-        );
+        }))
     }
 
     /// Starts the background tasks.
@@ -179,9 +202,10 @@ impl App {
         self.doubt();
         self.spawn("readiness", self.clone().look_into_doubts());
         let heart = self.failure.clone().watch("heartbeat", self.stop.clone(), self.clone().keep_alive());
-        self.tasks.spawn_on(heart, &self.control);
+        self.tasks.spawn_on(heart.instrument(self.span.clone()), &self.process.control);
         for Background { name, until, task } in self.engine.background() {
-            self.tasks.spawn(self.failure.clone().watch(name, until, task));
+            let task = self.failure.clone().watch(name, until, task);
+            self.tasks.spawn(task.instrument(self.span.clone()));
         }
     }
 
@@ -209,7 +233,8 @@ impl App {
         let task = async move {
             stop.run_until_cancelled(task).await;
         };
-        self.tasks.spawn(self.failure.clone().watch(name, self.stop.clone(), task));
+        let task = self.failure.clone().watch(name, self.stop.clone(), task);
+        self.tasks.spawn(task.instrument(self.span.clone()));
     }
 
     /// Done when this instance has to end by itself.
@@ -257,7 +282,10 @@ impl App {
         if let Err(err) = self.store.release_instance(self.engine.owner(), ids_used_until).await {
             tracing::warn!(reason = describe(&err), "the instance number could not be given back");
         }
-        self.tracer.stop(FLUSH_LIMIT).await;
+        if self.config.app != MAIN {
+            // NocoBase may be about to drop this database.
+            let _ = self.store.db.close().await;
+        }
         tracing::info!("sidehook has stopped");
         self.failure.reason().map_or(Ok(()), |reason| Err(anyhow::anyhow!("{reason}")))
     }
@@ -343,4 +371,9 @@ impl App {
             self.failure.report(err.to_string());
         }
     }
+}
+
+/// The name that the metrics of an application have, where there may be several.
+fn named(config: &Config) -> Option<&str> {
+    config.apps.served.is_some().then_some(&*config.app)
 }

@@ -58,7 +58,7 @@ impl Demo {
         let file = self.database.display().to_string();
         let settings =
             Settings { listen: Some(self.listen), database: Some(file.clone()), ..Settings::default() };
-        let (mut config, _log) = settings.load()?;
+        let (mut config, _log) = settings.load().await?;
         let store = open_store(&config).await?;
         migration::stand_alone(store.db.as_sea_orm(), &store.names).await?;
         store.use_write_ahead_log().await?;

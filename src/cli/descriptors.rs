@@ -15,7 +15,8 @@ const PER_DATABASE_CONNECTION: u64 = 3;
 
 /// Raises the soft limit of the process, and returns how many connections may be served at a time.
 pub(super) fn connections(config: &Config) -> usize {
-    let for_database = u64::from(config.database.pool_max) * PER_DATABASE_CONNECTION;
+    let pools = u64::from(config.database.pool_max) + config.apps.connections();
+    let for_database = pools * PER_DATABASE_CONNECTION;
     let share = share(raise_limit(), for_database);
     let wanted = config.http.max_connections.map_or(MAX_CONNECTIONS.min(share), |wanted| wanted as u64);
     if wanted > share {

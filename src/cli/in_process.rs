@@ -26,6 +26,8 @@ impl InProcess {
     /// Lets what runs end, within the time of grace; the next instance goes on with what is left.
     pub(super) async fn end(self) -> anyhow::Result<()> {
         self.app.stop();
-        Box::pin(self.app.shut_down(self.grace)).await
+        let ended = Box::pin(self.app.shut_down(self.grace)).await;
+        self.app.process.end().await;
+        ended
     }
 }

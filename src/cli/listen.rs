@@ -39,7 +39,7 @@ pub(super) struct Listen {
 
 impl Listen {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (config, _log) = self.settings.load()?;
+        let (config, _log) = self.settings.load().await?;
         let store = connect(&config).await.context(UNOPENED)?;
         let filter = RequestFilter {
             about: Some(self.target.clone()),

@@ -1,5 +1,6 @@
 //! What a server does for those who manage it: says how it is doing, and handles requests of its log once more.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use tokio::sync::Mutex;
 use super::check::{self, Found};
 use super::replay::Recorded;
 use crate::app::App;
+use crate::apps::{self, Apps, State};
 use crate::expr::Value;
 use crate::http::{Manager, Replayed, Replayer, Unreplayed};
 use crate::metrics::Minute;
@@ -54,37 +56,39 @@ fn queued_of(app: &App) -> Option<(&'static str, Value)> {
 
 /// A server's manager.
 pub(super) struct Managing {
-    app: Arc<App>,
+    apps: Arc<Apps>,
     replayer: Replayer,
-    /// When it was looked, and what was found.
-    found: Mutex<Option<(Instant, Vec<Found>)>>,
+    /// When it was looked, and what was found, by application.
+    found: Mutex<HashMap<String, (Instant, Vec<Found>)>>,
 }
 
 impl Managing {
-    pub(super) fn new(app: Arc<App>) -> Self {
-        Self { replayer: Replayer::new(app.clone()), app, found: Mutex::default() }
+    pub(super) fn new(apps: Arc<Apps>) -> Self {
+        Self { replayer: Replayer::new(apps.main()), apps, found: Mutex::default() }
     }
 
     /// What `sidehook check` finds; as it was a minute ago at most, or longer while the database is away.
-    async fn findings(&self) -> Vec<Found> {
-        let mut found = self.found.lock().await;
-        if found.as_ref().is_none_or(|(looked, _)| looked.elapsed() >= LOOK_EVERY) {
-            let looking = check::findings(&self.app.store, &self.app.config);
+    async fn findings(&self, app: &App) -> Vec<Found> {
+        let (mut found, name) = (self.found.lock().await, &app.config.app);
+        if found.get(name).is_none_or(|(looked, _)| looked.elapsed() >= LOOK_EVERY) {
+            let looking = check::findings(&app.store, &app.config);
             if let Ok(Ok(now)) = tokio::time::timeout(PATIENCE, looking).await {
-                *found = Some((Instant::now(), now));
+                // Applications come and go.
+                found.retain(|name, _| self.apps.find(name).is_ok());
+                found.insert(name.clone(), (Instant::now(), now));
             }
         }
-        found.as_ref().map(|(_, found)| found.clone()).unwrap_or_default()
+        found.get(name).map(|(_, found)| found.clone()).unwrap_or_default()
     }
 
-    async fn recorded(&self, id: i64) -> Result<Option<request::Model>, Unreplayed> {
+    async fn recorded(app: &App, id: i64) -> Result<Option<request::Model>, Unreplayed> {
         let filter = RequestFilter { ids: Some(vec![id]), ..RequestFilter::default() };
-        let found = self.app.store.find_requests(&filter, 1).await;
+        let found = app.store.find_requests(&filter, 1).await;
         found.map(|mut rows| rows.pop()).map_err(|err| Unreplayed::Unfit(describe(&err)))
     }
 
     /// The row of a request that was sent again since a time.
-    async fn row_of(&self, original: &request::Model, since: i64) -> Option<request::Model> {
+    async fn row_of(app: &App, original: &request::Model, since: i64) -> Option<request::Model> {
         let mark = format!("[\"{}\",\"{}\"]", super::replay::HEADER, original.id);
         let filter = RequestFilter {
             received_from: Some(since),
@@ -94,7 +98,7 @@ impl Managing {
         };
         let waited = Instant::now();
         loop {
-            let rows = self.app.store.find_requests(&filter, 10).await.ok()?;
+            let rows = app.store.find_requests(&filter, 10).await.ok()?;
             if let Some(row) = rows.into_iter().find(|row| row.headers.contains(&mark)) {
                 return Some(row);
             }
@@ -108,8 +112,8 @@ impl Managing {
 
 #[async_trait]
 impl Manager for Managing {
-    async fn status(&self) -> Value {
-        let app = &self.app;
+    async fn status(&self, app: &Arc<App>) -> Value {
+        let is_main = Arc::ptr_eq(app, self.apps.main());
         let now = app.engine.ids().now();
         let standing = tokio::time::timeout(PATIENCE, app.store.standing(now)).await;
         let standing = standing.ok().and_then(Result::ok);
@@ -119,10 +123,12 @@ impl Manager for Managing {
         let text = |text: &str| Value::from(text.to_owned());
         let features = FEATURES.iter().map(|name| (*name).to_owned());
         let features = features.chain(trigger::members().map(|name| format!("trigger.{name}")));
-        let errors = telemetry::latest()
+        // The log is that of all applications: what it says of one is not for those of another.
+        let errors = if is_main { telemetry::latest() } else { Vec::new() };
+        let errors = errors
             .into_iter()
             .map(|noted| Value::object([("at", moment(noted.at)), ("message", Value::from(noted.message))]));
-        let findings = self.findings().await.into_iter().map(|found| {
+        let findings = self.findings(app).await.into_iter().map(|found| {
             Value::object([
                 ("subject", Value::from(found.subject)),
                 ("fault", Value::from(found.fault)),
@@ -132,6 +138,7 @@ impl Manager for Managing {
         let hour = app.metrics.last_hour().into_iter().map(|minute| minute_of(now, &minute));
         let mut members = vec![
             ("version", text(env!("CARGO_PKG_VERSION"))),
+            ("app", text(&app.config.app)),
             ("instance", Value::Number(app.engine.owner().number.into())),
             ("requestsKeptSeconds", kept.map_or(Value::Null, seconds)),
             ("requestsKeptSecondsUnset", seconds(app.config.request_log.keep)),
@@ -147,18 +154,21 @@ impl Manager for Managing {
             ("hour", Value::array(hour.collect())),
             ("findings", Value::array(findings.collect())),
         ]);
+        if is_main && self.apps.are_chosen() {
+            members.push(("apps", Value::array(self.apps.standings().iter().map(told_of).collect())));
+        }
         Value::object(members)
     }
 
-    async fn replay(&self, id: i64, is_vouched: bool) -> Result<Replayed, Unreplayed> {
-        let original = self.recorded(id).await?.ok_or(Unreplayed::Unknown)?;
+    async fn replay(&self, app: &Arc<App>, id: i64, is_vouched: bool) -> Result<Replayed, Unreplayed> {
+        let original = Self::recorded(app, id).await?.ok_or(Unreplayed::Unknown)?;
         // Nobody asks here whether it may be let in, unless somebody has answered that.
         let recorded = Recorded::of(&original, !is_vouched, true)
             .map_err(|reason| Unreplayed::Unfit(reason.to_owned()))?;
         let (sent, replay) = recorded.in_process(false);
-        let since = self.app.engine.ids().now().timestamp_millis();
-        let told = self.replayer.send(sent, replay).await.map_err(Unreplayed::Unfit)?;
-        let row = self.row_of(&original, since).await;
+        let since = app.engine.ids().now().timestamp_millis();
+        let told = self.replayer.send(app, sent, replay).await.map_err(Unreplayed::Unfit)?;
+        let row = Self::row_of(app, &original, since).await;
         let duplicate_of = told.duplicate_of.and_then(|id| id.parse().ok());
         Ok(Replayed {
             status: told.status,
@@ -166,6 +176,21 @@ impl Manager for Managing {
             request_id: row.map(|row| row.id),
         })
     }
+}
+
+/// How a sub-application is doing.
+fn told_of(apps::Standing { name, state }: &apps::Standing) -> Value {
+    let (state, reason) = match state {
+        State::Served => ("served", None),
+        State::Starting => ("starting", None),
+        State::Broken(reason) => ("broken", Some(reason.as_str())),
+        State::LeftOut => ("broken", Some("SIDEHOOK_APPS_MAX has no room for it")),
+    };
+    Value::object([
+        ("name", Value::from(name.as_str())),
+        ("state", Value::from(state)),
+        ("reason", reason.map_or(Value::Null, Value::from)),
+    ])
 }
 
 /// What the database knows.

@@ -22,7 +22,7 @@ pub(super) struct Migrate {
 
 impl Migrate {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (config, _log) = self.settings.load()?;
+        let (config, _log) = self.settings.load().await?;
         let store = open_store(&config).await?;
         if self.stand_alone {
             migration::stand_alone(store.db.as_sea_orm(), &store.names).await?;

@@ -37,7 +37,9 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 pub use output::ReaderGone;
 pub use told::complain;
 
-use crate::config::{Config, Sources, sqlite_url};
+use crate::app::{UNOPENED, connect};
+use crate::apps;
+use crate::config::{Config, MAIN, Sources, sqlite_url};
 use crate::telemetry::{self, Log};
 
 /// A webhook sidecar for NocoBase: answers webhooks, runs their workflows and records them in NocoBase's own
@@ -115,6 +117,9 @@ pub struct Settings {
     /// A file of environment variables, such as NocoBase's .env; of several the later one wins
     #[arg(long, value_name = "FILE")]
     pub env_file: Vec<PathBuf>,
+    /// The application of NocoBase that is meant, where it has several [default: main]
+    #[arg(long, value_name = "NAME")]
+    pub app: Option<String>,
 }
 
 /// Parses the arguments of this process and runs the command.
@@ -145,21 +150,27 @@ pub async fn run() -> anyhow::Result<()> {
 
 impl Settings {
     /// Reads all sources, sets up logging and returns the settings, and the log to be kept until the end.
-    pub fn load(self) -> anyhow::Result<(Config, Log)> {
-        Self::load_from(&self.sources()?)
+    pub async fn load(self) -> anyhow::Result<(Config, Log)> {
+        let app = self.app.clone();
+        Self::load_from(&self.sources()?, app).await
     }
 
     /// The same for a command that runs a server on the side: unless a filter is set, it logs what is wrong only.
-    pub fn load_quietly(self) -> anyhow::Result<(Config, Log)> {
+    pub async fn load_quietly(self) -> anyhow::Result<(Config, Log)> {
+        let app = self.app.clone();
         let mut sources = self.sources()?;
         sources.environment.entry("SIDEHOOK_LOG".to_owned()).or_insert_with(|| "warn".to_owned());
-        Self::load_from(&sources)
+        Self::load_from(&sources, app).await
     }
 
-    fn load_from(sources: &Sources) -> anyhow::Result<(Config, Log)> {
+    async fn load_from(sources: &Sources, app: Option<String>) -> anyhow::Result<(Config, Log)> {
         let config = Config::load(sources)?;
         let log = telemetry::start(&config.log.filter, config.log.format)?;
         config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let config = match app.filter(|name| name != MAIN) {
+            Some(name) => Box::pin(of_app(config, &name)).await?,
+            None => config,
+        };
         Ok((config, log))
     }
 
@@ -185,6 +196,15 @@ impl Settings {
         let default_file = || Some(PathBuf::from("sidehook.toml")).filter(|path| path.exists());
         Ok(Sources { file: self.config.or_else(default_file), environment })
     }
+}
+
+/// The configuration of a sub-application, as the main database says it.
+async fn of_app(mut main: Config, name: &str) -> anyhow::Result<Config> {
+    main.database.address = main.database.address.without_creating();
+    let store = connect(&main).await.context(UNOPENED)?;
+    let found = apps::of_app(&main, &store, name).await;
+    let _ = store.db.close().await;
+    found.with_context(|| format!("the application {name} cannot be used"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]

@@ -44,7 +44,7 @@ impl Prune {
             self.selection.until.is_some(),
             "say how old an execution has to be, such as --until 30d; --until 0s removes all that are over"
         );
-        let (config, _log) = self.settings.load()?;
+        let (config, _log) = self.settings.load().await?;
         let store = connect(&config).await.context(UNOPENED)?;
         let filter = self.selection.filter(SystemClock.now());
         let found = store.removable(&filter).await.context("the executions cannot be read")?;

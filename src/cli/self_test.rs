@@ -12,6 +12,7 @@ use super::import::{self, WorkflowFile};
 use super::outgoing::{Outgoing, base};
 use super::{output, serve};
 use crate::app::{App, open_store};
+use crate::apps::Apps;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Sources, sqlite_url};
 use crate::control::Control;
@@ -51,14 +52,14 @@ impl SelfTest {
         store.db.close().await?;
         let control = Control::start().context("no thread can be started")?;
         let http = config.http.clone();
-        let app = Box::pin(App::start(config, control.handle())).await?;
+        let apps = Box::pin(Apps::start(config, control.handle())).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await.context("no port of this machine is free")?;
         let url = base(&format!("http://{}", listener.local_addr()?))?;
         let server = Server::start(listener, http, CONNECTIONS, &control)?;
-        server.open(app.clone());
-        let bench = Bench { app: app.clone(), outgoing: Outgoing::new(None, url)? };
+        server.open(apps.clone());
+        let bench = Bench { app: apps.main().clone(), outgoing: Outgoing::new(None, url)? };
         let faults = bench.run_all(NODES).await;
-        Box::pin(serve::serve(&app, &server, async { Duration::ZERO })).await?;
+        Box::pin(serve::serve(&apps, &server, async { Duration::ZERO })).await?;
         let faults = faults?;
         for fault in &faults {
             output::line(fault)?;

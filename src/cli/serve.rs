@@ -1,10 +1,10 @@
-//! `sidehook serve`: joins the app and its ways in, and ends them in order.
+//! `sidehook serve`: joins the applications and the ways in, and ends them in order.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -12,7 +12,7 @@ use super::Settings;
 use super::descriptors;
 use super::manage::Managing;
 use super::signals::{self, Told};
-use crate::app::App;
+use crate::apps::Apps;
 use crate::config::{Config, Place};
 use crate::control::Control;
 use crate::http::Server;
@@ -40,7 +40,8 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (mut config, _log) = self.settings.load()?;
+        ensure!(self.settings.app.is_none(), "`serve` serves the applications that SIDEHOOK_APPS names");
+        let (mut config, _log) = self.settings.load().await?;
         config.page.is_shown |= self.page;
         run(config).await
     }
@@ -109,17 +110,17 @@ pub async fn run_then(config: Config, tell: impl FnOnce(SocketAddr)) -> anyhow::
         }
         _ => None,
     };
-    let mut starting = Box::pin(App::start(config, control.handle()));
+    let mut starting = Box::pin(Apps::start(config, control.handle()));
     let early = tokio::select! {
-        app = &mut starting => Some(app?),
+        apps = &mut starting => Some(apps?),
         () = tokio::time::sleep(CLOSED_START) => None,
         _ = &mut told => return Ok(()),
     };
     let server = Server::start(port.listen()?, http, connections, &control)?;
-    let app = match early {
-        Some(app) => app,
+    let apps = match early {
+        Some(apps) => apps,
         // The database is awaited: from now on callers are told to wait.
-        None => tokio::select! { app = starting => app?, _ = &mut told => return Ok(()) },
+        None => tokio::select! { apps = starting => apps?, _ = &mut told => return Ok(()) },
     };
     let stop = async {
         match told.await {
@@ -127,30 +128,30 @@ pub async fn run_then(config: Config, tell: impl FnOnce(SocketAddr)) -> anyhow::
             _ => Duration::ZERO,
         }
     };
-    server.open_managed(app.clone(), Arc::new(Managing::new(app.clone())));
+    server.open_managed(apps.clone(), Arc::new(Managing::new(apps.clone())));
     if let Some(metrics) = &metrics {
-        metrics.open_for_metrics(app.clone());
+        metrics.open_for_metrics(apps.clone());
     }
     tracing::info!(%address, "serving");
     tell(address);
-    Box::pin(serve(&app, &server, stop)).await
+    Box::pin(serve(&apps, &server, stop)).await
 }
 
-/// Serves until `stop` is done, or the app has to end, and ends both. `stop` says how long requests are taken on
+/// Serves until `stop` is done, or the main application has to end, and ends all. `stop` says how long requests are taken on
 /// while readiness sends new ones elsewhere; after that the end takes no longer than the time of grace.
 pub async fn serve(
-    app: &Arc<App>,
+    apps: &Arc<Apps>,
     server: &Server,
     stop: impl Future<Output = Duration>,
 ) -> anyhow::Result<()> {
-    let drain = tokio::select! { drain = stop => drain, () = app.failed() => Duration::ZERO };
-    app.leave();
+    let drain = tokio::select! { drain = stop => drain, () = apps.failed() => Duration::ZERO };
+    apps.leave();
     server.leave();
     tracing::info!(drain_seconds = drain.as_secs_f64(), "readiness sends new requests elsewhere");
-    tokio::select! { () = tokio::time::sleep(drain) => {}, () = app.failed() => {} }
-    let (stopped_at, grace) = (Instant::now(), app.config.http.grace);
+    tokio::select! { () = tokio::time::sleep(drain) => {}, () = apps.failed() => {} }
+    let (stopped_at, grace) = (Instant::now(), apps.main().config.http.grace);
     tracing::info!("no new requests are taken");
-    app.stop();
+    apps.stop();
     server.close(grace).await;
-    app.shut_down(grace.saturating_sub(stopped_at.elapsed())).await
+    apps.shut_down(grace.saturating_sub(stopped_at.elapsed())).await
 }

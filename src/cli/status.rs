@@ -9,9 +9,12 @@ use entity::status::execution::{ERROR, FAILED};
 
 use super::{Settings, executions, output};
 use crate::app::{UNOPENED, connect};
+use crate::apps::of_app;
 use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, MAIN};
 use crate::expr::{Value, json};
 use crate::ids::second_of;
+use crate::store::Store;
 use crate::store::history::{ExecutionFilter, Past};
 use crate::store::standing::Standing;
 
@@ -36,7 +39,7 @@ pub(super) struct Status {
 
 impl Status {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (config, _log) = self.settings.load_quietly()?;
+        let (config, _log) = self.settings.load_quietly().await?;
         let store = connect(&config).await.context(UNOPENED)?;
         let now = SystemClock.now();
         let standing = store.standing(now).await;
@@ -55,11 +58,51 @@ impl Status {
             let is_coloured = std::io::stdout().is_terminal();
             lines(&standing, &failures, now, is_coloured).into_iter().try_for_each(output::line)?;
         }
+        apps(&config, &store, now, self.json).await?;
         if standing.instances.is_empty() {
             bail!("no sidehook serves this database: start one with `sidehook serve`");
         }
         Ok(())
     }
+}
+
+/// Says how the sub-applications are doing that are served: a line for each.
+async fn apps(config: &Config, store: &Store, now: DateTime<Utc>, is_json: bool) -> anyhow::Result<()> {
+    if config.app != MAIN || !config.apps.serves_others() {
+        return Ok(());
+    }
+    let rows = store.applications().await.context("the applications cannot be read")?;
+    for row in rows.iter().filter(|row| config.apps.serves(&row.name)) {
+        let told = match Box::pin(standing_of(config, store, &row.name, now)).await {
+            Ok(standing) if is_json => as_json(&standing, &[], now),
+            Ok(standing) => {
+                let waiting = counted(standing.waiting, "execution");
+                let alive = counted(standing.instances.len() as u64, "instance");
+                format!("{alive} alive, {waiting} waiting for a worker")
+            }
+            Err(err) if is_json => json::stringify_or_null(&Value::from(format!("{err:#}"))),
+            Err(err) => format!("not served: {err:#}"),
+        };
+        let name = output::printable(&row.name);
+        output::line(match is_json {
+            true => format!("{{\"app\":{},\"told\":{told}}}", json::stringify_or_null(&Value::from(name))),
+            false => format!("application {name}: {}", output::printable(&told)),
+        })?;
+    }
+    Ok(())
+}
+
+async fn standing_of(
+    config: &Config,
+    store: &Store,
+    name: &str,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Standing> {
+    let config = of_app(config, store, name).await?;
+    let store = connect(&config).await.context(UNOPENED)?;
+    let standing = store.standing(now).await;
+    let _ = store.db.close().await;
+    standing.context("sidehook's tables cannot be read; has it served this application before?")
 }
 
 fn lines(standing: &Standing, failures: &[Past], now: DateTime<Utc>, is_coloured: bool) -> Vec<String> {

@@ -44,6 +44,15 @@ impl Collections {
         Self { store, schema: ArcSwap::from_pointee(schema), digest: Mutex::default(), files: None }
     }
 
+    /// The same of a sub-application, whose name is in the addresses of its files.
+    #[must_use]
+    pub fn of_app(mut self, name: &str) -> Self {
+        if let Some(files) = &mut self.files {
+            name.clone_into(&mut files.application);
+        }
+        self
+    }
+
     /// Sets what `{{$env}}` in the storages of files stands for.
     pub fn set_environment(&self, environment: Arc<Object>) {
         if let Some(files) = &self.files {

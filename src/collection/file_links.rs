@@ -11,8 +11,8 @@ use super::url::{encode_component, encode_path, encode_url, ensure_encoded, is_p
 use crate::expr::convert::to_text;
 use crate::expr::{Object, Scope, Template, Thrown, Value};
 
-/// The application's name in addresses.
-const APPLICATION: &str = "main";
+/// The name of the main application in addresses.
+const MAIN: &str = "main";
 /// The types of storages that the file manager has.
 const TYPES: [&str; 4] = ["local", "s3", "ali-oss", "tx-cos"];
 
@@ -22,13 +22,15 @@ pub struct FileLinks {
     pub(super) names: Names,
     /// `APP_PUBLIC_PATH`: what all addresses of the application begin with.
     public_path: String,
+    /// The application's name in them.
+    pub(super) application: String,
     /// What `{{$env}}` in a storage stands for.
     environment: ArcSwap<Object>,
 }
 
 impl FileLinks {
     pub fn new(names: Names, public_path: String) -> Self {
-        Self { names, public_path, environment: ArcSwap::default() }
+        Self { names, public_path, application: MAIN.to_owned(), environment: ArcSwap::default() }
     }
 
     pub fn set_environment(&self, environment: Arc<Object>) {
@@ -78,8 +80,9 @@ impl FileLinks {
         let id = encode_component(&to_text(&file.get("id"))?);
         let extension = encode_component(&extension(&file.get("extname")));
         let url = format!(
-            "{}/files/{APPLICATION}/main/{}/{id}{extension}",
+            "{}/files/{}/main/{}/{id}{extension}",
             self.public_path.trim_end_matches('/'),
+            encode_component(&self.application),
             encode_component(file.collection),
         );
         Ok(Value::text(if is_preview { format!("{url}?preview=1") } else { url }))
@@ -107,7 +110,7 @@ impl FileLinks {
         let is_image = file.get("mimetype").as_str().is_some_and(|kind| kind.starts_with("image/"));
         let rule = if is_preview && is_image && rule.is_truthy() { Some(to_text(&rule)?) } else { None };
         let url = file.get("url");
-        let url = url.as_str().filter(|url| !is_permanent(url, &file.id(), APPLICATION));
+        let url = url.as_str().filter(|url| !is_permanent(url, &file.id(), &self.application));
         if let Some(url) = url.filter(|url| is_url(url)) {
             return Ok(Value::text(encode_url(url) + rule.as_deref().unwrap_or_default()));
         }

@@ -3,6 +3,7 @@
 //! faults are reported together.
 
 mod access;
+mod apps;
 mod database;
 mod database_url;
 mod engine;
@@ -26,6 +27,7 @@ mod workflows;
 mod zone;
 
 pub use access::{Access, ProxyHeader};
+pub use apps::{Apps, MAIN};
 pub use database::Database;
 pub use database_url::sqlite_url;
 pub use engine::Engine;
@@ -35,7 +37,7 @@ pub use log::{Log, LogFormat};
 pub use mail::Mail;
 pub use management::Management;
 pub use metrics::{Metrics, Place};
-pub use nocobase::NocoBase;
+pub use nocobase::{Api, NocoBase};
 pub use page::{Page, Sample};
 pub use proxy::{Proxies, Proxy};
 pub use reader::{Faults, Sources};
@@ -52,6 +54,10 @@ use self::reader::Reader;
 /// `SIDEHOOK_`.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The application of NocoBase that the database is of: [`MAIN`], or a sub-application.
+    pub app: String,
+    /// The applications that are served beside it.
+    pub apps: Apps,
     pub http: Http,
     pub database: Database,
     pub engine: Engine,
@@ -89,6 +95,8 @@ impl Config {
     fn read(reader: &mut Reader) -> Self {
         zone::check(reader);
         Self {
+            app: MAIN.to_owned(),
+            apps: Apps::read(reader),
             http: Http::read(reader),
             database: Database::read(reader),
             engine: Engine::read(reader),

@@ -2,12 +2,16 @@
 
 use std::path::PathBuf;
 
+use super::apps::MAIN;
 use super::reader::Reader;
 use super::secret::Secret;
 
-/// Where NocoBase keeps a key that it has made itself.
-const KEY_FILES: [&str; 2] =
-    ["storage/apps/main/aes_key.dat", "storage/environment-variables/main/aes_key.dat"];
+/// Where NocoBase keeps a key that it has made itself for an application.
+fn default_files(app: &str) -> Vec<PathBuf> {
+    ["apps", "environment-variables"]
+        .map(|folder| PathBuf::from(format!("storage/{folder}/{app}/aes_key.dat")))
+        .to_vec()
+}
 
 /// The key of the secrets behind `$env`.
 #[derive(Clone, Debug)]
@@ -20,6 +24,12 @@ pub struct SecretKey {
 }
 
 impl SecretKey {
+    /// The key of an application: the same where the settings name one, else where NocoBase keeps that application's.
+    pub fn of_app(&self, name: &str) -> Self {
+        let is_named = self.hex.is_some() || self.files != default_files(MAIN);
+        if is_named { self.clone() } else { Self { hex: None, files: default_files(name) } }
+    }
+
     pub(super) fn read(reader: &mut Reader) -> Self {
         let hex = reader.text("APP_AES_SECRET_KEY").map(Secret::new);
         let is_key = |hex: &Secret| hex::decode(hex.reveal().trim()).is_ok_and(|key| key.len() == 32);
@@ -37,7 +47,7 @@ impl SecretKey {
                 }
                 vec![path]
             }
-            None => KEY_FILES.iter().map(PathBuf::from).collect(),
+            None => default_files(MAIN),
         };
         Self { hex, files }
     }

@@ -9,12 +9,12 @@ use tokio::task::JoinHandle;
 use super::claim::{Delivery, record_and_begin};
 use super::execution::{Absence, Caller, Execution, Hold};
 use super::follow::{First, follow};
-use super::processor;
 use super::run::Ended;
 use super::run::request::Request;
 use super::run::restore::Start;
 use super::run::workflow::Workflow;
 use super::shared::Shared;
+use super::spawn::spawn_called;
 use crate::expr::{Value, json};
 use crate::store::execution::NewExecution;
 use crate::store::recorder::RecordError;
@@ -92,8 +92,7 @@ fn start(
         cause: event.cause,
         hold: event.hold,
     };
-    let engine = shared.clone();
-    shared.tasks.spawn(async move { processor::run(&engine, execution, None, registration).await })
+    spawn_called(shared, execution, registration)
 }
 
 impl Begun {

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Span;
 
 use super::schedule::running::Running;
 use super::schedule::workers::Workers;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub abandon_after: Duration,
     /// Whether NocoBase runs workflows by itself, as far as its settings tell.
     pub nocobase_runs_workflows: bool,
+    /// What the log says beside each line of a run.
+    pub span: Span,
 }
 
 pub struct Shared {

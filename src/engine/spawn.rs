@@ -1,19 +1,36 @@
-//! Runs executions for which nobody waits.
+//! Runs executions in tasks of their own.
 
 use std::sync::Arc;
 
+use tokio::task::JoinHandle;
+use tracing::Instrument;
+
 use super::execution::Execution;
 use super::processor::run;
+use super::run::Ended;
 use super::schedule::running::Registration;
 use super::schedule::workers::Place;
 use super::shared::Shared;
+use crate::store::recorder::RecordError;
 
-/// Runs an execution in a task of its own, as soon as a worker is free.
+/// Runs an execution whose caller waits: at once, and on when the caller hangs up.
+pub(super) fn spawn_called(
+    shared: &Arc<Shared>,
+    execution: Execution,
+    registration: Registration,
+) -> JoinHandle<Result<Ended, RecordError>> {
+    let engine = shared.clone();
+    let running = async move { run(&engine, execution, None, registration).await };
+    shared.tasks.spawn(running.instrument(shared.settings.span.clone()))
+}
+
+/// Runs an execution for which nobody waits, as soon as a worker is free.
 pub(super) fn spawn(shared: &Arc<Shared>, execution: Execution, registration: Registration, place: Place) {
     let engine = shared.clone();
-    shared.tasks.spawn(async move {
+    let running = async move {
         let worker = engine.workers.enter(execution.workflow.id).await;
         // Errors have been logged and dealt with.
         let _ = run(&engine, execution, worker.map(|worker| (place, worker)), registration).await;
-    });
+    };
+    shared.tasks.spawn(running.instrument(shared.settings.span.clone()));
 }

@@ -1,4 +1,5 @@
-//! URLs for those who manage sidehook: NocoBase's plugin, and people who watch. All ask for `SIDEHOOK_STATUS_TOKEN`.
+//! URLs for those who manage sidehook: NocoBase's plugin, and people who watch. All ask for `SIDEHOOK_STATUS_TOKEN`, and
+//! are of the main application unless the header `X-App` names another one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,11 +27,11 @@ const REPLAYS: usize = 4;
 /// What these URLs do, beside waiting for requests.
 #[async_trait]
 pub trait Manager: Send + Sync {
-    /// How this instance and its deployment are doing, as an object.
-    async fn status(&self) -> Value;
+    /// How this instance and its deployment are doing as far as an application goes, as an object.
+    async fn status(&self, app: &Arc<App>) -> Value;
 
-    /// Handles a request of the log once more. One that was not let in needs somebody who vouches for it.
-    async fn replay(&self, id: i64, is_vouched: bool) -> Result<Replayed, Unreplayed>;
+    /// Handles a request of an application's log once more. One that was not let in needs somebody who vouches for it.
+    async fn replay(&self, app: &Arc<App>, id: i64, is_vouched: bool) -> Result<Replayed, Unreplayed>;
 }
 
 /// What came of a request that was handled once more.
@@ -76,7 +77,7 @@ async fn status(
     request: &Request,
 ) -> Response {
     match is_allowed(app, request) {
-        true => object(StatusCode::OK, &managed.manager.status().await),
+        true => object(StatusCode::OK, &managed.manager.status(app).await),
         false => denied(),
     }
 }
@@ -105,7 +106,7 @@ async fn replay(
         return error(StatusCode::TOO_MANY_REQUESTS, "other requests are being sent again: try in a moment");
     };
     let outcome = match id.parse() {
-        Ok(id) => managed.manager.replay(id, is_vouched).await,
+        Ok(id) => managed.manager.replay(app, id, is_vouched).await,
         Err(_) => Err(Unreplayed::Unknown),
     };
     let id = |id: Option<i64>| id.map_or(Value::Null, |id| Value::from(id.to_string()));

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod body;
+mod choice;
 mod connection;
 mod health;
 mod limits;

@@ -54,7 +54,7 @@ pub(super) struct Noted<'a> {
 
 impl<'a> Noted<'a> {
     pub(super) fn new(app: &'a App, head: Arc<Head>, peer: Option<IpAddr>, share: Share) -> Self {
-        let span = app.tracer.request(&head.method, head.header("traceparent"));
+        let span = app.process.tracer.request(&head.method, head.header("traceparent"));
         Self {
             app,
             head,

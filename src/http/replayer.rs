@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderName, HeaderValue, Method, Uri};
-use poem::{Body, Endpoint, Request, Response};
+use poem::{Body, Endpoint, EndpointExt, Request, Response};
 
 use super::replay::{Replay, Sent, Told};
 use super::routes;
@@ -21,12 +21,13 @@ pub struct Replayer {
 }
 
 impl Replayer {
-    pub fn new(app: Arc<App>) -> Self {
-        Self { routes: routes::routes(app, None) }
+    /// For applications that are configured like this one.
+    pub fn new(app: &App) -> Self {
+        Self { routes: routes::chosen(app, None).around(routes::answer).boxed() }
     }
 
-    /// Handles one; an error says why it is no request.
-    pub async fn send(&self, sent: Sent, replay: Replay) -> Result<Told, String> {
+    /// Handles one of an application; an error says why it is no request.
+    pub async fn send(&self, app: &Arc<App>, sent: Sent, replay: Replay) -> Result<Told, String> {
         let uri: Uri = sent.target.parse().map_err(|err| format!("its URL cannot be used: {err}"))?;
         let method: Method =
             sent.method.parse().map_err(|err| format!("its method cannot be used: {err}"))?;
@@ -39,6 +40,7 @@ impl Replayer {
             request.headers_mut().append(name, value);
         }
         request.set_data(replay);
+        request.set_data(app.clone());
         let response = self.routes.get_response(request).await;
         let duplicate_of = response.header("x-sidehook-duplicate").map(str::to_owned);
         let status = response.status().as_u16();

@@ -7,29 +7,32 @@ use poem::middleware::AddData;
 use poem::{Endpoint, EndpointExt, Request, Response, Route};
 use tracing::Instrument;
 
+use super::choice::Choice;
 use super::limits::Limits;
 use super::manage::{self, Manager};
 use super::{health, metrics, page, reply, webhook};
 use crate::app::App;
+use crate::apps::Apps;
 use crate::config::Place;
 use crate::webhook::refusal::Refusal;
 
 /// | URL | |
 /// | --- | --- |
 /// | `POST {api}webhook:trigger/<workflow key>` | triggers a workflow; NocoBase's own URL |
-/// | `POST {api}webhook:trigger?filterByTk=<workflow key>` | the same, as NocoBase also takes it |
-/// | `POST {api}webhooks/<workflow key>` | the same |
+/// | `POST {api}webhook:trigger?filterByTk=<workflow key>`, `POST {api}webhooks/<workflow key>` | the same |
 /// | `POST /<custom path>` | the same, for a trigger that has this path as its `sidehook.path` |
-/// | `GET /health/live` | 200 while the process serves |
-/// | `GET /health/ready` | 200 while events can be recorded, else 503 |
-/// | `GET /metrics` | for Prometheus, where `SIDEHOOK_METRICS_LISTEN` is `main` |
-/// | `GET /health/status` | how it is doing; this and the next ones where `SIDEHOOK_STATUS_TOKEN` is set |
-/// | `POST /requests/<id>/replay` | handles a request of the log once more |
-/// | `PUT`, `DELETE /requests/listening/<workflow key>` | keeps the bodies of all requests for a while |
-/// | `GET /` | a page for a browser on the same machine, where `SIDEHOOK_PAGE` is set |
+/// | `GET /health/live`, `GET /health/ready` | 200 while the process serves, and while events can be recorded |
+/// | `GET /metrics`, `GET /` | for Prometheus (`SIDEHOOK_METRICS_LISTEN`), and for a browser here (`SIDEHOOK_PAGE`) |
+/// | `/health/status`, `/requests/…` | those of `manage`, where `SIDEHOOK_STATUS_TOKEN` is set |
 ///
-/// Those of webhooks may end with a slash.
-pub(super) fn routes(app: Arc<App>, manager: Option<Arc<dyn Manager>>) -> BoxEndpoint<'static, Response> {
+/// Those of webhooks may end with a slash, and may name their application; see `choice`.
+pub(super) fn routes(apps: Arc<Apps>, manager: Option<Arc<dyn Manager>>) -> BoxEndpoint<'static, Response> {
+    let (main, metrics) = (apps.main().clone(), AddData::new(apps.clone()));
+    Choice::new(apps, chosen(&main, manager).with(metrics)).around(answer).boxed()
+}
+
+/// The same for requests that have their application among their data.
+pub(super) fn chosen(app: &App, manager: Option<Arc<dyn Manager>>) -> BoxEndpoint<'static, Response> {
     let api = app.config.http.api_base_path.clone();
     let mut routes = page::add(Route::new(), &app.config.page);
     if let Some(manager) = manager.filter(|_| app.config.management.token.is_some()) {
@@ -51,15 +54,13 @@ pub(super) fn routes(app: Arc<App>, manager: Option<Arc<dyn Manager>>) -> BoxEnd
         // Comes last in poem's order whatever the others are.
         .at("/*path", webhook::by_path)
         .around(page::at_root)
-        .with(AddData::new(Limits::new(&app.config, app.memory.clone())))
-        .with(AddData::new(app))
-        .around(answer)
+        .with(AddData::new(Limits::new(&app.config, app.process.memory.clone())))
         .boxed()
 }
 
 /// What is answered at an address of its own for metrics.
-pub(super) fn of_metrics(app: Arc<App>) -> BoxEndpoint<'static, Response> {
-    Route::new().at("/metrics", metrics::metrics).with(AddData::new(app)).around(answer).boxed()
+pub(super) fn of_metrics(apps: Arc<Apps>) -> BoxEndpoint<'static, Response> {
+    Route::new().at("/metrics", metrics::metrics).with(AddData::new(apps)).around(answer).boxed()
 }
 
 /// What is answered before there is an app, while the database is awaited.
@@ -68,14 +69,14 @@ pub(super) fn closed() -> BoxEndpoint<'static, Response> {
 }
 
 /// Gives every request an id, and every error the one form that errors have.
-async fn answer<E: Endpoint<Output = Response>>(
+pub(super) async fn answer<E: Endpoint<Output = Response>>(
     endpoint: Arc<E>,
     request: Request,
 ) -> poem::Result<Response> {
     const REQUEST_ID: &str = "x-request-id";
     let given = request.header(REQUEST_ID).filter(|id| id.len() <= 128).map(str::to_owned);
     let id = given.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-    let span = tracing::info_span!("request", request.id = id);
+    let span = tracing::info_span!("request", request.id = id, app = tracing::field::Empty);
     let asked = (request.method().clone(), request.uri().path().to_owned());
     let outcome = endpoint.call(request).instrument(span.clone()).await;
     let mut response = outcome.unwrap_or_else(|err| match err.status().as_u16() {

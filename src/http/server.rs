@@ -16,7 +16,7 @@ use super::addresses::{Addresses, Seat};
 use super::manage::Manager;
 use super::shared::Shared;
 use super::{connection, routes};
-use crate::app::App;
+use crate::apps::Apps;
 use crate::config::Http;
 use crate::control::Control;
 
@@ -58,19 +58,19 @@ impl Server {
         Ok(server)
     }
 
-    /// Has requests handled by an app.
-    pub fn open(&self, app: Arc<App>) {
-        self.shared.open(routes::routes(app, None));
+    /// Has requests handled by these applications.
+    pub fn open(&self, apps: Arc<Apps>) {
+        self.shared.open(routes::routes(apps, None));
     }
 
     /// The same, with the URLs for those who manage it.
-    pub fn open_managed(&self, app: Arc<App>, manager: Arc<dyn Manager>) {
-        self.shared.open(routes::routes(app, Some(manager)));
+    pub fn open_managed(&self, apps: Arc<Apps>, manager: Arc<dyn Manager>) {
+        self.shared.open(routes::routes(apps, Some(manager)));
     }
 
     /// Has nothing but metrics told.
-    pub fn open_for_metrics(&self, app: Arc<App>) {
-        self.shared.open(routes::of_metrics(app));
+    pub fn open_for_metrics(&self, apps: Arc<Apps>) {
+        self.shared.open(routes::of_metrics(apps));
     }
 
     /// Has senders leave: every answer closes its connection. New ones are still accepted.

@@ -1,17 +1,18 @@
 //! What is counted and timed, for Prometheus. Each occurrence is a function here, which whoever sees it calls; levels
 //! are set when somebody asks. Nothing is global: who counts has the [`Metrics`].
 
+mod families;
 mod hour;
 mod levels;
 mod outcome;
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use entity::status::execution::{ABORTED, CANCELED, ERROR, FAILED, REJECTED, RESOLVED, RETRY_NEEDED};
-use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
-};
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
 
+pub use self::families::Families;
 pub use self::hour::Minute;
 pub use self::levels::Level;
 pub use self::outcome::Outcome;
@@ -61,13 +62,15 @@ pub struct ExecutionEnded<'a> {
 
 impl Metrics {
     /// `names_workflows` says whether requests and executions are counted for each workflow by itself: that is a series
-    /// more for each of them.
-    pub fn new(names_workflows: bool) -> Self {
-        Self::registered(names_workflows).unwrap_or_else(|err| unreachable!("names that are no names: {err}"))
+    /// more for each of them. `app` is the name of the application that all of it is of, where there may be several.
+    pub fn new(names_workflows: bool, app: Option<&str>) -> Self {
+        Self::registered(names_workflows, app)
+            .unwrap_or_else(|err| unreachable!("names that are no names: {err}"))
     }
 
-    fn registered(names_workflows: bool) -> prometheus::Result<Self> {
-        let registry = Registry::new();
+    fn registered(names_workflows: bool, app: Option<&str>) -> prometheus::Result<Self> {
+        let labels = app.map(|app| HashMap::from([("app".to_owned(), app.to_owned())]));
+        let registry = Registry::new_custom(None, labels)?;
         let by = |labels: &[&'static str]| -> Vec<&'static str> {
             labels.iter().copied().chain(names_workflows.then_some("workflow")).collect()
         };
@@ -161,13 +164,10 @@ impl Metrics {
         self.hour.minutes(self.started.elapsed())
     }
 
-    /// Everything in Prometheus' text format, with the levels of now. A level that is missing could not be found out.
-    pub fn text(&self, levels: &[Level]) -> String {
+    /// Everything that is measured, with the levels of now. A level that is missing could not be found out.
+    pub fn measured(&self, levels: &[Level]) -> Families {
         self.levels.set(levels);
-        let mut text = Vec::new();
-        // It fails on families without a sample only, which are not gathered.
-        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
-        String::from_utf8(text).unwrap_or_default()
+        Families(self.registry.gather())
     }
 
     fn labels<'a>(&self, labels: [&'a str; 2], workflow: Option<&'a str>) -> Vec<&'a str> {
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn what_happens_is_in_the_text() {
-        let metrics = Metrics::new(true);
+        let metrics = Metrics::new(true, None);
         let took = Duration::from_millis(3);
         metrics.request_answered(Outcome::Event, 200, Some("k"), took);
         metrics.request_answered(Outcome::Refused, 401, None, took);
@@ -236,7 +236,7 @@ mod tests {
         metrics.execution_waited(Duration::from_secs(2));
         metrics.node_ran("condition", took);
         metrics.flushed(3, took, true);
-        let text = metrics.text(&[Level::Backlog(4), Level::Dropped(2), Level::Dropped(5)]);
+        let text = metrics.measured(&[Level::Backlog(4), Level::Dropped(2), Level::Dropped(5)]).text();
         for line in [
             "sidehook_requests_total{outcome=\"event\",status=\"200\",workflow=\"k\"} 1",
             "sidehook_requests_total{outcome=\"refused\",status=\"401\",workflow=\"\"} 1",
@@ -257,9 +257,9 @@ mod tests {
 
     #[test]
     fn workflows_are_named_only_where_that_is_wanted() {
-        let metrics = Metrics::new(false);
+        let metrics = Metrics::new(false, None);
         metrics.request_answered(Outcome::Event, 200, Some("k"), Duration::ZERO);
-        let text = metrics.text(&[]);
+        let text = metrics.measured(&[]).text();
         assert!(text.contains("sidehook_requests_total{outcome=\"event\",status=\"200\"} 1"), "{text}");
     }
 }

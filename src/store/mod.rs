@@ -1,6 +1,7 @@
 //! The only place with SQL on NocoBase's workflow tables and on sidehook's own. Statements are built with
 //! sea-query from run-time names and work on PostgreSQL, MySQL/MariaDB and SQLite.
 
+pub mod application;
 pub mod catalog;
 mod codec;
 mod column;

@@ -6,10 +6,11 @@ const { NB_URL, PG_PORT, APP } = process.env;
 
 const ROOT = { account: 'admin@nocobase.com', password: 'admin123' };
 
-/** Signs in, as the root user unless another one is given. */
-export async function signIn(user = ROOT, role = 'root') {
-  const signed = await call('POST', 'auth:signIn', user);
-  return new Api(signed.data.token, role);
+/** Signs in, as the root user unless another one is given, and to the main application unless it is another one. */
+export async function signIn(user = ROOT, role = 'root', app = 'main') {
+  const below = app === 'main' ? '' : `__app/${app}/`;
+  const signed = await call('POST', `${below}auth:signIn`, user);
+  return new Api(signed.data.token, role, below);
 }
 
 export class ApiError extends Error {
@@ -20,8 +21,9 @@ export class ApiError extends Error {
 }
 
 class Api {
-  constructor(token, role) {
+  constructor(token, role, below) {
     this.token = token;
+    this.below = below;
     this.headers = { authorization: `Bearer ${token}`, 'x-role': role, 'x-locale': 'en-US' };
   }
 
@@ -29,11 +31,11 @@ class Api {
     const query = Object.entries(parameters).flatMap(([name, value]) =>
       Array.isArray(value) ? value.map((one) => [`${name}[]`, one]) : [[name, value]],
     );
-    return call('GET', `${action}?${new URLSearchParams(query)}`, undefined, this.headers);
+    return call('GET', `${this.below}${action}?${new URLSearchParams(query)}`, undefined, this.headers);
   }
 
   post(action, values, parameters = {}) {
-    return call('POST', `${action}?${new URLSearchParams(parameters)}`, values, this.headers);
+    return call('POST', `${this.below}${action}?${new URLSearchParams(parameters)}`, values, this.headers);
   }
 }
 

@@ -6,8 +6,11 @@
     clippy::expect_used,
     reason = "a test fails by panicking, and has clocks and tasks of its own"
 )]
+// A test on several databases at the same time is a future of futures, deeper than the compiler looks by itself.
+#![recursion_limit = "256"]
 #![expect(unreachable_pub, reason = "nobody is outside of this program")]
 
+mod apps;
 mod cli;
 mod collection;
 mod collections;

@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use serde_json::Value;
 use sidehook::app::{App, open_store};
+use sidehook::apps::Apps;
 use sidehook::cli::serve::serve;
 use sidehook::config::{Config, Sources};
 use sidehook::control::Control;
@@ -86,16 +87,14 @@ impl TestServer {
         let url = format!("http://{}", listener.local_addr().expect("a bound port"));
         let (stop, stopped) = oneshot::channel();
         let server = Server::start(listener, http, 1_000, &control).expect("it can be listened");
-        server.open(app.clone());
-        let serving = tokio::spawn({
-            let app = app.clone();
-            async move {
-                let stop = async {
-                    drop(stopped.await);
-                    Duration::ZERO
-                };
-                serve(&app, &server, stop).await
-            }
+        let apps = Apps::around(app.clone()).await;
+        server.open(apps.clone());
+        let serving = tokio::spawn(async move {
+            let stop = async {
+                drop(stopped.await);
+                Duration::ZERO
+            };
+            serve(&apps, &server, stop).await
         });
         let rows = Rows { store: app.store.clone() };
         Self { url, rows, app, control, client: client(), stop: Some(stop), serving: Some(serving) }

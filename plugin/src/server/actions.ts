@@ -1,5 +1,6 @@
 // The actions of the resource `sidehook`, for NocoBase's screens, and who may call which.
 
+import { apiPathOf } from './application';
 import { exampleOf, examples } from './examples';
 import { healthOf } from './health';
 import type { Imported } from './import';
@@ -17,6 +18,8 @@ interface Parts {
   tables: Tables;
   db: Database;
   manager: Manager;
+  /** The name of this application. */
+  app: string;
   /** Whether NocoBase hands calls on to sidehook. */
   isForwarding: boolean;
   environment: Record<string, string | undefined>;
@@ -43,6 +46,7 @@ type Answer = (params: Parameters, ctx: Context) => unknown;
 export function actionsOf({
   tables,
   db,
+  app,
   manager,
   isForwarding,
   environment,
@@ -58,7 +62,7 @@ export function actionsOf({
     retention: () => retention(manager, environment),
     reach: ({ protocol }, ctx) => {
       const isEncrypted = protocol === 'https:' || 'encrypted' in ctx.req.socket;
-      const base = publicUrl(ctx.req.headers, isEncrypted, environment.API_BASE_PATH);
+      const base = publicUrl(ctx.req.headers, isEncrypted, apiPathOf(app, environment.API_BASE_PATH));
       return base ? reach(base, isForwarding) : ctx.throw(400, 'The request does not say by which host.');
     },
   };

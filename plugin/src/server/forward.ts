@@ -3,6 +3,7 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
 import { finished } from 'node:stream/promises';
+import { headersOf, MAIN } from './application';
 import { replyOfRefusal } from './reply';
 import { Refusal } from './refusal';
 import { send } from './send';
@@ -33,15 +34,20 @@ const AGENTS = { 'http:': new http.Agent(AGENT_OPTIONS), 'https:': new https.Age
 
 type Headers = Record<string, string[]>;
 
-/** Answers `request` with what the server at `base` answers; never rejects. */
-export async function forward(request: IncomingMessage, response: ServerResponse, base: URL): Promise<void> {
+/** Answers `request` with what the server at `base` answers of an application; never rejects. */
+export async function forward(
+  request: IncomingMessage,
+  response: ServerResponse,
+  base: URL,
+  app = MAIN,
+): Promise<void> {
   if (request.headers[HOP_HEADER] !== undefined) {
     const message =
       'The webhook came back to NocoBase: SIDEHOOK_URL has to be the address of sidehook itself.';
     return send(response, replyOfRefusal(new Refusal(508, message)));
   }
   try {
-    await exchange(request, response, base);
+    await exchange(request, response, base, app);
   } catch (error) {
     if (response.headersSent || response.destroyed) {
       response.destroy();
@@ -52,7 +58,12 @@ export async function forward(request: IncomingMessage, response: ServerResponse
   }
 }
 
-async function exchange(request: IncomingMessage, response: ServerResponse, base: URL): Promise<void> {
+async function exchange(
+  request: IncomingMessage,
+  response: ServerResponse,
+  base: URL,
+  app: string,
+): Promise<void> {
   const isSecure = base.protocol === 'https:';
   const upstream = (isSecure ? https : http).request({
     protocol: base.protocol,
@@ -60,7 +71,7 @@ async function exchange(request: IncomingMessage, response: ServerResponse, base
     port: base.port,
     path: base.pathname.replace(/\/$/, '') + request.url,
     method: request.method,
-    headers: { ...forwardedHeaders(request), host: base.host },
+    headers: { ...forwardedHeaders(request), ...headersOf(app), host: base.host },
     agent: isSecure ? AGENTS['https:'] : AGENTS['http:'],
     timeout: PATIENCE_MS,
   });

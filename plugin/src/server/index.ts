@@ -3,6 +3,7 @@
 import { Plugin } from '@nocobase/server';
 import { parse } from '@nocobase/utils';
 import { actionsOf, SNIPPETS } from './actions';
+import { isServed } from './application';
 import { forward } from './forward';
 import { guardClaims, putUpGuard } from './guard';
 import { Handovers } from './handover';
@@ -41,10 +42,12 @@ export default class PluginSidehook extends Plugin {
       after: 'logger',
       before: 'bodyParser',
     });
-    const manager = new Manager(this.isForwarding ? this.url : undefined, process.env.SIDEHOOK_STATUS_TOKEN);
+    const url = this.isForwarding ? this.url : undefined;
+    const manager = new Manager(url, process.env.SIDEHOOK_STATUS_TOKEN, this.app.name);
     const actions = actionsOf({
       tables,
       db: this.db,
+      app: this.app.name,
       manager,
       isForwarding: this.isForwarding,
       environment: process.env,
@@ -56,9 +59,13 @@ export default class PluginSidehook extends Plugin {
     for (const snippet of SNIPPETS) this.app.acl.registerSnippet(snippet);
   }
 
-  /** sidehook serves the database of the main application only. */
+  /** sidehook serves the main application, and those that it is told to. */
+  private get isServed() {
+    return isServed(this.app.name, process.env.SIDEHOOK_APPS);
+  }
+
   private get isForwarding() {
-    return this.url !== undefined && this.app.name === 'main';
+    return this.url !== undefined && this.isServed;
   }
 
   private get workflow() {
@@ -91,7 +98,12 @@ export default class PluginSidehook extends Plugin {
       this.registered.response = true;
     }
     this.guard = putUpGuard(workflow, (task) => this.isSidehooks(task, tables), this.log);
-    // sidehook serves the database of the main application only.
+    if (this.isServed && workflow.rerun) {
+      const handovers = new Handovers(this.db, workflow, tables, this.log);
+      this.app.on('afterStart', () => handovers.start());
+      this.app.on('beforeStop', () => handovers.stop());
+    }
+    // sidehook takes from the queue of the main application only.
     if (this.app.name !== 'main') return;
     const isGuarded = this.guard && guardClaims(workflow);
     if (this.guard && !isGuarded) this.log.warn(`sidehook: this NocoBase keeps its queue: ${UNKNOWN}`);
@@ -99,11 +111,6 @@ export default class PluginSidehook extends Plugin {
     this.queue = queue;
     this.app.on('afterStart', () => queue.start());
     this.app.on('beforeStop', () => queue.stop());
-    if (workflow.rerun) {
-      const handovers = new Handovers(this.db, workflow, tables, this.log);
-      this.app.on('afterStart', () => handovers.start());
-      this.app.on('beforeStop', () => handovers.stop());
-    }
   }
 
   private async isSidehooks(task: Task, tables: Tables): Promise<boolean> {
@@ -126,7 +133,7 @@ export default class PluginSidehook extends Plugin {
     if (key === undefined || !(this.isForwarding || this.local)) return next();
     ctx.respond = false;
     if (ctx.req.headers[PROBE_HEADER] !== undefined) ctx.res.setHeader(PROBE_HEADER, 'nocobase');
-    if (this.isForwarding) return forward(ctx.req, ctx.res, this.url!);
+    if (this.isForwarding) return forward(ctx.req, ctx.res, this.url!, this.app.name);
     send(ctx.res, await this.local!.handle(key, ctx.req));
   }
 

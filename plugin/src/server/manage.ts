@@ -1,6 +1,8 @@
 // Asks sidehook itself, at the URLs for those who manage it: how it is doing, a request once more, bodies for a while.
 // They need a token, which stays on this side: browsers are told what came of it.
 
+import { headersOf, MAIN } from './application';
+
 /** Why nothing came of it. */
 export type Obstacle =
   /** `SIDEHOOK_URL` is not set. */
@@ -47,6 +49,7 @@ export class Manager {
   constructor(
     private readonly base: URL | undefined,
     private readonly token: string | undefined,
+    private readonly app = MAIN,
   ) {}
 
   /** How it is doing, as it says; see `healthOf`. */
@@ -100,6 +103,7 @@ export class Manager {
         method,
         headers: {
           authorization: `Bearer ${this.token}`,
+          ...headersOf(this.app),
           ...(values ? { 'content-type': 'application/json' } : {}),
         },
         ...(values ? { body: JSON.stringify(values) } : {}),

@@ -21,7 +21,7 @@ pub(super) use self::report::Found;
 use self::report::Report;
 use super::{Settings, output};
 use crate::app::{self, Hook, Needs, UNOPENED};
-use crate::config::Config;
+use crate::config::{Config, MAIN};
 use crate::expr::{Object, Value};
 use crate::store::Store;
 use crate::store::catalog::{Catalog, Definition};
@@ -63,7 +63,7 @@ struct Listed {
 
 impl Check {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (mut config, _log) = self.settings.load()?;
+        let (mut config, _log) = self.settings.load().await?;
         config.database.address = config.database.address.without_creating();
         let store = app::connect(&config).await.context(UNOPENED)?;
         if let Some(user) = self.grants {
@@ -125,6 +125,9 @@ async fn environment(store: &Store, config: &Config) -> Result<Object, DbErr> {
 
 /// Returns whether the workflows could be looked at.
 async fn examine(store: &Store, config: &Config, report: &mut Report) -> anyhow::Result<bool> {
+    if config.app != MAIN {
+        report.fact("Application", &config.app);
+    }
     report.fact("Database", &store.database_version().await?);
     if let Some(state) = encryption(&config.database.address, store).await? {
         report.fact("Connection", state);
@@ -335,7 +338,9 @@ fn describe(
     let Hook { workflow, trigger } = &listed.hook;
     report.heading(if workflow.title.is_empty() { "(without a title)" } else { &workflow.title });
     report.detail("key", &workflow.key);
-    report.detail("URL", &format!("POST {}webhook:trigger/{}", config.http.api_base_path, workflow.key));
+    let below = if config.app == MAIN { String::new() } else { format!("__app/{}/", config.app) };
+    let base = format!("{}{below}", config.http.api_base_path);
+    report.detail("URL", &format!("POST {base}webhook:trigger/{}", workflow.key));
     if let (Some(Ok(path)), None) = (&trigger.path, refused) {
         report.detail("", &format!("POST {path}"));
     }

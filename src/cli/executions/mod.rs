@@ -63,7 +63,7 @@ impl Executions {
             Some(Command::Retry(retry)) => return Box::pin(retry.run()).await,
             None => {}
         }
-        let (config, _log) = self.settings.load()?;
+        let (config, _log) = self.settings.load().await?;
         let store = connect(&config).await.context(UNOPENED)?;
         let filter = self.selection.filter(SystemClock.now());
         let found = store.past_executions(&filter, self.limit).await;

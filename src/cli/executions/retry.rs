@@ -68,7 +68,7 @@ fn length(text: &str) -> anyhow::Result<Duration> {
 
 impl Retry {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (config, _log) = self.settings.clone().load_quietly()?;
+        let (config, _log) = self.settings.clone().load_quietly().await?;
         let store = connect(&config).await.context(UNOPENED)?;
         let mut all = Vec::new();
         for id in &self.ids {

@@ -37,7 +37,7 @@ type Titled = (job::Model, Option<String>);
 
 impl Show {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (config, _log) = self.settings.load()?;
+        let (config, _log) = self.settings.load().await?;
         let store = connect(&config).await.context(UNOPENED)?;
         let filter = ExecutionFilter { id: Some(self.id), ..ExecutionFilter::default() };
         let found = store.past_executions(&filter, 1).await.context("the executions cannot be read")?;

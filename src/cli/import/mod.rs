@@ -50,7 +50,7 @@ impl Import {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let file = WorkflowFile::parse(&read(&self.file)?)
             .with_context(|| format!("{} cannot be imported", self.file.display()))?;
-        let (config, _log) = self.settings.load()?;
+        let (config, _log) = self.settings.load().await?;
         let store = open_store(&config).await?;
         let key = self.key.as_deref().unwrap_or(&file.key);
         if store.has_workflow(key).await? {

@@ -20,7 +20,7 @@ use super::requests::{Selection, UNREAD};
 use super::{Settings, output};
 use crate::app::{UNOPENED, connect};
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, MAIN};
 use crate::http::{Replayer, Told};
 use crate::store::Store;
 use crate::store::request::RequestFilter;
@@ -75,7 +75,7 @@ enum Way {
 }
 
 impl Replay {
-    pub(super) async fn run(self) -> anyhow::Result<()> {
+    pub(super) async fn run(mut self) -> anyhow::Result<()> {
         ensure!(
             !self.ids.is_empty() || !self.selection.is_empty(),
             "say which requests: their ids, or for example --workflow orders --status 5xx --since 1h"
@@ -84,7 +84,11 @@ impl Replay {
             self.ids.is_empty() || self.selection.is_empty(),
             "say either ids or what the requests have in common"
         );
-        let (config, _log) = self.settings.clone().load_quietly()?;
+        let (config, _log) = self.settings.clone().load_quietly().await?;
+        if config.app != MAIN {
+            // A server is told whose request it is; here it is handled in that application.
+            self.header.push(("x-app".to_owned(), config.app.clone()));
+        }
         let store = connect(&config).await.context(UNOPENED)?;
         let filter = match self.ids.is_empty() {
             true => self.selection.filter(SystemClock.now()),
@@ -114,7 +118,7 @@ impl Replay {
         }
         let here = InProcess::start(config).await?;
         eprintln!("Addresses, rates, credentials and signatures are not checked again.");
-        let replayer = Replayer::new(here.app.clone());
+        let replayer = Replayer::new(&here.app);
         Ok(Way::Here(here, replayer))
     }
 
@@ -176,9 +180,9 @@ impl Replay {
                     recorded.sent.method, recorded.sent.target
                 )));
             }
-            Way::Here(_, replayer) => {
+            Way::Here(here, replayer) => {
                 let (sent, replay) = recorded.in_process(self.again);
-                replayer.send(sent, replay).await
+                replayer.send(&here.app, sent, replay).await
             }
             Way::Server(outgoing) => outgoing.send(recorded.over_a_connection(&self.header)).await,
         };

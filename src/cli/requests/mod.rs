@@ -60,7 +60,7 @@ impl Requests {
         if let Some(Command::Show(show)) = self.command {
             return show.run().await;
         }
-        let (config, _log) = self.settings.load()?;
+        let (config, _log) = self.settings.load().await?;
         let store = connect(&config).await.context(UNOPENED)?;
         let filter = self.selection.filter(SystemClock.now());
         let found = store.find_requests(&filter, self.limit).await.context(UNREAD)?;

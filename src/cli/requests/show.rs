@@ -38,7 +38,7 @@ pub(super) struct Show {
 
 impl Show {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (config, _log) = self.settings.load()?;
+        let (config, _log) = self.settings.load().await?;
         let store = connect(&config).await.context(UNOPENED)?;
         let filter = RequestFilter { ids: Some(vec![self.id]), ..RequestFilter::default() };
         let found = store.find_requests(&filter, 1).await.context(UNREAD)?;

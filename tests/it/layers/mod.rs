@@ -31,10 +31,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "webhook",
         ],
     ),
+    ("apps", &["app", "config", "expr", "metrics", "store"]),
     (
         "cli",
         &[
             "app",
+            "apps",
             "clock",
             "config",
             "control",
@@ -65,8 +67,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "http",
         &[
-            "address", "app", "config", "control", "engine", "expr", "field", "metrics", "store", "trace",
-            "webhook",
+            "address", "app", "apps", "config", "control", "engine", "expr", "field", "metrics", "store",
+            "trace", "webhook",
         ],
     ),
     ("ids", &["clock", "expr"]),

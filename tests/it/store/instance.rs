@@ -37,8 +37,12 @@ impl Pair {
         let rows = Rows { store: prepare(database, &[]).await };
         let owner = rows.store.register_instance("one").await.expect("a free number").owner;
         let other = rows.store.register_instance("other").await.expect("a free number").owner;
-        let (recorder, writing) =
-            Recorder::start(rows.store.clone(), owner, || SystemClock.now(), Arc::new(Metrics::new(false)));
+        let (recorder, writing) = Recorder::start(
+            rows.store.clone(),
+            owner,
+            || SystemClock.now(),
+            Arc::new(Metrics::new(false, None)),
+        );
         tokio::spawn(writing);
         let (id, now) = (next_id(), SystemClock.now());
         let row = NewExecution {

@@ -31,7 +31,7 @@ async fn recorder(store: &Store) -> Recorder {
         store.clone(),
         registration.owner,
         || SystemClock.now(),
-        Arc::new(Metrics::new(false)),
+        Arc::new(Metrics::new(false, None)),
     );
     tokio::spawn(writing);
     recorder

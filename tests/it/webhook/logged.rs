@@ -345,7 +345,7 @@ async fn events_are_taken_where_the_log_cannot_be_written() {
             server.settled(hook.id, 1, Duration::from_secs(60)).await;
         }
         assert_eq!(post(&server, "nobodys", BODY).await, 404);
-        let metrics = server.app.metrics.text(&[]);
+        let metrics = server.app.metrics.measured(&[]).text();
         let lacking = metrics.lines().find(|line| line.starts_with("sidehook_request_log_failed_total"));
         let count: u64 = lacking.and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a number");
         assert!(count >= 3, "three requests were left out: {count}");
