@@ -288,6 +288,59 @@ mod tests {
         assert_eq!(math(&pool, "1 +").await, "! SyntaxError: Unexpected end of expression (char 4)");
     }
 
+    /// A formula that is kept as a function has to be the program that it was: with globals that can be set, for itself alone.
+    #[tokio::test]
+    async fn kept_expressions_are_evaluated_as_if_they_were_new() {
+        let pool = pool();
+        let list = || json::parse(b"[3,1,2]").expect("JSON");
+        let mut wrong = Vec::new();
+        for (language, expression, expected) in [
+            (Language::Formula, "$$0.push(9)", "4"),
+            (Language::Formula, "$$0.sort().concat(SUM($$0))", "[1,2,3,6]"),
+            (Language::Formula, "SUM = 5", "5"),
+            (Language::Formula, "(SUM = 5, SUM)", "5"),
+            (Language::Formula, "(() => { try { SUM = 5 } catch { return 'frozen' } return SUM })()", "5"),
+            (Language::Formula, "($$0 = 7, $$0)", "7"),
+            (Language::Formula, "{a: $$0.length}", "3"),
+            (Language::Formula, "/**/{a: $$0.length}", "3"),
+            (Language::Formula, "1) + (2", "! SyntaxError: expecting ';'"),
+            (Language::Formula, "1; $$0.length", "3"),
+            (Language::Formula, "$$0.length // all", "3"),
+            (Language::Formula, "typeof this.SUM", r#""function""#),
+            (Language::Formula, "typeof arguments", r#""object""#),
+            (Language::Formula, "typeof SUM + typeof unknown", r#""functionundefined""#),
+            (
+                Language::Formula,
+                "$$0.no.thing",
+                "! TypeError: Cannot read properties of undefined (reading 'thing')",
+            ),
+            (Language::Formula, "unknown = 1", "! ReferenceError: unknown is not defined"),
+            (Language::Formula, "x => x", "undefined"),
+            (Language::Math, "b = $$0[1] + 1; b", r#"{"mathjs":"ResultSet","entries":[4]}"#),
+            (Language::Math, "c = 2", "2"),
+            (Language::Math, "c + 1", "! Error: Undefined symbol c"),
+            (Language::Math, "f(x) = x + $$0[2]", "undefined"),
+            (Language::Math, "$$0[1] = 10", "10"),
+            (Language::Math, "sum($$0)", "6"),
+        ] {
+            // Every thread keeps its own.
+            for time in 0..5 {
+                let actual = evaluate(&pool, language, expression, list()).await;
+                if actual != expected {
+                    wrong.push(format!("{expression}, {time}: {actual} instead of {expected}"));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        let nothing =
+            query(&pool, QueryEngine::Jsonata, "($a := $exists($a) ? 'left over' : 'new'; $a)", "1").await;
+        for _ in 0..5 {
+            let again =
+                query(&pool, QueryEngine::Jsonata, "$b := $exists($b) ? 'left over' : 'new'", "1").await;
+            assert_eq!((again.as_str(), nothing.as_str()), (r#""new""#, r#""new""#));
+        }
+    }
+
     #[tokio::test]
     async fn nothing_is_left_for_the_next_evaluation() {
         let pool = pool();

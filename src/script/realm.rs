@@ -81,7 +81,8 @@ impl Realm {
         let require: Function = host.get::<_, Function>("loader")?.call((pack,))?;
         let () = ctx.eval_with_options(LOCKDOWN, script("lockdown.js"))?;
         let start: Function = ctx.eval_with_options(harness, script("harness.js"))?;
-        let api: Object = start.call((require,))?;
+        let keep: Function = ctx.eval_with_options(include_str!("js/keep.js"), script("keep.js"))?;
+        let api: Object = start.call((require, keep))?;
         Ok((Persistent::save(ctx, api), Persistent::save(ctx, host)))
     }
 
@@ -92,7 +93,7 @@ impl Realm {
         watch: &Arc<Watch>,
         name: &str,
         source: &str,
-        arguments: impl for<'js> FnOnce(&Writer<'js>) -> rquickjs::Result<Vec<rquickjs::Value<'js>>>,
+        arguments: impl for<'js> Fn(&Writer<'js>) -> rquickjs::Result<Vec<rquickjs::Value<'js>>>,
     ) -> Outcome {
         let was_interrupted = Arc::new(AtomicBool::new(false));
         let (handler, interrupted) = (watch.clone(), was_interrupted.clone());
@@ -133,14 +134,20 @@ impl Realm {
         host: &Object<'js>,
         watch: &Watch,
         name: &str,
-        arguments: impl FnOnce(&Writer<'js>) -> rquickjs::Result<Vec<rquickjs::Value<'js>>>,
+        arguments: impl Fn(&Writer<'js>) -> rquickjs::Result<Vec<rquickjs::Value<'js>>>,
     ) -> rquickjs::Result<Result<Value, QueryFault>> {
         let api = self.api.clone().restore(ctx)?;
-        let function: Function = api.get(name)?;
-        let arguments = arguments(&Writer::new(ctx)?)?;
-        let mut args = Args::new(ctx.clone(), arguments.len());
-        args.push_args(arguments)?;
-        let mut result: rquickjs::Value = function.call_arg(args)?;
+        let run = |name: &str| -> rquickjs::Result<rquickjs::Value<'js>> {
+            let function: Function = api.get(name)?;
+            let arguments = arguments(&Writer::new(ctx)?)?;
+            let mut args = Args::new(ctx.clone(), arguments.len());
+            args.push_args(arguments)?;
+            function.call_arg(args)
+        };
+        let mut result = match self.kept(ctx, name, &run) {
+            Some(result) => result,
+            None => run(name)?,
+        };
         // Of the libraries only jsonata is asynchronous; a promise that a formula gives is a value like any other.
         if self.library == Library::Query
             && let Some(promise) = result.as_promise().cloned()
@@ -152,6 +159,26 @@ impl Realm {
             };
         }
         Ok(Reader::new(ctx, host)?.read(&result)?.map_err(QueryFault::from))
+    }
+
+    /// The result of a function that was made of the expression before.
+    fn kept<'js>(
+        &self,
+        ctx: &Ctx<'js>,
+        name: &str,
+        run: &impl Fn(&str) -> rquickjs::Result<rquickjs::Value<'js>>,
+    ) -> Option<rquickjs::Value<'js>> {
+        if name != "formula" {
+            return None;
+        }
+        match run("keptFormula") {
+            Ok(result) => result.as_array()?.get(0).ok(),
+            // It is evaluated once more as it stands, and throws what it throws then.
+            Err(_) => {
+                drop(ctx.catch());
+                None
+            }
+        }
     }
 
     /// What was thrown, in V8's words.

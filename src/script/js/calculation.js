@@ -1,6 +1,6 @@
 // The evaluators math.js and formula.js, set up as NocoBase sets them up (`packages/core/evaluators`). The value
-// of this script is a function that makes them of the loaded libraries, in a realm of their own.
-(require) => {
+// of this script is a function that makes them of the loaded libraries and of stores (`keep.js`), in a realm of their own.
+(require, keep) => {
   'use strict';
   const math = require('mathjs');
   const formulas = require('@formulajs/formulajs');
@@ -36,26 +36,73 @@
     };
   }
 
+  // Without looking for what suits the arguments.
+  const round = math.round.signatures['number,number'];
   const rounded = (result) => {
     if (typeof result !== 'number') return result;
-    return Number.isFinite(result) ? math.round(result, 9) : null;
+    return Number.isFinite(result) ? round(result, 9) : null;
   };
 
+  const compiled = keep();
+  /** What `math.evaluate` does, without parsing again. */
   const evaluateMath = (expression, variables) => {
-    const result = math.evaluate(expression, variables);
+    let code = compiled.get(expression);
+    if (code === undefined) {
+      code = math.parse(expression).compile();
+      compiled.set(expression, code);
+    }
+    const result = code.evaluate(variables);
     return result instanceof math.Matrix ? result.toArray() : rounded(result);
   };
-  const evaluateFormula = (expression, variables) => {
+
+  const compartmentOf = (variables) => {
     const globals = Object.create(null);
     for (const name of names) globals[name] = formulas[name];
     Object.assign(globals, variables);
     for (const name of blocked) globals[name] = undefined;
-    return rounded(new Compartment(globals).evaluate(expression));
+    return new Compartment(globals);
+  };
+  const functions = keep();
+  const nameOf = (expression, variables) => `${Object.keys(variables).length} ${expression}`;
+  const evaluateFormula = (expression, variables) => {
+    const result = rounded(compartmentOf(variables).evaluate(expression));
+    const name = nameOf(expression, variables);
+    if (functions.get(name) === undefined) functions.set(name, functionOf(expression, Object.keys(variables)));
+    return result;
+  };
+  /** For functions of formulas. Nothing can be set there, so that none leaves anything for another. */
+  let shared;
+  const beginsAnotherWay = /^\s*(?:\/[/*]|[{;]|(?:async|class|function|let)\b)/;
+  const seesWhereItRuns = /\b(?:arguments|catch|new\s*\.|this)/;
+  /**
+   * A program that has been evaluated, as a function of its variables. `null` where that could mean something else: it is no
+   * single expression, it begins like a statement, or it could find out that it runs in a function or that globals are frozen.
+   */
+  const functionOf = (expression, variables) => {
+    if (beginsAnotherWay.test(expression) || seesWhereItRuns.test(expression)) return null;
+    if (shared === undefined) {
+      shared = compartmentOf({});
+      Object.freeze(shared.globalThis);
+    }
+    try {
+      return shared.evaluate(`(${variables.join(', ')}) => (\n${expression}\n)`);
+    } catch {
+      return null;
+    }
+  };
+  /**
+   * `[result]` by a kept function, `undefined` where there is none. What it throws is not for the caller, who has the program
+   * evaluated then, with variables made anew: the error of a program tells of other places, and globals of its own can be set.
+   */
+  const evaluateKeptFormula = (expression, variables) => {
+    const run = functions.get(nameOf(expression, variables));
+    return run ? [rounded(run(...Object.values(variables)))] : undefined;
   };
 
   return {
     math: evaluateMath,
     formula: evaluateFormula,
+    keptFormula: evaluateKeptFormula,
     /** Whether the libraries are as they were loaded. */
     isUnchanged: () => !hasChanged,
     /** Whether the libraries still work, after an evaluation was cut off. */

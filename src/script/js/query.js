@@ -1,6 +1,6 @@
 // The engines of json-query, called as NocoBase calls them (`JSONQueryInstruction.ts`). The value of this script
-// is a function that makes them of the loaded libraries, in a realm of their own.
-(require) => {
+// is a function that makes them of the loaded libraries and of stores (`keep.js`), in a realm of their own.
+(require, keep) => {
   'use strict';
   const { atob, btoa } = globalThis;
 
@@ -28,16 +28,28 @@
   const { JSONPath } = require('jsonpath-plus');
   lockdown({ consoleTaming: 'unsafe', errorTaming: 'unsafe', overrideTaming: 'moderate', stackFiltering: 'verbose' });
   const searchJmespath = (expression, data) => jmespath.search(data, expression);
+  const paths = keep();
   const searchJsonPath = (expression, data) => {
-    // It keeps every path and filter that it has ever parsed.
-    JSONPath.cache = {};
+    // It keeps every path and filter that it has ever parsed, so each expression gets what was parsed for it alone.
+    JSONPath.cache = paths.get(expression) ?? {};
+    paths.set(expression, JSONPath.cache);
     return JSONPath({ path: expression, json: data, wrap: false });
+  };
+  const parsed = keep();
+  const searchJsonata = (expression, data) => {
+    let query = parsed.get(expression);
+    if (query === undefined) {
+      query = jsonata(expression);
+      parsed.set(expression, query);
+    }
+    // With bindings, if only none, an evaluation has variables of its own.
+    return query.evaluate(data, {});
   };
 
   return {
     jmespath: searchJmespath,
     jsonpathplus: searchJsonPath,
-    jsonata: (expression, data) => jsonata(expression).evaluate(data),
+    jsonata: searchJsonata,
     isUnchanged: () => true,
     isSound: () =>
       searchJmespath('sum(a[?@ > `1`])', { a: [1, 2, 3] }) === 5 &&
