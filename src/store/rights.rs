@@ -22,6 +22,8 @@ pub enum Right {
 }
 
 const READING: &[Right] = &[Right::Select];
+/// Whether a row may be inserted is found out by a statement that reads the table, too.
+const ADDING: &[Right] = &[Right::Select, Right::Insert];
 const COUNTING: &[Right] = &[Right::Select, Right::Insert, Right::Update];
 const ALL: &[Right] = &[Right::Select, Right::Insert, Right::Update, Right::Delete];
 
@@ -30,8 +32,11 @@ const SPILLED: usize = 256 << 10;
 /// As SQLite has it unless told otherwise.
 const DEFAULT_CACHE: &str = "PRAGMA cache_size = -2000";
 
-/// The tables with a column of each and the rights that are needed, as docs/database.md lists them.
-const NEEDED: [(Table, &str, &[Right]); 15] = [
+/// A table with a column of it and the rights that are needed.
+type Needed = (Table, &'static str, &'static [Right]);
+
+/// What is always needed, as docs/database.md lists it.
+const NEEDED: [Needed; 15] = [
     (Table::Workflows, "id", READING),
     (Table::FlowNodes, "id", READING),
     (Table::ApplicationPlugins, "name", READING),
@@ -49,17 +54,20 @@ const NEEDED: [(Table, &str, &[Right]); 15] = [
     (Table::Settings, "name", ALL),
 ];
 
-/// What data nodes, files that are sent and notifications need.
-const FOR_NODES: [(Table, &[Right]); 9] = [
+const FOR_NOTIFICATIONS: [Needed; 3] = [
+    (Table::NotificationChannels, "name", READING),
+    (Table::NotificationSendLogs, "id", ADDING),
+    (Table::NotificationInAppMessages, "id", ADDING),
+];
+
+/// What data nodes and files that are sent need.
+const FOR_NODES: [(Table, &[Right]); 6] = [
     (Table::Collections, READING),
     (Table::Fields, READING),
     (Table::DataSources, READING),
     (Table::DataSourcesCollections, READING),
     (Table::DataSourcesFields, READING),
     (Table::Storages, READING),
-    (Table::NotificationChannels, READING),
-    (Table::NotificationSendLogs, &[Right::Insert]),
-    (Table::NotificationInAppMessages, &[Right::Insert]),
 ];
 
 /// What a user lacks on a table.
@@ -118,27 +126,45 @@ impl Store {
     /// What is not allowed of all that sidehook does. Tables that are not there are passed over.
     pub async fn permission(&self) -> Result<Permission, DbErr> {
         let mut permission = Permission::default();
-        for (table, column, rights) in NEEDED {
-            // SQLite knows rights on the whole file only.
-            let is_sqlite = self.codec.backend() == DbBackend::Sqlite;
-            let rights = if is_sqlite && table != Table::Executions { READING } else { rights };
-            let mut missing = Vec::new();
-            for right in rights {
-                match self.attempt(table, column, *right).await.map_err(|err| (Fault::of(&err), err)) {
-                    Ok(()) | Err((Fault::MissingTable | Fault::Busy | Fault::Race, _)) => {}
-                    Err((Fault::MissingRight, _)) => missing.push(*right),
-                    Err((Fault::ReadOnly, _)) => permission.is_read_only = true,
-                    Err((fault, err)) if fault.is_passing() => return Err(err),
-                    // Refused for its own sake, which comes after the rights.
-                    Err(_) => {}
-                }
-            }
-            if !missing.is_empty() {
-                let name = self.quoted_name(table);
-                permission.missing.push(MissingRights { table, name, rights: missing });
-            }
+        for needed in NEEDED {
+            self.look_for(needed, &mut permission).await?;
         }
         Ok(permission)
+    }
+
+    /// What is not allowed of what notification nodes do.
+    pub async fn lacking_for_notifications(&self) -> Result<Vec<MissingRights>, DbErr> {
+        let mut permission = Permission::default();
+        for needed in FOR_NOTIFICATIONS {
+            self.look_for(needed, &mut permission).await?;
+        }
+        Ok(permission.missing)
+    }
+
+    async fn look_for(
+        &self,
+        (table, column, rights): Needed,
+        permission: &mut Permission,
+    ) -> Result<(), DbErr> {
+        // SQLite knows rights on the whole file only.
+        let is_sqlite = self.codec.backend() == DbBackend::Sqlite;
+        let rights = if is_sqlite && table != Table::Executions { READING } else { rights };
+        let mut missing = Vec::new();
+        for right in rights {
+            match self.attempt(table, column, *right).await.map_err(|err| (Fault::of(&err), err)) {
+                Ok(()) | Err((Fault::MissingTable | Fault::Busy | Fault::Race, _)) => {}
+                Err((Fault::MissingRight, _)) => missing.push(*right),
+                Err((Fault::ReadOnly, _)) => permission.is_read_only = true,
+                Err((fault, err)) if fault.is_passing() => return Err(err),
+                // Refused for its own sake, which comes after the rights.
+                Err(_) => {}
+            }
+        }
+        if !missing.is_empty() {
+            let name = self.quoted_name(table);
+            permission.missing.push(MissingRights { table, name, rights: missing });
+        }
+        Ok(())
     }
 
     /// The rights that sidehook needs on the tables that are there, by their names as GRANT takes them.
@@ -149,8 +175,11 @@ impl Store {
         let own = NEEDED
             .iter()
             .map(|(table, _, rights)| (self.quoted_name(*table), self.names.table_name(*table), *rights));
+        let for_nodes = FOR_NOTIFICATIONS.iter().map(|(table, _, rights)| (table, rights));
         let read = FOR_NODES
             .iter()
+            .map(|(table, rights)| (table, rights))
+            .chain(for_nodes)
             .map(|(table, rights)| (self.quoted_name(*table), self.names.table_name(*table), *rights));
         let all = own.chain(read).chain([(self.quoted(migrations.clone()), migrations, READING)]);
         Ok(all

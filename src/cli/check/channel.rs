@@ -1,4 +1,5 @@
-//! Notification nodes whose channel does not exist, or is of a type that sidehook does not serve.
+//! Notification nodes whose channel does not exist or is of a type that sidehook does not serve, and messages that it
+//! cannot fill in.
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,9 @@ pub(super) fn warning(
     let what = if hands_over { "from there on NocoBase runs the workflow" } else { "it fails" };
     match channels.get(&*name).map(String::as_str) {
         None => Some(format!("names the channel {name:?}, which does not exist: nobody is told")),
+        Some(EMAIL | IN_APP) if Notification::from(config.clone()).needs_nocobase() => {
+            Some(format!("has a message that uses more of Handlebars than variables: {what}"))
+        }
         Some(EMAIL | IN_APP) => None,
         Some(other) => Some(format!(
             "sends through {name:?}, a channel of the type {other:?}, which sidehook does not serve: {what}"
@@ -45,6 +49,9 @@ mod tests {
         for name in ["mails", "inbox", "{{$context.body.channel}}"] {
             assert_eq!(found(&format!(r#"{{"channelName":"{name}"}}"#), false), None, "{name}");
         }
+        let helped = found(r#"{"channelName":"mails","content":{"body":"{{#if a}}b{{/if}}"}}"#, false);
+        assert!(helped.is_some_and(|text| text.ends_with("than variables: it fails")));
+        assert_eq!(found(r#"{"channelName":"mails","content":{"body":"{{a.b}}"}}"#, false), None);
         assert_eq!(found("{}", false).as_deref(), Some("names no channel: nobody is told"));
         let missing = found(r#"{"channelName":"fax"}"#, false).unwrap_or_default();
         assert!(missing.contains(r#""fax", which does not exist"#), "{missing}");

@@ -23,6 +23,8 @@ use super::{Settings, output};
 use crate::app::{self, Hook, Needs, UNOPENED};
 use crate::config::{Config, MAIN};
 use crate::expr::{Object, Value};
+use crate::node::NodeType as _;
+use crate::node::notification::Notification;
 use crate::store::Store;
 use crate::store::catalog::{Catalog, Definition};
 use crate::store::connection::{Address, TlsMode};
@@ -290,6 +292,15 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
         let refused = unserved.iter().find(|one| one.key == listed.hook.workflow.key);
         let findings = finding::all(&listed.definition, &listed.hook, setting);
         describe(listed, refused.map(|one| &one.reason), findings, config, report);
+    }
+    let mut nodes = workflows.iter().flat_map(|listed| &listed.definition.nodes);
+    if nodes.any(|row| row.r#type.as_deref() == Some(Notification::TYPE)) {
+        let user = store.user().await?;
+        for missing in store.lacking_for_notifications().await? {
+            let rights = missing.rights.iter().map(Right::to_string).collect::<Vec<_>>().join(", ");
+            let grant = missing.grant(&user);
+            report.warning(&format!("notifications need {rights} on {}: {grant}", missing.name));
+        }
     }
     if !config.nocobase.writes_data {
         let definitions = workflows.iter().map(|listed| &listed.definition);

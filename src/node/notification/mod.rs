@@ -46,6 +46,13 @@ impl From<Value> for Notification {
     }
 }
 
+impl Notification {
+    /// Whether only NocoBase can fill the message in: it uses more of Handlebars than variables.
+    pub fn needs_nocobase(&self) -> bool {
+        self.content.is_none()
+    }
+}
+
 /// A message with the channel that it goes through.
 struct Sending {
     message: Value,

@@ -1,7 +1,10 @@
 //! What `sidehook check` says of rights: the list in docs/database.md is enough, and each that is missing is named.
 
+use serde_json::json;
+
 use super::check::{check, prepared};
-use crate::databases::Kind;
+use crate::databases::{Kind, TestDatabase};
+use crate::fixture::{node, workflow};
 use crate::rows::Rows;
 use crate::server::on_databases;
 
@@ -63,12 +66,39 @@ async fn the_documented_rights_are_enough_and_each_that_is_missing_is_named() {
                 if kind == Kind::Mysql { format!("`{}`", table.replace('"', "")) } else { table.to_owned() };
             outcome.has(&format!("GRANT {rights} ON {table} TO "));
         }
+        notifications_are_asked_for(&database, &rows, &settings).await;
         if kind == Kind::Postgres {
             rows.execute(&format!("DROP OWNED BY {user}")).await;
         }
         rows.execute(&format!("DROP {create} {user}")).await;
     })
     .await;
+}
+
+/// What only workflows with notifications need, on tables that are there.
+async fn notifications_are_asked_for(database: &TestDatabase, rows: &Rows, settings: &[(&str, &str)]) {
+    let kind = database.kind;
+    let quoted = |name: &str| if kind == Kind::Mysql { format!("`{name}`") } else { format!("\"{name}\"") };
+    let needed = [
+        ("notificationChannels", "SELECT"),
+        ("notificationSendLogs", "SELECT, INSERT"),
+        ("notificationInAppMessages", "SELECT, INSERT"),
+    ];
+    for (table, _) in needed {
+        let columns = format!("id bigint, name varchar(255), {} varchar(255)", quoted("notificationType"));
+        rows.execute(&format!("CREATE TABLE {} ({columns})", quoted(table))).await;
+    }
+    let user = settings[0].1;
+    assert!(!check(database, settings).await.printed.contains("notifications need"));
+    let told = node("told", "notification", json!({"channelName": "mails"}));
+    rows.add(&workflow("told", false, &json!({}), &[told])).await;
+    let outcome = check(database, settings).await;
+    for (table, right) in needed {
+        let table = quoted(table);
+        outcome.has(&format!("notifications need {right} on {table}: GRANT {right} ON {table} TO "));
+        rows.execute(&format!("GRANT {right} ON {table} TO {user}")).await;
+    }
+    assert!(!check(database, settings).await.printed.contains("notifications need"));
 }
 
 #[tokio::test]
