@@ -1,6 +1,7 @@
 // Adds a workflow from a file, as `sidehook import` does, with NocoBase's own repositories: collections that are not there
 // are created, the workflow is switched off.
 
+import { isObject } from './shapes';
 import type { Context, Database, Id, WorkflowPlugin } from './nocobase';
 
 export interface WorkflowFile {
@@ -59,9 +60,6 @@ export async function importWorkflow(
     return { id, key };
   });
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Adds a line of nodes, each behind the one before; the first one stands where `place` says. */
 async function addLine(db: Database, line: NodeEntry[], place: Place, options: object) {
