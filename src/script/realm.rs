@@ -144,8 +144,9 @@ impl Realm {
             args.push_args(arguments)?;
             function.call_arg(args)
         };
-        let mut result = match self.kept(ctx, name, &run) {
-            Some(result) => result,
+        let kept = if name == "formula" { run("keptFormula")?.into_array() } else { None };
+        let mut result = match kept {
+            Some(kept) => kept.get(0)?,
             None => run(name)?,
         };
         // Of the libraries only jsonata is asynchronous; a promise that a formula gives is a value like any other.
@@ -159,26 +160,6 @@ impl Realm {
             };
         }
         Ok(Reader::new(ctx, host)?.read(&result)?.map_err(QueryFault::from))
-    }
-
-    /// The result of a function that was made of the expression before.
-    fn kept<'js>(
-        &self,
-        ctx: &Ctx<'js>,
-        name: &str,
-        run: &impl Fn(&str) -> rquickjs::Result<rquickjs::Value<'js>>,
-    ) -> Option<rquickjs::Value<'js>> {
-        if name != "formula" {
-            return None;
-        }
-        match run("keptFormula") {
-            Ok(result) => result.as_array()?.get(0).ok(),
-            // It is evaluated once more as it stands, and throws what it throws then.
-            Err(_) => {
-                drop(ctx.catch());
-                None
-            }
-        }
     }
 
     /// What was thrown, in V8's words.

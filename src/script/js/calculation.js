@@ -62,14 +62,7 @@
     for (const name of blocked) globals[name] = undefined;
     return new Compartment(globals);
   };
-  const functions = keep();
-  const nameOf = (expression, variables) => `${Object.keys(variables).length} ${expression}`;
-  const evaluateFormula = (expression, variables) => {
-    const result = rounded(compartmentOf(variables).evaluate(expression));
-    const name = nameOf(expression, variables);
-    if (functions.get(name) === undefined) functions.set(name, functionOf(expression, Object.keys(variables)));
-    return result;
-  };
+  const evaluateFormula = (expression, variables) => rounded(compartmentOf(variables).evaluate(expression));
   /** For functions of formulas. Nothing can be set there, so that none leaves anything for another. */
   let shared;
   const beginsAnotherWay = /^\s*(?:\/[/*]|[{;]|(?:async|class|function|let)\b)/;
@@ -78,25 +71,37 @@
    * A program that has been evaluated, as a function of its variables. `null` where that could mean something else: it is no
    * single expression, it begins like a statement, or it could find out that it runs in a function or that globals are frozen.
    */
-  const functionOf = (expression, variables) => {
+  const functionOf = (expression, parameters) => {
     if (beginsAnotherWay.test(expression) || seesWhereItRuns.test(expression)) return null;
     if (shared === undefined) {
       shared = compartmentOf({});
       Object.freeze(shared.globalThis);
     }
     try {
-      return shared.evaluate(`(${variables.join(', ')}) => (\n${expression}\n)`);
+      return shared.evaluate(`(${parameters.join(', ')}) => (\n${expression}\n)`);
     } catch {
       return null;
     }
   };
+  const functions = keep();
   /**
-   * `[result]` by a kept function, `undefined` where there is none. What it throws is not for the caller, who has the program
-   * evaluated then, with variables made anew: the error of a program tells of other places, and globals of its own can be set.
+   * `[result]` of a formula, by a function that is kept where there is one. `undefined` where that has thrown: the error of
+   * a program tells of other places, and globals of its own can be set, so it is evaluated then, with variables made anew.
    */
   const evaluateKeptFormula = (expression, variables) => {
-    const run = functions.get(nameOf(expression, variables));
-    return run ? [rounded(run(...Object.values(variables)))] : undefined;
+    const parameters = Object.keys(variables);
+    const name = `${parameters.length} ${expression}`;
+    const run = functions.get(name);
+    if (run) {
+      try {
+        return [rounded(run(...Object.values(variables)))];
+      } catch {
+        return undefined;
+      }
+    }
+    const result = evaluateFormula(expression, variables);
+    if (run === undefined) functions.set(name, functionOf(expression, parameters));
+    return [result];
   };
 
   return {
