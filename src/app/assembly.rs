@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::collection::{Collections, Sources};
 use crate::config::{self, Config, MAIN};
 use crate::engine::Settings;
+use crate::expr::{Object, Value};
 use crate::ids::Ids;
 use crate::node::{self, Services};
 use crate::outbound::mail::{self, Mailer};
@@ -21,7 +22,7 @@ use crate::outbound::{self, Client, NocoBase};
 use crate::script::{Limits, ModuleSetting, Pool};
 use crate::store::Store;
 use crate::store::connection::{self, OpenError};
-use crate::store::environment::SecretKey;
+use crate::store::environment::{SecretKey, variables};
 use crate::store::instance::Registration;
 use crate::store::notification::Notifications;
 use crate::trace::Tracer;
@@ -74,6 +75,12 @@ async fn connect_up_to(config: &Config, max_connections: u32) -> Result<Store, O
 pub fn secret_key(config: &Config) -> SecretKey {
     let hex = config.secret_key.hex.as_ref().map(|key| key.reveal().to_owned());
     SecretKey { hex, files: config.secret_key.files.clone() }
+}
+
+/// `$env`: the variables and secrets that NocoBase keeps.
+pub async fn environment(store: &Store, config: &Config) -> Result<Object, DbErr> {
+    let known = variables(&store.environment_rows().await?, &secret_key(config)).into_iter();
+    Ok(known.map(|(name, text)| (name, Value::from(text))).collect())
 }
 
 /// The certificates to trust beside the well-known ones.

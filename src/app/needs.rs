@@ -6,15 +6,14 @@ use std::sync::Arc;
 
 use sea_orm::DbErr;
 
-use super::assembly::secret_key;
+use super::assembly::environment;
 use crate::collection::{Collection, Collections, Lack, Schema, SourceError, Sources};
 use crate::config::Config;
-use crate::expr::{Object, Value, json};
+use crate::expr::json;
 use crate::node::{DataUse, Deed, MAIN, data_use};
 use crate::store::Store;
 use crate::store::catalog::{Catalog, Definition};
-use crate::store::environment::variables;
-use crate::store::rights::Right;
+use crate::store::rights::{self, Right};
 
 /// Something that is wrong, with the titles of the workflows concerned.
 pub struct DataFault {
@@ -51,9 +50,7 @@ impl Needs {
             collections.refresh().await?;
         }
         let sources = Sources::new(store.clone(), 1);
-        let environment = variables(&store.environment_rows().await?, &secret_key(config)).into_iter();
-        let environment: Object = environment.map(|(name, text)| (name, Value::from(text))).collect();
-        sources.set_environment(Arc::new(environment));
+        sources.set_environment(Arc::new(environment(store, config).await?));
         Ok(Self {
             store: store.clone(),
             collections,
@@ -76,14 +73,13 @@ impl Needs {
         for (table, rights) in self.store.needed_rights().await? {
             needed.entry(table).or_default().extend(rights);
         }
-        for (collection, rights) in rights(&self.definitions, &self.collections, self.writes).await {
+        for (collection, rights) in on_tables(&self.definitions, &self.collections, self.writes).await {
             needed.entry(self.collections.quoted_table(&collection)).or_default().extend(rights);
         }
-        let statement = |(table, rights): (String, BTreeSet<Right>)| {
-            let rights = rights.iter().map(Right::to_string).collect::<Vec<_>>().join(", ");
-            format!("GRANT {rights} ON {table} TO {user};")
-        };
-        Ok(needed.into_iter().map(statement).collect())
+        Ok(needed
+            .into_iter()
+            .map(|(table, rights)| format!("{};", rights::grant(&rights::listed(&rights), &table, user)))
+            .collect())
     }
 }
 
@@ -199,7 +195,7 @@ async fn needs(
 }
 
 /// The rights that are needed on the tables of the main data source.
-async fn rights(
+async fn on_tables(
     definitions: &[Arc<Definition>],
     collections: &Collections,
     writes: bool,
@@ -261,8 +257,8 @@ async fn lack(
 }
 
 async fn grant(missing: &[Right], collection: &Collection, collections: &Collections, place: &str) -> String {
-    let rights = missing.iter().map(Right::to_string).collect::<Vec<_>>().join(", ");
+    let rights = rights::listed(missing);
     let table = collections.quoted_table(collection);
     let user = collections.user().await.unwrap_or_default();
-    format!("the user {user} lacks {rights} on {table}{place}: GRANT {rights} ON {table} TO {user}")
+    format!("the user {user} lacks {rights} on {table}{place}: {}", rights::grant(&rights, &table, &user))
 }

@@ -117,9 +117,18 @@ impl MissingRights {
 
     /// The statement that gives them.
     pub fn grant(&self, user: &str) -> String {
-        let rights = self.rights.iter().map(Right::to_string).collect::<Vec<_>>().join(", ");
-        format!("GRANT {rights} ON {} TO {user}", self.name)
+        grant(&listed(&self.rights), &self.name, user)
     }
+}
+
+/// Rights as GRANT takes them.
+pub fn listed<'a>(rights: impl IntoIterator<Item = &'a Right>) -> String {
+    rights.into_iter().map(Right::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The statement that gives rights, which are [`listed`], on a table to a user; both names are quoted where they have to be.
+pub fn grant(rights: &str, table: &str, user: &str) -> String {
+    format!("GRANT {rights} ON {table} TO {user}")
 }
 
 impl Store {
@@ -172,17 +181,12 @@ impl Store {
         let there = self.table_names().await?;
         let instances = self.names.table_name(Table::Instances);
         let migrations = format!("{}migrations", instances.strip_suffix("instances").unwrap_or(&instances));
-        let own = NEEDED
-            .iter()
-            .map(|(table, _, rights)| (self.quoted_name(*table), self.names.table_name(*table), *rights));
-        let for_nodes = FOR_NOTIFICATIONS.iter().map(|(table, _, rights)| (table, rights));
-        let read = FOR_NODES
-            .iter()
-            .map(|(table, rights)| (table, rights))
-            .chain(for_nodes)
-            .map(|(table, rights)| (self.quoted_name(*table), self.names.table_name(*table), *rights));
-        let all = own.chain(read).chain([(self.quoted(migrations.clone()), migrations, READING)]);
+        let tried = NEEDED.into_iter().chain(FOR_NOTIFICATIONS).map(|(table, _, rights)| (table, rights));
+        let all = tried
+            .chain(FOR_NODES)
+            .map(|(table, rights)| (self.quoted_name(table), self.names.table_name(table), rights));
         Ok(all
+            .chain([(self.quoted(migrations.clone()), migrations, READING)])
             .filter(|(_, name, _)| there.contains(name))
             .map(|(quoted, _, rights)| (quoted, rights))
             .collect())

@@ -22,19 +22,17 @@ use self::report::Report;
 use super::{Settings, output};
 use crate::app::{self, Hook, Needs, UNOPENED};
 use crate::config::{Config, MAIN};
-use crate::expr::{Object, Value};
 use crate::node::NodeType as _;
 use crate::node::notification::Notification;
 use crate::store::Store;
 use crate::store::catalog::{Catalog, Definition};
 use crate::store::connection::{Address, TlsMode};
-use crate::store::environment::variables;
 use crate::store::fault::{Fault, describe as describe_error};
 use crate::store::inspect::Gap;
 use crate::store::instance::MAX_INSTANCES;
 use crate::store::metadata::Metadata;
 use crate::store::notification::Notifications;
-use crate::store::rights::{Permission, Right};
+use crate::store::rights::{self, Permission};
 use crate::webhook::admission::Key;
 use crate::webhook::path;
 use crate::webhook::trigger::Trigger;
@@ -116,13 +114,6 @@ async fn check_data(store: &Store, config: &Config, report: &mut Report) -> Resu
         if fault.is_note { report.note(&text) } else { report.warning(&text) }
     }
     Ok(())
-}
-
-/// `$env`
-async fn environment(store: &Store, config: &Config) -> Result<Object, DbErr> {
-    let rows = store.environment_rows().await?;
-    let environment = variables(&rows, &app::secret_key(config)).into_iter();
-    Ok(environment.map(|(name, text)| (name, Value::from(text))).collect())
 }
 
 /// Returns whether the workflows could be looked at.
@@ -239,7 +230,7 @@ async fn check_rights(store: &Store, permission: &Permission, report: &mut Repor
     report.fact(LABEL, "incomplete");
     let user = store.user().await?;
     for missing in &permission.missing {
-        let rights = missing.rights.iter().map(Right::to_string).collect::<Vec<_>>().join(", ");
+        let rights = rights::listed(&missing.rights);
         let text = format!("this user lacks {rights} on {}: {}", missing.name, missing.grant(&user));
         if missing.is_optional() { report.warning(&text) } else { report.error(&text) }
     }
@@ -275,7 +266,7 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
     let hands_over = config.nocobase.api.is_some() || store.is_own_plugin_enabled().await?;
     let events = if config.nocobase.writes_data { Vec::new() } else { store.record_events().await? };
     let plugins = store.enabled_plugins().await?;
-    let environment = environment(store, config).await?;
+    let environment = app::environment(store, config).await?;
     let modules = app::modules(config);
     let channels = Notifications::new(store.clone()).channel_types().await?;
     let workflows_to_call = store.callable_workflows().await?;
@@ -293,15 +284,7 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
         let findings = finding::all(&listed.definition, &listed.hook, setting);
         describe(listed, refused.map(|one| &one.reason), findings, config, report);
     }
-    let mut nodes = workflows.iter().flat_map(|listed| &listed.definition.nodes);
-    if nodes.any(|row| row.r#type.as_deref() == Some(Notification::TYPE)) {
-        let user = store.user().await?;
-        for missing in store.lacking_for_notifications().await? {
-            let rights = missing.rights.iter().map(Right::to_string).collect::<Vec<_>>().join(", ");
-            let grant = missing.grant(&user);
-            report.warning(&format!("notifications need {rights} on {}: {grant}", missing.name));
-        }
-    }
+    check_notifications(store, &workflows, report).await?;
     if !config.nocobase.writes_data {
         let definitions = workflows.iter().map(|listed| &listed.definition);
         // Whoever may not read the collections is told where data nodes need them.
@@ -312,6 +295,20 @@ async fn list_workflows(store: &Store, config: &Config, report: &mut Report) -> 
         list_left_out(&beside::left_out(definitions, &metadata, &plugins), report);
     }
     queued::list(store, config, setting, report).await
+}
+
+/// Says what the user of the database lacks for notifications, where workflows have any.
+async fn check_notifications(store: &Store, workflows: &[&Listed], report: &mut Report) -> Result<(), DbErr> {
+    let mut nodes = workflows.iter().flat_map(|listed| &listed.definition.nodes);
+    if !nodes.any(|row| row.r#type.as_deref() == Some(Notification::TYPE)) {
+        return Ok(());
+    }
+    let user = store.user().await?;
+    for missing in store.lacking_for_notifications().await? {
+        let (rights, grant) = (rights::listed(&missing.rights), missing.grant(&user));
+        report.warning(&format!("notifications need {rights} on {}: {grant}", missing.name));
+    }
+    Ok(())
 }
 
 /// What writes in the database leave out, each collection once.
