@@ -4,9 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
+
+use normal::normal;
+
+#[path = "src/script/modules/normal.rs"]
+mod normal;
 
 /// The packs: their file names and the modules that are asked of them.
 const PACKS: [(&str, &[&str]); 2] = [
@@ -209,21 +214,6 @@ fn main_of(folder: &Path) -> Option<PathBuf> {
 fn id(root: &Path, path: &Path) -> Result<String, String> {
     let below = path.strip_prefix(root.join("node_modules")).map_err(|err| err.to_string())?;
     Ok(below.to_string_lossy().replace('\\', "/"))
-}
-
-/// The path without `.` and `..`.
-fn normal(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            part => out.push(part),
-        }
-    }
-    out
 }
 
 fn read(path: &Path) -> Result<String, String> {

@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::exports;
+use super::normal::normal;
 
 /// The largest file of a package.
 const LARGEST_FILE: u64 = 4 << 20;
@@ -209,21 +210,6 @@ fn manifest(folder: &Path) -> Option<serde_json::Value> {
 /// The package.json around a file.
 fn package_of(file: &Path) -> Option<serde_json::Value> {
     file.ancestors().skip(1).take_while(|folder| !folder.ends_with("node_modules")).find_map(manifest)
-}
-
-/// The path without `.` and `..`.
-fn normal(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            part => out.push(part),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

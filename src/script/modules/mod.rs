@@ -8,6 +8,7 @@ mod console;
 mod exports;
 mod folder;
 pub(super) mod native;
+mod normal;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
