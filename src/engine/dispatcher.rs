@@ -135,13 +135,10 @@ pub(super) async fn new_row(shared: &Shared, event: &Event) -> Result<NewExecuti
         },
         context: written(&event.context).await?,
         status: Some(STARTED),
-        reason: None,
-        output: None,
         created_at: now,
         updated_at: now,
         started_at: Some(now),
         expires_at: workflow.expires_at(now),
-        parent_execution_id: None,
-        stack: None,
+        ..NewExecution::default()
     })
 }

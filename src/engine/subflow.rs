@@ -177,15 +177,11 @@ fn row(
         key: workflow.key.clone(),
         event_key: event_key.to_owned(),
         context: json::stringify_or_null(&call.context),
-        status: None,
-        reason: None,
-        output: None,
         created_at: now,
         updated_at: now,
-        started_at: None,
-        expires_at: None,
         parent_execution_id: Some(caller),
         stack: Some(format!("[{}]", stack.join(","))),
+        ..NewExecution::default()
     })
 }
 

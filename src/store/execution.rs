@@ -10,8 +10,8 @@ use super::Store;
 use super::insert::{Column, Get};
 use super::update::Change;
 
-/// A row to be inserted. JSON columns are texts.
-#[derive(Clone, Debug, PartialEq)]
+/// A row to be inserted. JSON columns are texts. By default one that queues, without a caller.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewExecution {
     pub id: i64,
     pub workflow_id: i64,

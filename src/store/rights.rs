@@ -224,19 +224,11 @@ impl Store {
         let text = format!("\"{}\"", "x".repeat(if is_sqlite { SPILLED } else { 16 << 10 }));
         let execution = NewExecution {
             id,
-            workflow_id: 0,
-            key: String::new(),
             event_key: id.to_string(),
             context: text.clone(),
-            status: None,
-            reason: None,
-            output: None,
             created_at: now,
             updated_at: now,
-            started_at: None,
-            expires_at: None,
-            parent_execution_id: None,
-            stack: None,
+            ..NewExecution::default()
         };
         let tx = self.begin().await?;
         // SQLite keeps what is not committed in memory, up to this many pages, so a full disk would not show.
