@@ -40,8 +40,8 @@ struct Bench {
 
 impl SelfTest {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let folder = Folder::make()?;
-        let file = sqlite_url(&folder.0.join("self-test.sqlite"));
+        let folder = tempfile::tempdir().context("no temporary folder can be made")?;
+        let file = sqlite_url(&folder.path().join("self-test.sqlite"));
         let environment = [("SIDEHOOK_DATABASE_URL", file.as_str()), ("SIDEHOOK_LOG", "error")];
         let environment =
             environment.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
@@ -158,24 +158,6 @@ fn fault(
         told(&promised),
         told(recorded)
     )))
-}
-
-/// A folder that is removed in the end.
-struct Folder(std::path::PathBuf);
-
-impl Folder {
-    fn make() -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("sidehook-self-test-{}", uuid::Uuid::new_v4()));
-        std::fs::create_dir(&path).with_context(|| format!("{} cannot be made", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What is left lies in the system's folder for such things.
-        drop(std::fs::remove_dir_all(&self.0));
-    }
 }
 
 #[cfg(test)]
