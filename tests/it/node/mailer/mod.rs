@@ -4,6 +4,7 @@ mod recorded;
 pub mod server;
 
 use serde_json::{Value, json};
+use sidehook::store::workflow::NewWorkflow;
 
 use self::server::{MailServer, header};
 use crate::databases::{Kind, TestDatabase};
@@ -117,36 +118,47 @@ async fn settings_limit_where_mail_goes() {
     assert_eq!(mail.connections(), 1);
 }
 
+/// Has a workflow send a mail to a server that holds mails, kills sidehook meanwhile, and lets another one go on. Returns both
+/// mails, and the jobs of the execution once it has ended.
+pub async fn sent_through_a_crash(
+    database: &TestDatabase,
+    rows: &Rows,
+    mail: &MailServer,
+    workflow: &NewWorkflow,
+    body: &Value,
+) -> (Vec<Value>, Vec<Value>) {
+    let mut process = Process::serve(database, &[]).await;
+    rows.add(workflow).await;
+    let client = crate::server::client();
+    until(
+        async || {
+            let sent = client.post(process.trigger_url(&workflow.key)).json(body).send().await;
+            sent.is_ok_and(|answer| answer.status().is_success())
+        },
+        || "the workflow is not known".to_owned(),
+    )
+    .await;
+    mail.has(1).await;
+    process.signal("KILL").await;
+    process.ended().await;
+    let _process = Process::serve(database, &[]).await;
+    let mails = mail.has(2).await;
+    let execution = rows.settled(workflow.id, 1, TIMEOUT).await.remove(0);
+    (mails, rows.jobs(execution["id"].as_i64().expect("an id")).await)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_that_was_under_way_in_a_crash_is_sent_again_with_the_same_id() {
     on_databases(&[Kind::Postgres, Kind::Sqlite], async |database| {
         let Some(mail) = MailServer::start(&["--hold", "1"]).await else { return };
         let rows = Rows { store: prepare(&database, &[]).await };
-        let mut process = Process::serve(&database, &[]).await;
         let trigger = json!({"request": {"body": [{"key": "id"}, {"key": "email"}]}});
         let workflow = workflow("k", false, &trigger, &[node("mail", "mailer", config(mail.port))]);
-        rows.add(&workflow).await;
         let body = json!({"id": 7, "email": "a@example.com"});
-        let client = crate::server::client();
-        until(
-            async || {
-                let sent = client.post(process.trigger_url("k")).json(&body).send().await;
-                sent.is_ok_and(|answer| answer.status().is_success())
-            },
-            || "the workflow is not known".to_owned(),
-        )
-        .await;
-        mail.has(1).await;
-        process.signal("KILL").await;
-        process.ended().await;
-        let process = Process::serve(&database, &[]).await;
-        let mails = mail.has(2).await;
-        let execution = rows.settled(workflow.id, 1, TIMEOUT).await.remove(0);
-        let jobs = rows.jobs(execution["id"].as_i64().expect("an id")).await;
+        let (mails, jobs) = sent_through_a_crash(&database, &rows, &mail, &workflow, &body).await;
         assert_eq!((jobs.len(), &jobs[0]["status"]), (1, &json!(1)), "{jobs:?}");
         let ids: Vec<_> = mails.iter().map(|mail| header(mail, "Message-ID")).collect();
         assert_eq!(ids, [jobs[0]["result"]["messageId"].as_str(); 2]);
-        drop(process);
     })
     .await;
 }

@@ -8,11 +8,10 @@ use serde_json::{Value, json};
 use crate::collections;
 use crate::databases::Kind;
 use crate::fixture::{node, workflow};
+use crate::node::mailer::sent_through_a_crash;
 use crate::node::mailer::server::{MailServer, header};
-use crate::process::Process;
 use crate::rows::Rows;
 use crate::server::{on_databases, prepare};
-use crate::wait::{TIMEOUT, until};
 
 /// Creates the tables of NocoBase's notifications, its users, and three of these: 101, 102 and 103.
 pub async fn create_tables(rows: &Rows) {
@@ -90,34 +89,16 @@ async fn a_mail_that_was_under_way_in_a_crash_is_sent_again_and_logged_once() {
             &json!({"title": "Mail", "notificationType": "email", "options": options}),
         )
         .await;
-        let mut process = Process::serve(&database, &[]).await;
         let config =
             json!({"channelName": "mails", "to": ["a@example.com"], "contentType": "text", "text": "Hello"});
         let workflow = workflow("k", false, &json!({}), &[node("send", "notification", config)]);
-        rows.add(&workflow).await;
-        let client = crate::server::client();
-        until(
-            async || {
-                let sent = client.post(process.trigger_url("k")).json(&json!({})).send().await;
-                sent.is_ok_and(|answer| answer.status().is_success())
-            },
-            || "the workflow is not known".to_owned(),
-        )
-        .await;
-        mail.has(1).await;
-        process.signal("KILL").await;
-        process.ended().await;
-        let process = Process::serve(&database, &[]).await;
-        let mails = mail.has(2).await;
-        let execution = rows.settled(workflow.id, 1, TIMEOUT).await.remove(0);
-        let jobs = rows.jobs(execution["id"].as_i64().expect("an id")).await;
+        let (mails, jobs) = sent_through_a_crash(&database, &rows, &mail, &workflow, &json!({})).await;
         let result =
             json!({"status": "success", "triggerFrom": "workflow", "channelName": "mails", "queued": true});
         assert_eq!((jobs.len(), &jobs[0]["status"], &jobs[0]["result"]), (1, &json!(1), &result), "{jobs:?}");
         let ids: Vec<_> = mails.iter().map(|mail| header(mail, "Message-ID")).collect();
         assert!(ids.len() == 2 && ids[0].is_some() && ids[0] == ids[1], "{ids:?}");
         assert_eq!(rows.count(Table::NotificationSendLogs).await, 1);
-        drop(process);
     })
     .await;
 }
