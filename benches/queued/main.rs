@@ -1,0 +1,144 @@
+//! How fast is run what NocoBase has queued: rows as NocoBase writes them, and a sidehook that is started beside them.
+//!
+//! `cargo bench --bench queued`; `BENCH_EXECUTIONS` sets how many (default 20,000). Measured is from the first execution that
+//! was begun with to the last one that has ended, as the database tells it.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    reason = "a bench fails by panicking, and measures with clocks and tasks of its own"
+)]
+#![expect(unreachable_pub, reason = "nobody is outside of this program")]
+
+#[path = "../throughput/cpu.rs"]
+mod cpu;
+#[expect(dead_code, unused_imports, reason = "shared with the tests, which use more of it")]
+#[path = "../../tests/it/databases/mod.rs"]
+mod databases;
+#[expect(dead_code, reason = "shared with the tests, which use more of it")]
+#[path = "../../tests/it/fixture.rs"]
+mod fixture;
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement};
+use serde_json::json;
+use sidehook::store::{Pool, Store};
+use tokio::process::Command;
+
+use databases::{Kind, Server, TestDatabase};
+use fixture::{Node, node};
+
+#[tokio::main]
+async fn main() {
+    let count = std::env::var("BENCH_EXECUTIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(20_000);
+    let server = Server::start(Kind::Postgres, true).await.expect("PostgreSQL starts; install it first");
+    println!("{count} executions that NocoBase has queued, on PostgreSQL; fsync and synchronous_commit on");
+    println!("                              executions/s   executions/tx   CPU µs: sidehook   PostgreSQL");
+    for (name, nodes) in [("4 nodes, one with math.js", with_expression()), ("4 nodes, no library", plain())]
+    {
+        let database = server.create_database().await.expect("a database");
+        run(name, &database, &nodes, count).await;
+    }
+}
+
+/// The nodes of `tests/e2e/queued`.
+fn with_expression() -> Vec<Node> {
+    let expression = json!({"engine": "math.js", "expression": "{{$context.data.amount}} * 2 + 1"});
+    following(node("double", "calculation", expression))
+}
+
+fn plain() -> Vec<Node> {
+    following(node("double", "variable", json!({"value": "{{$context.data.amount}}"})))
+}
+
+fn following(first: Node) -> Vec<Node> {
+    let calculations = json!([{"calculator": "gte", "operands": ["{{$jobsMapByNodeKey.double}}", 0]}]);
+    let calculation = json!({"group": {"type": "and", "calculations": calculations}});
+    let text = "{{$context.data.title}}: {{$jobsMapByNodeKey.double}}";
+    let value = json!({"text": "{{$jobsMapByNodeKey.text}}", "amount": "{{$context.data.amount}}"});
+    vec![
+        first,
+        node(
+            "positive",
+            "condition",
+            json!({"engine": "basic", "rejectOnFalse": true, "calculation": calculation}),
+        ),
+        node("text", "variable", json!({"value": text})),
+        node("result", "output", json!({"value": value})),
+    ]
+}
+
+async fn run(name: &str, database: &TestDatabase, nodes: &[Node], count: i64) {
+    let store = prepare(database, nodes, count).await;
+    let backend =
+        one(&store.db, "SELECT pg_backend_pid()").await.try_get_by_index::<i32>(0).expect("a number");
+    let mut sidehook = Command::new(env!("CARGO_BIN_EXE_sidehook"))
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .env_clear()
+        .envs(database.env())
+        .envs([("SIDEHOOK_LOG", "warn"), ("SIDEHOOK_WORKFLOWS", "all"), ("WORKER_MODE", "!")])
+        .kill_on_drop(true)
+        .spawn()
+        .expect("sidehook starts");
+    let id = sidehook.id().expect("it runs");
+    let is_left = "SELECT EXISTS (SELECT 1 FROM executions WHERE status IS NULL OR status = 0)";
+    while one(&store.db, is_left).await.try_get_by_index(0).expect("a truth") {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // With what its start has taken.
+    let cpu = cpu::taken(id, backend.unsigned_abs());
+    // The statistics of other sessions arrive about a second late.
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    let sql = "SELECT pg_stat_clear_snapshot(), \
+               (SELECT EXTRACT(EPOCH FROM MAX(\"updatedAt\") - MIN(\"startedAt\"))::float8 FROM executions), \
+               (SELECT count(*) FROM executions WHERE status = 1), (SELECT count(*) FROM jobs), \
+               (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database())";
+    let row = one(&store.db, sql).await;
+    let number = |index| row.try_get_by_index::<i64>(index).expect("a number");
+    assert_eq!((number(2), number(3)), (count, 4 * count), "executions and jobs");
+    let seconds = row.try_get_by_index::<f64>(1).expect("a time");
+    let each = |hundredths: u64| hundredths as f64 * 10_000.0 / count as f64;
+    println!(
+        "{name:<27} {:>14.0} {:>15.1} {:>18.0} {:>12.0}",
+        count as f64 / seconds,
+        count as f64 / number(4) as f64,
+        each(cpu.sidehook),
+        each(cpu.postgres),
+    );
+    let _ = Command::new("kill").arg(id.to_string()).status().await;
+    let _ = sidehook.wait().await;
+}
+
+/// Creates the tables, a workflow that starts on new records, and executions that wait.
+async fn prepare(database: &TestDatabase, nodes: &[Node], count: i64) -> Store {
+    let db = sea_orm::Database::connect(&database.url).await.expect("the database opens");
+    let names = entity::Names::default();
+    migration::stand_alone(&db, &names).await.expect("the tables are created");
+    let utc = chrono::FixedOffset::east_opt(0).expect("an offset");
+    let store = Store::new(db, names, utc);
+    let trigger = json!({"collection": "records", "mode": 1});
+    let workflow = fixture::workflow("records", false, &trigger, nodes);
+    store.insert_workflow(&workflow, chrono::DateTime::UNIX_EPOCH).await.expect("a workflow");
+    let id = workflow.id;
+    execute(&store.db, &format!("UPDATE workflows SET type = 'collection' WHERE id = {id}")).await;
+    let first = fixture::next_id();
+    let insert = format!(
+        "INSERT INTO executions (id, \"createdAt\", \"updatedAt\", \"workflowId\", key, \"eventKey\", context, dispatched)
+         SELECT {first} + n, now(), now(), {id}, 'records', 'event-' || n,
+           json_build_object('data', json_build_object('id', n, 'title', 'record ' || n, 'amount', n)), FALSE
+         FROM generate_series(0, {count} - 1) AS n"
+    );
+    execute(&store.db, &insert).await;
+    execute(&store.db, "ANALYZE").await;
+    store
+}
+
+async fn execute(db: &Pool, sql: &str) {
+    db.execute_raw(Statement::from_string(DbBackend::Postgres, sql)).await.expect("a statement");
+}
+
+async fn one(db: &Pool, sql: &str) -> QueryResult {
+    let statement = Statement::from_string(DbBackend::Postgres, sql);
+    db.query_one_raw(statement).await.expect("an answer").expect("a row")
+}
