@@ -82,9 +82,9 @@ async fn run(name: &str, database: &TestDatabase, nodes: &[Node], count: i64) {
         .spawn()
         .expect("sidehook starts");
     let id = sidehook.id().expect("it runs");
-    let is_left = "SELECT EXISTS (SELECT 1 FROM executions WHERE status IS NULL OR status = 0)";
+    let is_left = "SELECT EXISTS (SELECT 1 FROM executions WHERE NOT dispatched) OR EXISTS (SELECT 1 FROM sidehook_leases)";
     while one(&store.db, is_left).await.try_get_by_index(0).expect("a truth") {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     // With what its start has taken.
     let cpu = cpu::taken(id, backend.unsigned_abs());

@@ -1,9 +1,11 @@
 //! Rows of `executions`.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use entity::status::execution::STARTED;
 use entity::{Table, Timestamp, execution};
-use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, QueryResult};
 
 use super::Store;
@@ -114,6 +116,37 @@ impl Store {
         db: &C,
         ids: &[i64],
     ) -> Result<Vec<(i64, Option<i32>)>, DbErr> {
+        self.lock_rows(db, ids, None).await
+    }
+
+    /// The same for those rows that nobody else has locked. Returns the ids of the others that still exist, too.
+    pub(super) async fn lock_free_executions<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        ids: &[i64],
+    ) -> Result<(Vec<(i64, Option<i32>)>, HashSet<i64>), DbErr> {
+        let locked = self.lock_rows(db, ids, Some(LockBehavior::SkipLocked)).await?;
+        let mut others: HashSet<i64> = ids.iter().copied().collect();
+        locked.iter().for_each(|(id, _)| _ = others.remove(id));
+        if others.is_empty() {
+            return Ok((locked, others));
+        }
+        let mut select = Query::select();
+        select
+            .column(self.column("id"))
+            .from(self.table(Table::Executions))
+            .and_where(self.is_among(self.column("id"), others));
+        let rows = db.query_all(&select).await?;
+        let existing: Result<_, DbErr> = rows.iter().map(|row| row.try_get_by_index(0)).collect();
+        Ok((locked, existing?))
+    }
+
+    async fn lock_rows<C: ConnectionTrait>(
+        &self,
+        db: &C,
+        ids: &[i64],
+        of_others: Option<LockBehavior>,
+    ) -> Result<Vec<(i64, Option<i32>)>, DbErr> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -124,8 +157,10 @@ impl Store {
             .from(self.table(Table::Executions))
             .and_where(self.is_among(id.clone(), ids.iter().copied()))
             .order_by(id, sea_orm::Order::Asc);
-        if self.codec.backend() != DbBackend::Sqlite {
-            select.lock_exclusive();
+        match of_others {
+            _ if self.codec.backend() == DbBackend::Sqlite => {}
+            Some(behavior) => drop(select.lock_with_behavior(LockType::Update, behavior)),
+            None => drop(select.lock_exclusive()),
         }
         let rows = db.query_all(&select).await?;
         rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()

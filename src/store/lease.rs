@@ -117,7 +117,8 @@ impl Store {
     }
 
     /// Takes executions that have been found waiting, and starts those that have yet to begin. Returns their ids;
-    /// those are missing with which another instance was faster. After an error they may have been taken or not.
+    /// those are missing with which another instance was faster, or is about to be: several that look for work at the same
+    /// time do not wait for each other. After an error they may have been taken or not.
     pub async fn claim_waiting(
         &self,
         owner: Owner,
@@ -131,8 +132,12 @@ impl Store {
         if !self.fence(&tx, owner).await? {
             return Ok(Vec::new());
         }
-        let found = self.lock_executions(&tx, waiting).await?;
-        let claimed = self.take_waiting_leases(&tx, waiting, owner).await?;
+        let (found, taken) = self.lock_free_executions(&tx, waiting).await?;
+        let waiting: Vec<i64> = waiting.iter().copied().filter(|id| !taken.contains(id)).collect();
+        if waiting.is_empty() {
+            return Ok(waiting);
+        }
+        let claimed = self.take_waiting_leases(&tx, &waiting, owner).await?;
         let is_queueing = |(id, status): &&(i64, Option<i32>)| status.is_none() && claimed.contains(id);
         let queueing: Vec<i64> = found.iter().filter(is_queueing).map(|(id, _)| *id).collect();
         self.start_executions(&tx, &queueing, now).await?;

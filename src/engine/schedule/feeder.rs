@@ -10,7 +10,8 @@ use std::time::Duration;
 use sea_orm::DbErr;
 use tokio::time::Instant;
 
-use super::pickup::pick_up;
+use super::backlog::Backlog;
+use super::pickup::{Versions, pick_up};
 use super::queue::{LOOK_INTERVAL, Queue};
 use crate::engine::shared::Shared;
 
@@ -20,6 +21,18 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// At most so many waiting executions are fetched at a time.
 const BATCH: usize = 256;
+
+/// How long those are left alone that somebody else has locked, when there are no others.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What is known of the work that waits.
+#[derive(Default)]
+struct Waiting {
+    turns: Turns,
+    backlog: Backlog,
+    queue: Queue,
+    versions: Versions,
+}
 
 /// Whose turn it is: the workflows of which executions wait.
 #[derive(Default)]
@@ -54,9 +67,9 @@ impl Turns {
 
 /// Gives waiting executions to workers as those become free and as their times come.
 pub(crate) async fn feed(shared: Arc<Shared>) {
-    let (mut turns, mut queue) = (Turns::default(), Queue::default());
+    let mut waiting = Waiting::default();
     while !shared.is_stopping() {
-        match take_waiting(&shared, &mut turns, &mut queue).await {
+        match take_waiting(&shared, &mut waiting).await {
             Ok(true) => continue,
             Ok(false) => {}
             Err(err) => {
@@ -75,8 +88,9 @@ pub(crate) async fn feed(shared: Arc<Shared>) {
 }
 
 /// Takes waiting executions of the workflow whose turn it is, at most as many as the workers will soon come to; `false`
-/// when nothing more can be taken now. `turns` has the workflows that have some.
-async fn take_waiting(shared: &Arc<Shared>, turns: &mut Turns, queue: &mut Queue) -> Result<bool, DbErr> {
+/// when nothing more can be taken now.
+async fn take_waiting(shared: &Arc<Shared>, waiting: &mut Waiting) -> Result<bool, DbErr> {
+    let Waiting { turns, backlog, queue, versions } = waiting;
     let now = shared.ids.now();
     turns.add(shared.take_backlogged());
     if queue.is_outdated() {
@@ -99,9 +113,9 @@ async fn take_waiting(shared: &Arc<Shared>, turns: &mut Turns, queue: &mut Queue
     };
     let Some(workflow_id) = turn.remove(place) else { return Ok(false) };
     let limit = room.div_ceil(turn.len() + 1).min(BATCH);
-    let waiting = shared.limited(shared.store.waiting_executions(workflow_id, limit as u64, now)).await?;
-    let claiming = shared.store.claim_waiting(shared.owner, &waiting, now);
-    let mut claimed = claimed(shared, claiming, &waiting).await?;
+    let next = backlog.take(shared, workflow_id, limit).await?;
+    let claiming = shared.store.claim_waiting(shared.owner, &next.ids, now);
+    let mut claimed = claimed(shared, claiming, &next.ids).await?;
     if claimed.len() < limit {
         match take_queued(shared, queue, workflow_id, limit - claimed.len()).await {
             Ok(queued) => claimed.extend(queued),
@@ -111,13 +125,15 @@ async fn take_waiting(shared: &Arc<Shared>, turns: &mut Turns, queue: &mut Queue
             }
         }
     }
-    if claimed.len() == limit || queue.has(workflow_id) {
+    if next.has_more || queue.has(workflow_id) {
         turn.push_back(workflow_id);
+    } else if claimed.is_empty() && !next.ids.is_empty() {
+        tokio::time::sleep(PAUSE).await;
     }
     for id in &claimed {
         shared.metrics.execution_waited(shared.ids.since_second_of(*id));
     }
-    if let Err(err) = pick_up(shared, &claimed, true).await {
+    if let Err(err) = pick_up(shared, &claimed, true, versions).await {
         shared.strand(claimed);
         return Err(err);
     }

@@ -1,5 +1,6 @@
 //! When executions run: which ones run here, and which of those that wait come next.
 
+mod backlog;
 pub(super) mod feeder;
 pub(super) mod pickup;
 mod queue;

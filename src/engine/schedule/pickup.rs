@@ -2,11 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use entity::status::execution::{ERROR, STARTED};
 use entity::{JsonText, execution, lease};
 use sea_orm::DbErr;
+use tokio::time::Instant;
 
 use super::running::Registration;
 use crate::engine::execution::Execution;
@@ -20,10 +22,40 @@ use crate::store::execution::ExecutionUpdate;
 use crate::store::recorder::{LeaseChange, Record};
 use crate::trace::Cause;
 
+/// How long a workflow version that has been read is used: about as long as a webhook's is that has changed.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The workflow versions of executions that were picked up of late, and `None` for those that have been deleted.
+#[derive(Default)]
+pub(crate) struct Versions(HashMap<(i64, bool), Version>);
+
+struct Version {
+    workflow: Option<Arc<Workflow>>,
+    read_at: Instant,
+}
+
+impl Versions {
+    /// A workflow version, for executions that others have called or not.
+    async fn get(&mut self, shared: &Shared, kind: (i64, bool)) -> Result<Option<Arc<Workflow>>, DbErr> {
+        self.0.retain(|_, version| version.read_at.elapsed() < FRESH);
+        if let Some(known) = self.0.get(&kind) {
+            return Ok(known.workflow.clone());
+        }
+        let workflow = workflow_of(shared, kind).await?;
+        self.0.insert(kind, Version { workflow: workflow.clone(), read_at: Instant::now() });
+        Ok(workflow)
+    }
+}
+
 /// Runs those of the executions whose leases are this instance's and which it does not run yet, from where
 /// they stand. `is_first_run` says that those without a place to go on from have not left any jobs. After an
 /// error none of them has been started.
-pub(crate) async fn pick_up(shared: &Arc<Shared>, ids: &[i64], is_first_run: bool) -> Result<(), DbErr> {
+pub(crate) async fn pick_up(
+    shared: &Arc<Shared>,
+    ids: &[i64],
+    is_first_run: bool,
+    versions: &mut Versions,
+) -> Result<(), DbErr> {
     let register = |id: &i64| Some((*id, shared.running.try_register(*id)?));
     let mut registrations: HashMap<i64, Registration> = ids.iter().filter_map(register).collect();
     // The run that has given one of them away may be about to end.
@@ -31,7 +63,6 @@ pub(crate) async fn pick_up(shared: &Arc<Shared>, ids: &[i64], is_first_run: boo
     shared.strand(ids.iter().copied().filter(is_busy).collect());
     let mut leases = own_leases(shared, &registrations.keys().copied().collect::<Vec<_>>()).await?;
     let mut idle: HashSet<i64> = leases.keys().copied().collect();
-    let mut workflows: HashMap<(i64, bool), Option<Arc<Workflow>>> = HashMap::new();
     let mut runnable = Vec::new();
     let mut ended = Vec::new();
     for row in shared.store.find_executions(&idle.iter().copied().collect::<Vec<_>>()).await? {
@@ -40,13 +71,7 @@ pub(crate) async fn pick_up(shared: &Arc<Shared>, ids: &[i64], is_first_run: boo
             continue;
         }
         let workflow_id = row.workflow_id.unwrap_or_default();
-        let kind = (workflow_id, row.stack.is_some());
-        let workflow = match workflows.get(&kind) {
-            Some(known) => known.clone(),
-            None => workflow_of(shared, kind).await?,
-        };
-        workflows.insert(kind, workflow.clone());
-        let Some(workflow) = workflow else {
+        let Some(workflow) = versions.get(shared, (workflow_id, row.stack.is_some())).await? else {
             if !give_up(shared, row.id).await {
                 idle.remove(&row.id);
                 shared.strand(vec![row.id]);

@@ -1,5 +1,5 @@
-//! What NocoBase has queued, as far as this instance knows: the ids of the oldest executions of each workflow. Every row
-//! of a backlog is read once or twice, however long it is and however many workflows take turns.
+//! What NocoBase has queued, as far as this instance knows: the ids of the oldest executions of each workflow. A row of a
+//! backlog is read a few times at most, however long it is and however many workflows take turns.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::engine::shared::Shared;
 use crate::store::queued::Queued;
 
-/// How often it is looked for more.
+/// How often it is looked for more, and never more than a part of the time: see [`RATION`].
 pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// So many rows are read at a time.
 const PAGE: u64 = 2_000;
@@ -19,8 +19,10 @@ const PAGE: u64 = 2_000;
 const PAGES: usize = 5;
 /// So many executions of a workflow are known at most; further ones are read when these have been taken.
 const MOST: usize = 4_000;
-/// A look at everything is followed by others at what is new only, until so many times as long has passed as it took.
+/// The next look at everything comes when so many times as long has passed as the last one took, and the next one at what
+/// is new no sooner than when a part of that has.
 const RATION: u32 = 50;
+const RATION_OF_NEW: u32 = 20;
 /// What is new is looked for from so long before the newest that is known: rows become visible later than their ids say,
 /// and clocks differ.
 const OVERLAP_SECONDS: i64 = 10;
@@ -36,6 +38,8 @@ pub(super) struct Queue {
     /// The newest row that was seen.
     newest: i64,
     looked_at: Option<Instant>,
+    /// How long the database took for the last look.
+    took: Duration,
     /// The look that is going on.
     look: Option<Look>,
     /// When the next look is at everything.
@@ -71,7 +75,7 @@ impl Queue {
 
     /// Whether it is time to look for more.
     pub(super) fn is_outdated(&self) -> bool {
-        self.looked_at.is_none_or(|at| at.elapsed() >= LOOK_INTERVAL)
+        self.looked_at.is_none_or(|at| at.elapsed() >= LOOK_INTERVAL.max(self.took * RATION_OF_NEW))
     }
 
     /// Looks for what is new, or goes on with a look that was too long to be made at once.
@@ -81,11 +85,14 @@ impl Queue {
         if self.chosen.is_empty() {
             return Ok(());
         }
+        self.took = Duration::ZERO;
         for _ in 0..PAGES {
             let after = self.begin_look().after;
             let began = Instant::now();
             let rows = shared.limited(shared.store.queued_after(after, None, PAGE)).await?;
-            if self.looked(&rows, began.elapsed()) {
+            let took = began.elapsed();
+            self.took += took;
+            if self.looked(&rows, took) {
                 break;
             }
         }

@@ -11,11 +11,14 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 /// In memory are at most as many executions as the workers run within that time.
-const AHEAD: Duration = Duration::from_millis(100);
+const AHEAD: Duration = Duration::from_millis(250);
 /// How long a run keeps its worker, as long as nobody knows: most take no longer.
 const UNKNOWN: Duration = Duration::from_millis(5);
-/// However short their runs are, in memory are at most so many.
-const MOST: usize = 1_000;
+/// However short their runs are, in memory are at most so many of those that have just been acknowledged: their size counts
+/// as that of requests does.
+const MOST: usize = 4_000;
+/// And at most so many that were fetched.
+const MOST_FETCHED: usize = 1_000;
 
 /// The workers, and who waits for one.
 pub struct Workers(Arc<Crew>);
@@ -33,6 +36,8 @@ struct Crew {
 struct State {
     busy: usize,
     present: usize,
+    /// Those of them that were fetched.
+    fetched: usize,
     workflows: HashMap<i64, Workflow>,
     /// Those of which executions wait, in turn.
     turns: VecDeque<i64>,
@@ -45,6 +50,7 @@ struct State {
 struct Workflow {
     busy: usize,
     present: usize,
+    fetched: usize,
     waiting: VecDeque<oneshot::Sender<Worker>>,
 }
 
@@ -52,6 +58,7 @@ struct Workflow {
 pub struct Place {
     crew: Arc<Crew>,
     workflow_id: i64,
+    is_fetched: bool,
 }
 
 /// One worker in use. It is free again when this is dropped.
@@ -70,23 +77,35 @@ impl Workers {
     /// A place for an execution that begins, if it will not have to wait long for a worker.
     pub fn try_occupy(&self, workflow_id: i64) -> Option<Place> {
         let mut state = self.0.state();
-        (state.room(self.0.count, workflow_id) > 0).then(|| self.place(&mut state, workflow_id))
+        let own = state.workflows.get(&workflow_id).map_or(0, |workflow| workflow.present);
+        let places = left(MOST, state.present, own);
+        (state.room(self.0.count, workflow_id, places) > 0)
+            .then(|| self.place(&mut state, workflow_id, false))
     }
 
-    /// A place for an execution that is in memory already.
+    /// A place for an execution that has been fetched.
     pub fn occupy(&self, workflow_id: i64) -> Place {
-        self.place(&mut self.0.state(), workflow_id)
+        self.place(&mut self.0.state(), workflow_id, true)
     }
 
-    fn place(&self, state: &mut State, workflow_id: i64) -> Place {
+    fn place(&self, state: &mut State, workflow_id: i64, is_fetched: bool) -> Place {
+        let workflow = state.workflows.entry(workflow_id).or_default();
+        workflow.present += 1;
+        workflow.fetched += usize::from(is_fetched);
         state.present += 1;
-        state.workflows.entry(workflow_id).or_default().present += 1;
-        Place { crew: self.0.clone(), workflow_id }
+        state.fetched += usize::from(is_fetched);
+        Place { crew: self.0.clone(), workflow_id, is_fetched }
     }
 
-    /// How many more executions of a workflow may be in memory.
+    /// How many more executions of a workflow may be fetched; none while those that are there, without keeping a worker
+    /// busy, are more than that: many are fetched for what a few cost.
     pub fn room(&self, workflow_id: i64) -> usize {
-        self.0.state().room(self.0.count, workflow_id)
+        let state = self.0.state();
+        let own = state.workflows.get(&workflow_id);
+        let places = left(MOST_FETCHED, state.fetched, own.map_or(0, |own| own.fetched));
+        let room = state.room(self.0.count, workflow_id, places);
+        let ready = own.map_or(0, |own| own.present.saturating_sub(own.busy));
+        if ready > room { 0 } else { room }
     }
 
     /// A worker, as soon as one is free for the workflow; workflows get them in turn. `None` where nobody gives any
@@ -141,13 +160,17 @@ fn share(count: usize) -> usize {
     count - count / 4
 }
 
+/// How many of some places a workflow may still have, when so many have been taken and so many of them are its own.
+fn left(most: usize, taken: usize, own: usize) -> usize {
+    most.saturating_sub(taken).min(share(most).saturating_sub(own))
+}
+
 impl State {
     /// How many more executions of a workflow may be in memory: as many as the workers get done in a time that does not
     /// matter, and at least one for each worker. One that has nothing there gets in whatever others have: its turn comes
-    /// next.
-    fn room(&self, count: usize, workflow_id: i64) -> usize {
+    /// next. `places` bounds that.
+    fn room(&self, count: usize, workflow_id: i64, places: usize) -> usize {
         let own = self.workflows.get(&workflow_id).map_or(0, |workflow| workflow.present);
-        let places = MOST.saturating_sub(self.present).min(share(MOST).saturating_sub(own));
         let span = self.span(workflow_id);
         let all: f64 = self.workflows.iter().map(|(id, one)| self.span(*id) * one.present as f64).sum();
         let left = |count: usize, taken: f64| ((count as f64 - taken) / span) as usize;
@@ -216,8 +239,10 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.crew.state();
         state.present -= 1;
+        state.fetched -= usize::from(self.is_fetched);
         if let Some(workflow) = state.workflows.get_mut(&self.workflow_id) {
             workflow.present -= 1;
+            workflow.fetched -= usize::from(self.is_fetched);
         }
         state.forget_idle(self.workflow_id);
         self.crew.freed.notify_one();
@@ -308,20 +333,34 @@ mod tests {
     #[tokio::test]
     async fn in_memory_is_what_the_workers_get_done_soon() {
         let workers = Workers::new(4);
-        assert_eq!(workers.room(1), 60);
+        assert_eq!(workers.room(1), 150);
         taking(&workers, 1, Duration::from_secs(9));
         assert_eq!(workers.room(1), 3, "one for each worker of its share");
         taking(&workers, 1, AHEAD / 10);
         assert_eq!(workers.room(1), 30);
         taking(&workers, 1, Duration::from_micros(1));
         assert_eq!(workers.room(1), 750, "not more than fit into memory");
-        let places: Vec<Place> = (0..750).map_while(|_| workers.try_occupy(1)).collect();
-        assert_eq!((places.len(), workers.room(1)), (750, 0));
-        assert_eq!(workers.room(2), 60, "they are done soon");
+        let new: Vec<Place> = (0..9_000).map_while(|_| workers.try_occupy(1)).collect();
+        assert_eq!((new.len(), workers.room(1)), (3_000, 0), "there is enough to do");
+        assert_eq!(workers.room(2), 150, "they are done soon");
+        drop(new);
+        let fetched: Vec<Place> = (0..750).map(|_| workers.occupy(1)).collect();
+        assert_eq!(workers.room(1), 0);
+        assert_eq!(workers.room(2), 150, "they are done soon");
         taking(&workers, 1, AHEAD);
         assert_eq!(workers.room(2), 1, "they are not, but the next turn is its own");
+        drop(fetched);
+        assert_eq!(workers.room(2), 150);
+    }
+
+    #[tokio::test]
+    async fn many_are_fetched_at_a_time() {
+        let workers = Workers::new(4);
+        let mut places: Vec<Place> = (0..76).map(|_| workers.occupy(1)).collect();
+        assert_eq!(workers.room(1), 0, "more than half of them are there");
+        places.pop();
+        assert_eq!(workers.room(1), 75);
         drop(places);
-        assert_eq!(workers.room(2), 60);
         assert!(workers.0.state().workflows.is_empty());
     }
 

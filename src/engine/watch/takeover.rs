@@ -4,8 +4,11 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::time::Instant;
 
-use crate::engine::schedule::pickup::pick_up;
+use crate::engine::schedule::pickup::{Versions, pick_up};
 use crate::engine::shared::Shared;
+
+/// So many executions are picked up at a time.
+const BATCH: usize = 32;
 
 /// Looks after each sign of life, until no more work is taken.
 pub(crate) async fn follow(shared: Arc<Shared>) {
@@ -31,14 +34,25 @@ async fn look(shared: &Arc<Shared>, judges: bool) {
     }
     let engine = shared.clone();
     shared.tasks.spawn(async move {
-        for id in executions {
+        let mut versions = Versions::default();
+        for ids in executions.chunks(BATCH) {
             if engine.stopping.run_until_cancelled(engine.workers.any_free()).await.is_none() {
                 return;
             }
-            if let Err(err) = pick_up(&engine, &[id], false).await {
-                tracing::warn!(execution.id = id, reason = %err, "an execution could not be resumed yet");
-                engine.strand(vec![id]);
-            }
+            resume(&engine, ids, &mut versions).await;
         }
     });
+}
+
+/// Picks executions up: together, or one by one where that fails because of one of them.
+async fn resume(engine: &Arc<Shared>, ids: &[i64], versions: &mut Versions) {
+    if pick_up(engine, ids, false, versions).await.is_ok() {
+        return;
+    }
+    for id in ids {
+        if let Err(err) = pick_up(engine, &[*id], false, versions).await {
+            tracing::warn!(execution.id = id, reason = %err, "an execution could not be resumed yet");
+            engine.strand(vec![*id]);
+        }
+    }
 }

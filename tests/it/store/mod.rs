@@ -9,3 +9,4 @@ mod left_over;
 mod names;
 pub mod proxy;
 mod recorder;
+mod waiting;
