@@ -78,7 +78,7 @@ impl Hooks {
     pub async fn find(&self, key: &str) -> Result<Called, Refusal> {
         let hook = self.catalog.find(key).await.map_err(|err| unreadable(&err))?;
         let hook = hook.ok_or_else(Refusal::not_found)?;
-        Ok(Called { hook, params: Value::Object(Arc::default()) })
+        Ok(Called { hook, params: Value::empty_object() })
     }
 
     /// The webhook of a custom path, which is still encoded; refuses paths that no workflow has.

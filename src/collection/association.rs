@@ -1,23 +1,21 @@
 //! Associations: the fields of a collection that lead to records of another one.
 
-use std::sync::Arc;
-
-use crate::expr::Value;
+use crate::expr::{Str, Value};
 
 /// A field that leads to other records. All keys are names of attributes, not of columns.
 #[derive(Clone, Debug)]
 pub struct Association {
-    pub name: Arc<str>,
+    pub name: Str,
     pub kind: AssociationKind,
     /// The collection it leads to.
-    pub target: Arc<str>,
+    pub target: Str,
     /// Where this attribute is, depends on the kind: on the own collection (`BelongsTo`, `BelongsToArray`), on
     /// the target (`HasOne`, `HasMany`), on the through collection (`BelongsToMany`).
-    pub foreign_key: Arc<str>,
+    pub foreign_key: Str,
     /// The attribute of the own collection that `foreign_key` of the others refers to.
-    pub source_key: Arc<str>,
+    pub source_key: Str,
     /// The attribute of the target that is referred to.
-    pub target_key: Arc<str>,
+    pub target_key: Str,
     /// The collection between the two.
     pub through: Option<Through>,
     /// `fields.options`: `sortBy`, `onDelete`, `throughScope`, …
@@ -27,9 +25,9 @@ pub struct Association {
 /// What is between two collections that belong to many of each other.
 #[derive(Clone, Debug)]
 pub struct Through {
-    pub collection: Arc<str>,
+    pub collection: Str,
     /// The attribute of the through collection that refers to the target.
-    pub other_key: Arc<str>,
+    pub other_key: Str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -40,7 +40,7 @@ pub fn operand(value: &Value, field: Option<&Field>, codec: &Codec) -> Result<Ex
         Value::Date(date) => Ok(self::date(*date, column, field, codec)),
         // Numbers are written with `toString`, whatever they are.
         other if column.is_number() => Ok(typed_text(to_text(other)?, column, codec)),
-        Value::Array(items) => list(items.items(), codec)?
+        Value::Array(items, _) => list(items.items(), codec)?
             .ok_or_else(|| Thrown::error(format!("Invalid value {}", inspect(value)))),
         other => Err(Thrown::error(format!("Invalid value {}", inspect(other)))),
     }

@@ -2,7 +2,6 @@
 //! the times. Associations come later, when all collections are there (`link`).
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use entity::{JsonText, Names, snake_case};
 use indexmap::IndexMap;
@@ -13,7 +12,7 @@ use super::field::{Field, FieldType};
 use super::link::Link;
 use super::name::camelize;
 use super::shape::{Collection, TableName, column_name, is_underscored};
-use crate::expr::{Object, Value, json};
+use crate::expr::{Object, Str, Value, json};
 use crate::store::metadata::{Metadata, TableColumn};
 
 /// How the table of a collection is called, by its options.
@@ -32,7 +31,7 @@ pub(super) fn table_name(names: &Names, backend: DbBackend, name: &str, options:
     let table = if is_synced { base.to_string() } else { names.prefixed(&base) };
     let sql = text("sql").map(|sql| sql.trim().strip_suffix(';').unwrap_or(sql.trim()).into());
     let schema = match backend {
-        DbBackend::Postgres if sql.is_none() => text("schema").or_else(|| names.schema().map(Arc::from)),
+        DbBackend::Postgres if sql.is_none() => text("schema").or_else(|| names.schema().map(Str::from)),
         _ => None,
     };
     TableName { schema, name: table.into(), sql }
@@ -45,7 +44,7 @@ pub(super) fn parse_options(text: Option<&JsonText>) -> Value {
         Value::Text(text) => json::parse(text.as_bytes()).unwrap_or_default(),
         _ => value,
     };
-    if value.as_object().is_some() { value } else { Value::Object(Arc::default()) }
+    if value.as_object().is_some() { value } else { Value::empty_object() }
 }
 
 /// The rows of one collection.
@@ -56,10 +55,10 @@ pub(super) struct CollectionRows<'a> {
 
 impl CollectionRows<'_> {
     /// The collections that it inherits from.
-    pub(super) fn parents(&self) -> Vec<Arc<str>> {
+    pub(super) fn parents(&self) -> Vec<Str> {
         let parents = self.options.member("inherits");
         let parents = match &parents {
-            Value::Array(parents) => parents.items(),
+            Value::Array(parents, _) => parents.items(),
             one => std::slice::from_ref(one),
         };
         let name = |parent: &Value| match parent {
@@ -96,7 +95,7 @@ fn rows_by_collection(metadata: &Metadata) -> IndexMap<&str, CollectionRows<'_>>
             if let Some(interface) = &row.interface {
                 options.insert("interface", Value::text(interface.as_str()));
             }
-            owner.fields.push(FieldRow { row, options: Value::Object(options.into()) });
+            owner.fields.push(FieldRow { row, options: Value::from(options) });
         }
     }
     rows
@@ -208,7 +207,7 @@ impl<'a> Builder<'a> {
     }
 
     /// What the options `createdBy` and `updatedBy` add: a key and an association to the users.
-    pub(super) fn add_authors(&self, name: &str, collections: &mut IndexMap<Arc<str>, Collection>) {
+    pub(super) fn add_authors(&self, name: &str, collections: &mut IndexMap<Str, Collection>) {
         for (flag, key) in [("createdBy", "createdById"), ("updatedBy", "updatedById")] {
             let Some(own) = collections.get_mut(name) else { return };
             if !matches!(own.option(flag), Value::Bool(true)) {
@@ -230,7 +229,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn add(&self, fields: &mut IndexMap<Arc<str>, Field>, collection: &Value, attribute: Attribute<'_>) {
+    fn add(&self, fields: &mut IndexMap<Str, Field>, collection: &Value, attribute: Attribute<'_>) {
         let Attribute { name, kind, options, is_declared } = attribute;
         let column = match options.member("field") {
             Value::Text(column) if collection.member("view").is_truthy() => column,
@@ -295,7 +294,7 @@ fn is_not_false(options: &Value, key: &str) -> bool {
 }
 
 /// The attribute of one of the two times: only `false` turns it off, a text renames it.
-fn time_attribute(options: &Value, key: &str) -> Option<Arc<str>> {
+fn time_attribute(options: &Value, key: &str) -> Option<Str> {
     match options.member(key) {
         Value::Bool(false) => None,
         Value::Text(name) if !name.is_empty() => Some(name),
@@ -304,26 +303,26 @@ fn time_attribute(options: &Value, key: &str) -> Option<Arc<str>> {
 }
 
 /// The field that the option `sortable` adds.
-fn sort_field(options: &Value) -> Option<(Arc<str>, Value)> {
+fn sort_field(options: &Value) -> Option<(Str, Value)> {
     let mut field: Object = [("hidden", Value::from(true))].into_iter().collect();
     let name = match options.member("sortable") {
         Value::Bool(true) => "sort".into(),
         Value::Text(name) => name,
-        Value::Object(own) => {
+        Value::Object(own, _) => {
             own.iter().for_each(|(key, value)| field.insert(key.clone(), value.clone()));
             own.get("name").and_then(Value::as_str).unwrap_or("sort").into()
         }
         _ => return None,
     };
-    Some((name, Value::Object(field.into())))
+    Some((name, Value::from(field)))
 }
 
-fn primary_key(fields: &IndexMap<Arc<str>, Field>, options: &Value) -> Option<Arc<str>> {
+fn primary_key(fields: &IndexMap<Str, Field>, options: &Value) -> Option<Str> {
     let declared = fields.values().find(|field| field.is_primary_key()).map(|field| field.name.clone());
     declared.or_else(|| {
         let key = match options.member("filterTargetKey") {
             Value::Text(key) => key,
-            Value::Array(keys) if keys.items().len() == 1 => keys.items()[0].as_str()?.into(),
+            Value::Array(keys, _) if keys.items().len() == 1 => keys.items()[0].as_str()?.into(),
             _ => return None,
         };
         fields.contains_key(&*key).then_some(key)

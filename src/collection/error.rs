@@ -20,13 +20,13 @@ pub fn thrown(err: &DbErr, sql: &str) -> Thrown {
     let Some(answer) = driver else { return Thrown::error(err.to_string()) };
     let (message, mut parent) = parent(answer);
     parent.insert("sql", sql.into());
-    let parent = Value::Object(parent.into());
+    let parent = Value::from(parent);
     let properties = [
         ("name", Value::from("SequelizeDatabaseError")),
         ("parent", parent.clone()),
         ("original", parent),
         ("sql", Value::from(sql)),
-        ("parameters", Value::Object(Object::new().into())),
+        ("parameters", Value::empty_object()),
     ];
     Thrown::error(message).with_properties(properties.into_iter().collect())
 }

@@ -1,18 +1,16 @@
 //! Fields: their types, what column each type has, and their options (`packages/core/database/src/fields`).
 //! The one place that knows the types; what is written into a column is with the types, too.
 
-use std::sync::Arc;
-
 use sea_orm::DbBackend;
 
-use crate::expr::Value;
+use crate::expr::{Str, Value};
 
 /// An attribute of a collection: a field with a column, or a key or time that NocoBase adds by itself.
 #[derive(Clone, Debug)]
 pub struct Field {
-    pub name: Arc<str>,
+    pub name: Str,
     /// The name of the column.
-    pub column: Arc<str>,
+    pub column: Str,
     pub kind: FieldType,
     /// What the column holds.
     pub column_type: ColumnType,
@@ -42,7 +40,7 @@ impl Field {
     }
 
     /// `fields.interface`, the field's kind on the screen.
-    pub fn interface(&self) -> Option<Arc<str>> {
+    pub fn interface(&self) -> Option<Str> {
         match self.option("interface") {
             Value::Text(text) => Some(text),
             _ => None,

@@ -14,7 +14,7 @@ use super::row;
 use super::schema::Schema;
 use super::selection::Selection;
 use super::shape::Collection;
-use crate::expr::{Thrown, Value};
+use crate::expr::{Str, Thrown, Value};
 
 /// What to read of a collection.
 #[derive(Clone, Debug, Default)]
@@ -143,7 +143,7 @@ struct Plan {
 }
 
 /// The attributes to select: `None` is all. Associations among the fields are loaded, too.
-fn attributes(collection: &Collection, find: &Find, appends: &mut Vec<String>) -> Option<Vec<Arc<str>>> {
+fn attributes(collection: &Collection, find: &Find, appends: &mut Vec<String>) -> Option<Vec<Str>> {
     let is_association =
         |name: &str| collection.association(name.split('.').next().unwrap_or_default()).is_some();
     if let Some(fields) = &find.fields {

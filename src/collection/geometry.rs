@@ -15,7 +15,7 @@ use crate::store::Codec;
 /// What a record keeps of a value that is given: lists of numbers, on PostgreSQL as the text that it reads.
 pub(super) fn set(kind: FieldType, value: Value, codec: &Codec) -> Result<Value, Thrown> {
     let is_empty = match &value {
-        Value::Array(items) => items.items().is_empty(),
+        Value::Array(items, _) => items.items().is_empty(),
         Value::Text(text) => text.is_empty(),
         _ => true,
     };
@@ -52,7 +52,7 @@ fn no_function(name: &str) -> Thrown {
 pub(super) fn shown(kind: FieldType, value: &Value, codec: &Codec) -> Value {
     match (codec.backend(), value) {
         (DbBackend::Postgres, Value::Text(text)) => listed(kind, text),
-        (DbBackend::Postgres, Value::Object(parts)) => {
+        (DbBackend::Postgres, Value::Object(parts, _)) => {
             let part = |name: &str| parts.get(name).cloned().unwrap_or_default();
             let radius = (kind == FieldType::Circle).then(|| part("radius"));
             Value::array([part("x"), part("y")].into_iter().chain(radius).collect())
@@ -61,7 +61,7 @@ pub(super) fn shown(kind: FieldType, value: &Value, codec: &Codec) -> Value {
         // MariaDB has JSON where MySQL has geometry, for which nothing is null.
         (DbBackend::MySql, Value::Undefined) if kind != FieldType::Circle => Value::Null,
         (_, Value::Text(text)) => json::parse(text.as_bytes()).unwrap_or_else(|_| value.clone()),
-        (_, Value::Object(_)) => from_buffer(kind, value).unwrap_or(Value::Null),
+        (_, Value::Object(_, _)) => from_buffer(kind, value).unwrap_or(Value::Null),
         _ => value.clone(),
     }
 }

@@ -17,7 +17,7 @@ use super::schema::Schema;
 use super::selection::Selection;
 use super::shape::Collection;
 use crate::expr::convert::to_text;
-use crate::expr::{Thrown, Value};
+use crate::expr::{Str, Thrown, Value};
 
 /// How many keys one statement asks for.
 const KEYS: usize = 10_000;
@@ -29,7 +29,7 @@ const ANCESTORS: usize = 100;
 pub(super) struct Include {
     pub association: String,
     /// Only these attributes; all when not given.
-    pub attributes: Option<Vec<Arc<str>>>,
+    pub attributes: Option<Vec<Str>>,
     pub children: Vec<Include>,
     /// Load the same association of what it leads to, and so on, up a tree.
     pub recursively: bool,
@@ -275,7 +275,7 @@ impl<'a> Loading<'a> {
         if self.association.kind == AssociationKind::BelongsToArray {
             let by_key: HashMap<String, Record> = children.into_iter().collect();
             for record in records {
-                let Value::Array(keys) = key_of(record) else { continue };
+                let Value::Array(keys, _) = key_of(record) else { continue };
                 let found = keys.items().iter().filter_map(|key| by_key.get(&to_text(key).ok()?).cloned());
                 record.set_linked(name, Linked::Many(found.collect()));
             }
@@ -321,7 +321,7 @@ fn keys_of(records: &[Record], attribute: &str) -> Vec<Value> {
     for record in records {
         let value = record.get(attribute);
         let many = match &value {
-            Value::Array(array) => array.items(),
+            Value::Array(array, _) => array.items(),
             one => std::slice::from_ref(one),
         };
         for key in many.iter().filter(|key| !key.is_nullish()) {

@@ -15,13 +15,13 @@ fn at_depth(value: &Value, depth: usize) -> String {
     match value {
         Value::Text(text) => quoted(text),
         Value::Date(date) => date_text(*date),
-        Value::Array(_) if depth > DEPTH => "[Array]".to_owned(),
-        Value::Array(array) => {
+        Value::Array(_, _) if depth > DEPTH => "[Array]".to_owned(),
+        Value::Array(array, _) => {
             let items: Vec<String> = array.items().iter().map(|item| at_depth(item, depth + 1)).collect();
             if items.is_empty() { "[]".to_owned() } else { format!("[ {} ]", items.join(", ")) }
         }
-        Value::Object(_) if depth > DEPTH => "[Object]".to_owned(),
-        Value::Object(object) => {
+        Value::Object(_, _) if depth > DEPTH => "[Object]".to_owned(),
+        Value::Object(object, _) => {
             let members = object.iter().map(|(name, value)| member(name, &at_depth(value, depth + 1)));
             braced(&members.collect::<Vec<_>>())
         }

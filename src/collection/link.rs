@@ -1,8 +1,6 @@
 //! Turns the row of an association field into an [`Association`], with the names that NocoBase and Sequelize
 //! derive where the row has none, and adds the key attributes that the models get by it.
 
-use std::sync::Arc;
-
 use entity::Names;
 use indexmap::IndexMap;
 use sea_orm::DbBackend;
@@ -10,9 +8,9 @@ use sea_orm::DbBackend;
 use super::association::{Association, AssociationKind, Through};
 use super::name::{camel_case, camelize, pluralize, singularize};
 use super::shape::{Collection, key_field};
-use crate::expr::Value;
+use crate::expr::{Str, Value};
 
-type Collections = IndexMap<Arc<str>, Collection>;
+type Collections = IndexMap<Str, Collection>;
 
 /// The row of an association field.
 pub(super) struct Link<'a> {
@@ -34,7 +32,7 @@ impl Link<'_> {
         let mut keys = Vec::new();
         match (&association.kind, &association.through) {
             (AssociationKind::BelongsTo, _) => {
-                keys.push((Arc::from(self.collection), &association.foreign_key, target_key));
+                keys.push((Str::from(self.collection), &association.foreign_key, target_key));
             }
             (AssociationKind::HasOne | AssociationKind::HasMany, _) => {
                 keys.push((association.target.clone(), &association.foreign_key, own_key));
@@ -101,14 +99,14 @@ impl Link<'_> {
         })
     }
 
-    fn text(&self, key: &str) -> Option<Arc<str>> {
+    fn text(&self, key: &str) -> Option<Str> {
         match self.options.member(key) {
             Value::Text(text) if !text.is_empty() => Some(text),
             _ => None,
         }
     }
 
-    fn through_name(&self, target: &str) -> Arc<str> {
+    fn through_name(&self, target: &str) -> Str {
         let mut names = [self.collection.to_lowercase(), target.to_lowercase()];
         names.sort();
         camelize(&names.join("_")).into()
@@ -116,6 +114,6 @@ impl Link<'_> {
 }
 
 /// The name of a key that refers to a collection: `posts`, `id` → `postId`.
-fn key_of(collection: &str, key: &str) -> Arc<str> {
+fn key_of(collection: &str, key: &str) -> Str {
     camelize(&format!("{}_{key}", singularize(collection))).into()
 }

@@ -10,7 +10,7 @@ use super::bind::parse_local;
 use super::field::{ColumnType, Field, FieldType};
 use super::geometry;
 use super::shape::Collection;
-use crate::expr::{Date, Live, Object, Value, json};
+use crate::expr::{Date, Live, Object, Str, Value, json};
 use crate::store::Codec;
 
 /// A record with those of its associations that were loaded.
@@ -20,7 +20,7 @@ pub struct Record {
     /// Attributes by name, in the order in which they were selected.
     pub values: Object,
     /// Loaded associations, in the order in which they were asked for.
-    pub linked: Vec<(Arc<str>, Linked)>,
+    pub linked: Vec<(Str, Linked)>,
 }
 
 /// What an association leads to.
@@ -36,7 +36,7 @@ impl Record {
         self.values.get(attribute).cloned().unwrap_or_default()
     }
 
-    pub fn set_linked(&mut self, name: &Arc<str>, linked: Linked) {
+    pub fn set_linked(&mut self, name: &Str, linked: Linked) {
         match self.linked.iter_mut().find(|(other, _)| other == name) {
             Some((_, old)) => *old = linked,
             None => self.linked.push((name.clone(), linked)),
@@ -64,7 +64,7 @@ impl Record {
                 object.insert(name.clone(), if association.is_some() { value } else { as_model(value) });
             }
         }
-        Value::Object(object.into())
+        Value::from(object)
     }
 }
 
@@ -72,7 +72,7 @@ impl Record {
 /// from an object that somebody has given. As JSON, and when it is read back, it is an object like any other.
 fn as_model(row: Value) -> Value {
     match row {
-        Value::Object(members) => Value::Live(Arc::new(Live::new((*members).clone()))),
+        Value::Object(members, _) => Value::Live(Arc::new(Live::new((*members).clone()))),
         other => other,
     }
 }
@@ -95,7 +95,7 @@ impl Linked {
 fn sort(records: &mut [&Record], sort_by: &Value) {
     let keys: Vec<String> = match sort_by {
         Value::Text(key) => vec![key.to_string()],
-        Value::Array(keys) => keys.items().iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Value::Array(keys, _) => keys.items().iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         _ => return,
     };
     records.sort_by(|left, right| {

@@ -13,7 +13,7 @@ use super::association::AssociationKind;
 use super::definition::{Builder, parse_options};
 use super::link::Link;
 use super::shape::Collection;
-use crate::expr::Value;
+use crate::expr::{Str, Value};
 use crate::store::metadata::{Metadata, TableColumn};
 
 static EMPTY: Metadata = Metadata { collections: Vec::new(), fields: Vec::new() };
@@ -21,7 +21,7 @@ static EMPTY: Metadata = Metadata { collections: Vec::new(), fields: Vec::new() 
 /// All collections that are known at one time.
 #[derive(Debug, Default)]
 pub struct Schema {
-    collections: HashMap<Arc<str>, Arc<Collection>>,
+    collections: HashMap<Str, Arc<Collection>>,
 }
 
 impl Schema {
@@ -33,16 +33,14 @@ impl Schema {
         tables: &HashMap<String, Vec<TableColumn>>,
     ) -> Self {
         let builder = Builder::new(names, backend, metadata);
-        let mut collections: IndexMap<Arc<str>, Collection> = IndexMap::new();
+        let mut collections: IndexMap<Str, Collection> = IndexMap::new();
         for name in builder.rows.keys() {
             collections.insert((*name).into(), builder.collection(name));
         }
         for (name, columns) in tables {
             if !collections.contains_key(name.as_str()) && !columns.is_empty() {
-                collections.insert(
-                    name.as_str().into(),
-                    builder.of_table(name, columns, Value::Object(Arc::default())),
-                );
+                collections
+                    .insert(name.as_str().into(), builder.of_table(name, columns, Value::empty_object()));
             }
         }
         for name in builder.rows.keys() {

@@ -1,7 +1,5 @@
 //! The columns of a statement that reads records, and the attributes that are made of them.
 
-use std::sync::Arc;
-
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{DbBackend, QueryResult};
 
@@ -9,21 +7,21 @@ use super::field::{ColumnType, Field};
 use super::record::{Record, attribute};
 use super::row;
 use super::shape::Collection;
-use crate::expr::Object;
+use crate::expr::{Object, Str};
 use crate::store::Codec;
 
 /// The columns that a statement reads, and those that the record is to show.
 pub(super) struct Selection {
     /// The name of the collection, which is also that of its table in a statement of one table.
-    collection: Arc<str>,
+    collection: Str,
     pub columns: Vec<SelectedColumn>,
     /// `None`: all of them.
-    pub shown: Option<Vec<Arc<str>>>,
+    pub shown: Option<Vec<Str>>,
 }
 
 pub(super) struct SelectedColumn {
-    pub name: Arc<str>,
-    pub column: Arc<str>,
+    pub name: Str,
+    pub column: Str,
     pub field: Option<Field>,
 }
 
@@ -35,8 +33,8 @@ pub(super) const COLLECTION: &str = "__collection";
 
 impl Selection {
     /// The given attributes, or all of the collection.
-    pub(super) fn of(collection: &Collection, names: Option<&[Arc<str>]>) -> Self {
-        let column = |name: &Arc<str>| match collection.field(name) {
+    pub(super) fn of(collection: &Collection, names: Option<&[Str]>) -> Self {
+        let column = |name: &Str| match collection.field(name) {
             Some(field) => SelectedColumn {
                 name: name.clone(),
                 column: field.column.clone(),
@@ -49,7 +47,7 @@ impl Selection {
             names.map(|name| SelectedColumn { name: (*name).into(), column: (*name).into(), field: None })
         };
         // NocoBase leaves out of SQL collections what they have no field for.
-        let is_read = |name: &&Arc<str>| !collection.is_sql() || collection.field(name).is_some();
+        let is_read = |name: &&Str| !collection.is_sql() || collection.field(name).is_some();
         match names {
             None => {
                 let own = collection.fields().map(|field| column(&field.name));

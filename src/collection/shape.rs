@@ -1,8 +1,6 @@
 //! What a collection is to all that reads and writes it: its table, its attributes, its associations and its keys. How
 //! it is derived from rows is up to `definition`, `link` and `schema`.
 
-use std::sync::Arc;
-
 use entity::{Names, snake_case};
 use indexmap::IndexMap;
 use sea_orm::DbBackend;
@@ -10,22 +8,22 @@ use sea_orm::sea_query::{Alias, Expr, Func, IntoIden, IntoTableRef, TableRef};
 
 use super::association::Association;
 use super::field::{ColumnType, Field, FieldType};
-use crate::expr::Value;
+use crate::expr::{Str, Value};
 
 /// A collection: a table, or a view, with what NocoBase knows of it.
 #[derive(Clone, Debug)]
 pub struct Collection {
-    pub name: Arc<str>,
+    pub name: Str,
     pub table: TableName,
     /// In the order of NocoBase's model.
-    pub(super) fields: IndexMap<Arc<str>, Field>,
-    pub(super) associations: IndexMap<Arc<str>, Association>,
+    pub(super) fields: IndexMap<Str, Field>,
+    pub(super) associations: IndexMap<Str, Association>,
     /// The attribute that identifies a record, if there is a single one.
-    pub primary_key: Option<Arc<str>>,
+    pub primary_key: Option<Str>,
     /// The attribute that is set when a record is created.
-    pub created_at: Option<Arc<str>>,
+    pub created_at: Option<Str>,
     /// The attribute that is set whenever a record is saved.
-    pub updated_at: Option<Arc<str>>,
+    pub updated_at: Option<Str>,
     /// Whether others inherit from it: then its rows may be in their tables.
     pub is_parent: bool,
     /// `collections.options`: an object.
@@ -36,10 +34,10 @@ pub struct Collection {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableName {
     /// On PostgreSQL; `None` is the search path.
-    pub schema: Option<Arc<str>>,
-    pub name: Arc<str>,
+    pub schema: Option<Str>,
+    pub name: Str,
     /// The statement that an SQL collection is read from: there is no table then.
-    pub sql: Option<Arc<str>>,
+    pub sql: Option<Str>,
 }
 
 impl TableName {
@@ -90,14 +88,14 @@ impl Collection {
     }
 
     /// The attributes that identify a record: all of a composite key.
-    pub fn key_attributes(&self) -> Vec<Arc<str>> {
+    pub fn key_attributes(&self) -> Vec<Str> {
         let declared = self.fields().filter(|field| field.is_primary_key());
-        let declared: Vec<Arc<str>> = declared.map(|field| field.name.clone()).collect();
+        let declared: Vec<Str> = declared.map(|field| field.name.clone()).collect();
         if declared.is_empty() { self.primary_key.iter().cloned().collect() } else { declared }
     }
 
     /// The attribute that NocoBase finds records by.
-    pub fn target_key(&self) -> Option<Arc<str>> {
+    pub fn target_key(&self) -> Option<Str> {
         match self.option("filterTargetKey") {
             Value::Text(key) if self.field(&key).is_some() => Some(key),
             _ => self.primary_key.clone(),
@@ -128,7 +126,7 @@ pub(super) fn is_underscored(names: &Names, options: &Value) -> bool {
 }
 
 /// The column of an attribute that has no `field` option of its own.
-pub(super) fn column_name(names: &Names, collection: &Value, attribute: &str) -> Arc<str> {
+pub(super) fn column_name(names: &Names, collection: &Value, attribute: &str) -> Str {
     if is_underscored(names, collection) { snake_case(attribute).into() } else { attribute.into() }
 }
 
@@ -150,6 +148,6 @@ pub(super) fn key_field(
         kind,
         column_type: like.map_or(ColumnType::BigInt, |field| field.kind.column_type(&field.options, backend)),
         is_declared: false,
-        options: Value::Object(Arc::default()),
+        options: Value::empty_object(),
     }
 }

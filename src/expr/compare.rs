@@ -1,7 +1,6 @@
 //! `==`, `<` and their relatives (ECMA-262, "IsLooselyEqual", "IsLessThan").
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
 use super::convert::{text_to_number, to_number, to_text};
 use super::{Thrown, Value};
@@ -13,9 +12,9 @@ pub fn loosely_equal(a: &Value, b: &Value) -> Result<bool, Thrown> {
         (Value::Number(a), Value::Number(b)) => a == b,
         (Value::Text(a), Value::Text(b)) => a == b,
         (Value::Bool(a), Value::Bool(b)) => a == b,
-        (Value::Array(a), Value::Array(b)) => Arc::ptr_eq(a, b),
-        (Value::Object(a), Value::Object(b)) => Arc::ptr_eq(a, b),
-        (Value::Live(a), Value::Live(b)) => Arc::ptr_eq(a, b),
+        (Value::Array(..), Value::Array(..))
+        | (Value::Object(..), Value::Object(..))
+        | (Value::Live(_), Value::Live(_)) => a.identity() == b.identity(),
         (Value::Function(a), Value::Function(b)) => a == b,
         (Value::Number(number), Value::Text(text)) | (Value::Text(text), Value::Number(number)) => {
             *number == text_to_number(text)
@@ -49,16 +48,19 @@ pub fn same_value_zero(a: &Value, b: &Value) -> bool {
         (Value::Number(a), Value::Number(b)) => a == b || (a.is_nan() && b.is_nan()),
         (Value::Text(a), Value::Text(b)) => a == b,
         (Value::Bool(a), Value::Bool(b)) => a == b,
-        (Value::Array(a), Value::Array(b)) => Arc::ptr_eq(a, b),
-        (Value::Object(a), Value::Object(b)) => Arc::ptr_eq(a, b),
-        (Value::Live(a), Value::Live(b)) => Arc::ptr_eq(a, b),
+        (Value::Array(..), Value::Array(..))
+        | (Value::Object(..), Value::Object(..))
+        | (Value::Live(_), Value::Live(_)) => a.identity() == b.identity(),
         (Value::Function(a), Value::Function(b)) => a == b,
         _ => false,
     }
 }
 
 fn is_object(value: &Value) -> bool {
-    matches!(value, Value::Array(_) | Value::Object(_) | Value::Live(_) | Value::Date(_) | Value::Function(_))
+    matches!(
+        value,
+        Value::Array(_, _) | Value::Object(_, _) | Value::Live(_) | Value::Date(_) | Value::Function(_)
+    )
 }
 
 /// `ToPrimitive` with the hint "number".

@@ -13,17 +13,17 @@ pub fn to_text(value: &Value) -> Result<String, Thrown> {
         Value::Number(number) => number_to_text(*number),
         Value::Text(text) => text.to_string(),
         Value::Date(date) => date.to_local_text(),
-        Value::Array(array) => {
+        Value::Array(array, _) => {
             let mut parts = Vec::with_capacity(array.items().len());
             for item in array.items() {
                 parts.push(if item.is_nullish() { String::new() } else { to_text(item)? });
             }
             parts.join(",")
         }
-        Value::Object(object) if object.get("toString").is_some() => {
+        Value::Object(object, _) if object.get("toString").is_some() => {
             return Err(Thrown::type_error("Cannot convert object to primitive value"));
         }
-        Value::Object(_) | Value::Live(_) => "[object Object]".to_owned(),
+        Value::Object(_, _) | Value::Live(_) => "[object Object]".to_owned(),
         Value::Function(_) => "function () { [native code] }".to_owned(),
     })
 }
@@ -48,7 +48,7 @@ pub fn to_number(value: &Value) -> Result<f64, Thrown> {
         Value::Number(number) => *number,
         Value::Text(text) => text_to_number(text),
         Value::Date(date) => date.0,
-        Value::Array(_) | Value::Object(_) | Value::Live(_) => text_to_number(&to_text(value)?),
+        Value::Array(_, _) | Value::Object(_, _) | Value::Live(_) => text_to_number(&to_text(value)?),
     })
 }
 

@@ -172,7 +172,7 @@ struct Reader<'a> {
 #[derive(Default)]
 struct Copies {
     roots: HashMap<String, Value>,
-    parts: HashMap<usize, Value>,
+    parts: super::Copies,
 }
 
 impl<'a> Reader<'a> {
@@ -214,15 +214,15 @@ fn reads_a_column(variables: &Variables<'_>, path: &str) -> bool {
     let mut segments = path.split('.');
     let mut current = segments.next().map(|name| variables.root(name)).unwrap_or_default();
     // A value that is an array itself can be the root, too.
-    if let Some(root @ Value::Array(_)) = &variables.value
+    if let Some(root @ Value::Array(_, _)) = &variables.value
         && !property(root, path.split('.').next().unwrap_or_default()).is_truthy()
     {
         return true;
     }
     for segment in segments {
-        if let Value::Array(array) = &current {
+        if matches!(current, Value::Array(..)) {
             let is_index = !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit());
-            let is_column = array.column(segment).is_some() || !property(&current, segment).is_truthy();
+            let is_column = current.column(segment).is_some() || !property(&current, segment).is_truthy();
             if !is_index && is_column {
                 return true;
             }
@@ -286,7 +286,7 @@ mod tests {
         };
         assert_eq!(read("$context.l.v").as_deref(), Some("[1,2,3]"));
         assert_eq!(read("ctx.$context.l.v").as_deref(), Some("[1,2,3]"));
-        assert!(scope.context.member("l").as_array().expect("an array").columns().is_empty());
+        assert!(scope.context.member("l").columns().is_empty());
     }
 
     #[test]

@@ -6,12 +6,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
 
 use entity::number_text;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::{Date, Object, Value};
+use super::members::Filling;
+use super::twin::Empties;
+use super::{Array, Date, Object, Str, Value};
 
 /// Parses a JSON text as `JSON.parse` does: numbers become doubles, of equal keys the last one counts.
 pub fn parse(text: &[u8]) -> Result<Value, serde_json::Error> {
@@ -96,7 +97,7 @@ fn write(out: &mut String, value: &Value) {
             Some(iso) => write_text(out, &iso),
             None => out.push_str("null"),
         },
-        Value::Array(array) => {
+        Value::Array(array, _) => {
             out.push('[');
             for (i, item) in array.items().iter().enumerate() {
                 if i > 0 {
@@ -106,7 +107,7 @@ fn write(out: &mut String, value: &Value) {
             }
             out.push(']');
         }
-        Value::Object(object) => write_object(out, object),
+        Value::Object(object, _) => write_object(out, object),
         Value::Live(live) => write_object(out, &live.object()),
     }
 }
@@ -178,24 +179,30 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-/// What a value takes where it stands, in an array or beside its key: 24 bytes, and some more while what holds it grows.
-/// With [`ALLOCATION`] this was fitted to what 10 MB of `[{},…]` takes at its peak, 72 bytes for each `{}`.
+/// What a value takes where it stands, in an array or beside its key: 16 or 24 bytes, and some more while what holds it
+/// grows.
 const PLACE: usize = 32;
 /// What an allocation takes beside the text in it.
-const ALLOCATION: usize = 40;
+const ALLOCATION: usize = 32;
 /// What is asked for at once.
 const INSTALMENT: usize = 64 << 10;
-/// So many different keys are kept once however often they occur; there are rarely more.
-const MAX_SHARED_KEYS: usize = 1024;
+/// So many different keys and short texts are kept once however often they occur; there are rarely more.
+const MAX_SHARED: usize = 8192;
 /// Longer keys are rarely repeated.
 const MAX_SHARED_KEY: usize = 64;
+/// Longer texts are rarely repeated, and are worth the memory of their own.
+const MAX_SHARED_TEXT: usize = 8;
+/// Lists of at most so many items are gathered in memory that is used again; longer ones stay where they have grown.
+const MAX_GATHERED: usize = 1024;
 
 /// What a value takes in memory, much as [`parse_within`] counts it. Parts that are shared count each time.
 pub fn weight(value: &Value) -> usize {
     let parts = match value {
         Value::Text(text) => ALLOCATION + text.len(),
-        Value::Array(array) => 2 * ALLOCATION + array.items().iter().map(weight).sum::<usize>(),
-        Value::Object(object) => {
+        Value::Array(array, _) if !array.items().is_empty() => {
+            2 * ALLOCATION + array.items().iter().map(weight).sum::<usize>()
+        }
+        Value::Object(object, _) if !object.is_empty() => {
             2 * ALLOCATION + object.iter().map(|(key, value)| key.len() + weight(value)).sum::<usize>()
         }
         _ => 0,
@@ -211,7 +218,11 @@ struct Reading<'a> {
     /// Bytes that were not asked for yet.
     owed: Cell<usize>,
     exceeded: Cell<Option<Fault>>,
-    keys: RefCell<HashSet<Arc<str>>>,
+    shared: RefCell<HashSet<Str>>,
+    empties: Empties,
+    /// What items and members were gathered in that are where they belong by now.
+    items: RefCell<Vec<Vec<Value>>>,
+    members: RefCell<Vec<Filling<Value>>>,
 }
 
 impl Reading<'_> {
@@ -230,9 +241,9 @@ impl Reading<'_> {
         Err(E::custom("a limit is exceeded"))
     }
 
-    /// Counts what items or members are in, if there are any.
-    fn keep(&self, is_empty: bool) {
-        self.owed.set(self.owed.get() + if is_empty { 0 } else { ALLOCATION });
+    /// Counts what items or members are in.
+    fn keep(&self) {
+        self.owed.set(self.owed.get() + 2 * ALLOCATION);
     }
 
     /// What came of a text.
@@ -250,17 +261,26 @@ impl Reading<'_> {
         self.limits.is_none_or(|limits| (limits.take)(owed))
     }
 
-    fn key(&self, text: &str) -> Arc<str> {
-        let mut keys = self.keys.borrow_mut();
-        if let Some(key) = keys.get(text) {
-            return key.clone();
+    fn key(&self, text: &str) -> Str {
+        self.once(text, MAX_SHARED_KEY, || self.owed.set(self.owed.get() + ALLOCATION + text.len()))
+    }
+
+    /// A text that is kept once if it is not longer than this. What is `new` is told.
+    fn once(&self, text: &str, longest: usize, new: impl FnOnce()) -> Str {
+        if text.len() > longest {
+            new();
+            return text.into();
         }
-        let key: Arc<str> = text.into();
-        self.owed.set(self.owed.get() + ALLOCATION + text.len());
-        if text.len() <= MAX_SHARED_KEY && keys.len() < MAX_SHARED_KEYS {
-            keys.insert(key.clone());
+        let mut shared = self.shared.borrow_mut();
+        if let Some(known) = shared.get(text) {
+            return known.clone();
         }
-        key
+        new();
+        let text = Str::from(text);
+        if shared.len() < MAX_SHARED {
+            shared.insert(text.clone());
+        }
+        text
     }
 }
 
@@ -300,28 +320,41 @@ impl<'de> Visitor<'de> for &Reading<'_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
-        self.count(ALLOCATION + text.len()).map(|()| Value::text(text))
+        self.count(ALLOCATION + text.len()).map(|()| Value::Text(self.once(text, MAX_SHARED_TEXT, || {})))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        self.count(ALLOCATION)?;
-        let mut items = Vec::new();
+        self.count(0)?;
+        let mut items = self.items.borrow_mut().pop().unwrap_or_default();
         while let Some(item) = seq.next_element_seed(self)? {
             items.push(item);
         }
-        self.keep(items.is_empty());
-        Ok(Value::array(items))
+        if items.is_empty() {
+            self.items.borrow_mut().push(items);
+            return Ok(self.empties.array());
+        }
+        self.keep();
+        if items.len() > MAX_GATHERED {
+            return Ok(Value::array(items));
+        }
+        let array = Array::from(items.drain(..).collect::<Box<[Value]>>());
+        self.items.borrow_mut().push(items);
+        Ok(array.into())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        self.count(ALLOCATION)?;
-        let mut object = Object::new();
+        self.count(0)?;
+        let mut filling = self.members.borrow_mut().pop().unwrap_or_default();
         while let Some(key) = map.next_key_seed(Key(self))? {
-            object.insert(key, map.next_value_seed(self)?);
+            filling.insert(key, map.next_value_seed(self)?);
         }
-        self.keep(object.is_empty());
-        object.shrink();
-        Ok(Value::Object(object.into()))
+        let object = filling.take();
+        self.members.borrow_mut().push(filling);
+        if object.is_empty() {
+            return Ok(self.empties.object());
+        }
+        self.keep();
+        Ok(object.into())
     }
 }
 
@@ -329,21 +362,21 @@ impl<'de> Visitor<'de> for &Reading<'_> {
 struct Key<'r, 'a>(&'r Reading<'a>);
 
 impl<'de> DeserializeSeed<'de> for Key<'_, '_> {
-    type Value = Arc<str>;
+    type Value = Str;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Arc<str>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Str, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
 impl Visitor<'_> for Key<'_, '_> {
-    type Value = Arc<str>;
+    type Value = Str;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Arc<str>, E> {
+    fn visit_str<E: Error>(self, text: &str) -> Result<Str, E> {
         Ok(self.0.key(text))
     }
 }
@@ -427,7 +460,7 @@ mod tests {
         let items = value.as_array().expect("an array").items();
         let key =
             |i: usize| items[i].as_object().and_then(|one| one.iter().next()).expect("a member").0.clone();
-        assert!(Arc::ptr_eq(&key(0), &key(1)));
+        assert!(Str::ptr_eq(&key(0), &key(1)));
     }
 
     proptest! {

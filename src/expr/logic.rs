@@ -43,7 +43,7 @@ pub fn evaluate(calculation: &Value) -> Result<bool, Thrown> {
     match calculation.member("group") {
         // `typeof null` is "object", so a null group counts as one and then has no type.
         Value::Null => Err(Thrown::reading(&Value::Null, "type")),
-        group @ (Value::Object(_) | Value::Array(_)) => evaluate_group(&group),
+        group @ (Value::Object(_, _) | Value::Array(_, _)) => evaluate_group(&group),
         _ => compare(calculation),
     }
 }
@@ -61,7 +61,7 @@ fn evaluate_group(group: &Value) -> Result<bool, Thrown> {
     };
     let items = match &calculations {
         Value::Undefined | Value::Null => return Ok(!stop_at),
-        Value::Array(array) => array.items(),
+        Value::Array(array, _) => array.items(),
         _ => {
             return Err(Thrown::type_error(
                 "(calculation.group.calculations ?? [])[method] is not a function",
@@ -143,7 +143,7 @@ fn dates(a: &Value, b: &Value) -> Result<Comparison, Thrown> {
 fn includes(a: &Value, b: &Value) -> Result<bool, Thrown> {
     match a {
         Value::Text(text) => Ok(text.contains(&to_text(b)?)),
-        Value::Array(array) => Ok(array.items().iter().any(|item| same_value_zero(item, b))),
+        Value::Array(array, _) => Ok(array.items().iter().any(|item| same_value_zero(item, b))),
         Value::Undefined | Value::Null => Err(Thrown::reading(a, "includes")),
         _ => Err(Thrown::type_error("a.includes is not a function")),
     }
@@ -157,7 +157,7 @@ fn texts(a: &Value, b: &Value) -> Result<(String, String), Thrown> {
 fn own_text(value: &Value, name: &str) -> Result<String, Thrown> {
     match value {
         Value::Undefined | Value::Null => Err(Thrown::reading(value, "toString")),
-        Value::Object(object) if object.get("toString").is_some() => {
+        Value::Object(object, _) if object.get("toString").is_some() => {
             Err(Thrown::type_error(format!("{name}.toString is not a function")))
         }
         value => to_text(value),

@@ -2,9 +2,11 @@
 //! they were added. It holds any kind of value and knows none.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use indexmap::IndexMap;
+
+use super::Str;
+use super::array::exact;
 
 /// Up to this many members are looked through one by one, which takes less memory than a table and no longer.
 const MAX_FEW: usize = 8;
@@ -13,23 +15,38 @@ const MAX_FEW: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Members<V>(Store<V>);
 
+/// Objects of one member are so frequent that they do without a list.
 #[derive(Clone, Debug)]
 enum Store<V> {
+    One([(Str, V); 1]),
     /// In their order.
-    Few(Vec<(Arc<str>, V)>),
+    Few(Box<[(Str, V)]>),
     Many(Box<Many<V>>),
+}
+
+/// Members that are still being added.
+#[derive(Debug)]
+pub(super) struct Filling<V> {
+    few: Vec<(Str, V)>,
+    many: Option<Box<Many<V>>>,
 }
 
 /// Index keys have a tree of their own: whatever order they come in, adding one never moves the others.
 #[derive(Clone, Debug)]
 struct Many<V> {
-    indices: BTreeMap<u32, (Arc<str>, V)>,
-    others: IndexMap<Arc<str>, V>,
+    indices: BTreeMap<u32, (Str, V)>,
+    others: IndexMap<Str, V>,
 }
 
 impl<V> Default for Members<V> {
     fn default() -> Self {
-        Self(Store::Few(Vec::new()))
+        Self(Store::Few(Box::default()))
+    }
+}
+
+impl<V> Default for Many<V> {
+    fn default() -> Self {
+        Self { indices: BTreeMap::new(), others: IndexMap::new() }
     }
 }
 
@@ -38,9 +55,10 @@ impl<V> Members<V> {
         Self::default()
     }
 
+    /// With room for so many members, where they are many.
     pub fn with_capacity(members: usize) -> Self {
         if members <= MAX_FEW {
-            return Self(Store::Few(Vec::with_capacity(members)));
+            return Self::default();
         }
         let others = IndexMap::with_capacity(members);
         Self(Store::Many(Box::new(Many { indices: BTreeMap::new(), others })))
@@ -48,70 +66,126 @@ impl<V> Members<V> {
 
     pub fn get(&self, key: &str) -> Option<&V> {
         match &self.0 {
-            Store::Few(few) => few.iter().find(|(known, _)| &**known == key).map(|(_, value)| value),
             Store::Many(many) => match array_index(key) {
                 Some(index) => many.indices.get(&index).map(|(_, value)| value),
                 None => many.others.get(key),
             },
+            few => few.listed().iter().find(|(known, _)| known == key).map(|(_, value)| value),
         }
     }
 
     /// Sets a member; one that exists keeps its place.
-    pub fn insert(&mut self, key: impl Into<Arc<str>>, value: V) {
+    pub fn insert(&mut self, key: impl Into<Str>, value: V) {
         let key = key.into();
-        let few = match &mut self.0 {
-            Store::Few(few) => few,
-            Store::Many(many) => return many.insert(key, value),
-        };
-        if let Some((_, known)) = few.iter_mut().find(|(known, _)| *known == key) {
+        if let Some((_, known)) = self.0.listed_mut().iter_mut().find(|(known, _)| *known == key) {
             *known = value;
-        } else if few.len() < MAX_FEW {
-            let place = array_index(&key).map_or(few.len(), |index| {
-                few.partition_point(|(other, _)| array_index(other).is_some_and(|other| other < index))
-            });
-            few.insert(place, (key, value));
-        } else {
-            let mut many = Box::new(Many { indices: BTreeMap::new(), others: IndexMap::new() });
-            few.drain(..).for_each(|(key, value)| many.insert(key, value));
-            many.insert(key, value);
-            self.0 = Store::Many(many);
+            return;
         }
+        let mut filling = match std::mem::take(self).0 {
+            Store::One(one) => Filling { few: one.into(), many: None },
+            Store::Few(few) => Filling { few: few.into_vec(), many: None },
+            Store::Many(many) => Filling { few: Vec::new(), many: Some(many) },
+        };
+        filling.few.reserve_exact(1);
+        filling.insert(key, value);
+        *self = filling.finish();
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &V)> {
-        let (few, many) = match &self.0 {
-            Store::Few(few) => (few.as_slice(), None),
-            Store::Many(many) => (&[][..], Some(many)),
+    pub fn iter(&self) -> impl Iterator<Item = (&Str, &V)> {
+        let many = match &self.0 {
+            Store::Many(many) => Some(many),
+            Store::One(_) | Store::Few(_) => None,
         };
         let many = many.into_iter().flat_map(|many| {
             let indices = many.indices.values().map(|(key, value)| (key, value));
             indices.chain(&many.others)
         });
-        few.iter().map(|(key, value)| (key, value)).chain(many)
+        self.0.listed().iter().map(|(key, value)| (key, value)).chain(many)
     }
 
     pub fn len(&self) -> usize {
         match &self.0 {
-            Store::Few(few) => few.len(),
             Store::Many(many) => many.indices.len() + many.others.len(),
+            few => few.listed().len(),
         }
     }
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
 
-    /// Gives memory back that was kept for more members.
-    pub fn shrink(&mut self) {
-        match &mut self.0 {
-            Store::Few(few) => few.shrink_to_fit(),
-            Store::Many(many) => many.others.shrink_to_fit(),
+impl<V> Store<V> {
+    /// The members, where they are few.
+    fn listed(&self) -> &[(Str, V)] {
+        match self {
+            Store::One(one) => one,
+            Store::Few(few) => few,
+            Store::Many(_) => &[],
+        }
+    }
+
+    fn listed_mut(&mut self) -> &mut [(Str, V)] {
+        match self {
+            Store::One(one) => one,
+            Store::Few(few) => few,
+            Store::Many(_) => &mut [],
         }
     }
 }
 
+impl<V> Default for Filling<V> {
+    fn default() -> Self {
+        Self { few: Vec::new(), many: None }
+    }
+}
+
+impl<V> Filling<V> {
+    /// Sets a member; one that exists keeps its place.
+    pub(super) fn insert(&mut self, key: Str, value: V) {
+        if let Some(many) = &mut self.many {
+            many.insert(key, value);
+        } else if let Some((_, known)) = self.few.iter_mut().find(|(known, _)| *known == key) {
+            *known = value;
+        } else if self.few.len() < MAX_FEW {
+            let place = array_index(&key).map_or(self.few.len(), |index| {
+                self.few.partition_point(|(other, _)| array_index(other).is_some_and(|other| other < index))
+            });
+            self.few.insert(place, (key, value));
+        } else {
+            let many = self.many.get_or_insert_default();
+            self.few.drain(..).for_each(|(key, value)| many.insert(key, value));
+            many.insert(key, value);
+        }
+    }
+
+    /// The members, in no more memory than they need. The next ones begin in what was kept for these.
+    pub(super) fn take(&mut self) -> Members<V> {
+        Members(match self.many.take() {
+            Some(mut many) => {
+                many.others.shrink_to_fit();
+                Store::Many(many)
+            }
+            None if self.few.len() == 1 => match self.few.pop() {
+                Some(one) => Store::One([one]),
+                None => Store::Few(Box::default()),
+            },
+            None => Store::Few(self.few.drain(..).collect()),
+        })
+    }
+
+    /// The members, with what has grown for further ones.
+    fn finish(self) -> Members<V> {
+        Members(match (self.many, <[_; 1]>::try_from(self.few)) {
+            (Some(many), _) => Store::Many(many),
+            (None, Ok(one)) => Store::One(one),
+            (None, Err(few)) => Store::Few(exact(few)),
+        })
+    }
+}
+
 impl<V> Many<V> {
-    fn insert(&mut self, key: Arc<str>, value: V) {
+    fn insert(&mut self, key: Str, value: V) {
         match array_index(&key) {
             Some(index) => drop(self.indices.insert(index, (key, value))),
             None => drop(self.others.insert(key, value)),
@@ -119,13 +193,11 @@ impl<V> Many<V> {
     }
 }
 
-impl<V, K: Into<Arc<str>>> FromIterator<(K, V)> for Members<V> {
+impl<V, K: Into<Str>> FromIterator<(K, V)> for Members<V> {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(members: I) -> Self {
-        let mut object = Members::new();
-        for (key, value) in members {
-            object.insert(key, value);
-        }
-        object
+        let mut filling = Filling::default();
+        members.into_iter().for_each(|(key, value)| filling.insert(key.into(), value));
+        filling.take()
     }
 }
 
@@ -182,19 +254,25 @@ mod tests {
         /// What JavaScript does, said in the plainest way.
         #[test]
         fn order_and_values_are_those_of_javascript(
-            pairs in proptest::collection::vec(("[0-3a-c]{1,2}", any::<u8>()), 0..40), capacity in 0..20_usize,
+            pairs in proptest::collection::vec(("[0-3a-c]{1,2}", any::<u8>()), 0..40), first in 0..20_usize,
+            capacity in 0..20_usize,
         ) {
             let mut plain: Vec<(String, u8)> = Vec::new();
-            let mut members = Members::with_capacity(capacity);
-            for (key, value) in &pairs {
+            let together = pairs.iter().take(first).map(|(key, value)| (key.as_str(), *value));
+            let mut members: Members<u8> = together.collect();
+            if first == 0 {
+                members = Members::with_capacity(capacity);
+            }
+            for (i, (key, value)) in pairs.iter().enumerate() {
                 match plain.iter_mut().find(|(known, _)| known == key) {
                     Some(known) => known.1 = *value,
                     None => plain.push((key.clone(), *value)),
                 }
-                members.insert(key.as_str(), *value);
+                if i >= first {
+                    members.insert(key.as_str(), *value);
+                }
             }
             plain.sort_by_key(|(key, _)| array_index(key).unwrap_or(u32::MAX));
-            members.shrink();
             let found: Vec<(String, u8)> = members.iter().map(|(key, value)| (key.to_string(), *value)).collect();
             prop_assert_eq!(&found, &plain);
             prop_assert_eq!(members.len(), plain.len());

@@ -3,16 +3,18 @@
 
 use super::{Thrown, Value};
 
-/// An inherited method: whose prototype it is on, and its name there.
+/// An inherited method: whose prototype it is on, and its place among the names there.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Method {
     owner: Owner,
-    name: &'static str,
+    place: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Owner {
     Array,
+    /// The array methods that name themselves.
+    NamedArray,
     String,
     Number,
     Boolean,
@@ -128,26 +130,41 @@ const OBJECT: [&str; 7] = [
     "valueOf",
 ];
 
+impl Owner {
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Owner::Array => &ARRAY,
+            Owner::NamedArray => &ARRAY_NAMED,
+            Owner::String => &STRING,
+            Owner::Number => &NUMBER,
+            Owner::Boolean => &BOOLEAN,
+            Owner::Object => &OBJECT,
+        }
+    }
+}
+
 impl Method {
     /// The method that `value` inherits under this name.
     pub fn of(value: &Value, name: &str) -> Option<Method> {
-        let find = |owner, names: &[&'static str]| {
-            names.iter().find(|known| **known == name).map(|name| Method { owner, name })
+        let find = |owner: Owner| {
+            let place = owner.names().iter().position(|known| *known == name)?;
+            u8::try_from(place).ok().map(|place| Method { owner, place })
         };
         let own = match value {
             Value::Undefined | Value::Null => return None,
-            Value::Array(_) => find(Owner::Array, &ARRAY).or_else(|| find(Owner::Array, &ARRAY_NAMED)),
-            Value::Text(_) => find(Owner::String, &STRING),
-            Value::Number(_) => find(Owner::Number, &NUMBER),
-            Value::Bool(_) => find(Owner::Boolean, &BOOLEAN),
-            Value::Object(_) | Value::Live(_) | Value::Date(_) | Value::Function(_) => None,
+            Value::Array(_, _) => find(Owner::Array).or_else(|| find(Owner::NamedArray)),
+            Value::Text(_) => find(Owner::String),
+            Value::Number(_) => find(Owner::Number),
+            Value::Bool(_) => find(Owner::Boolean),
+            Value::Object(_, _) | Value::Live(_) | Value::Date(_) | Value::Function(_) => None,
         };
-        own.or_else(|| find(Owner::Object, &OBJECT))
+        own.or_else(|| find(Owner::Object))
     }
 
     /// Calls the method without receiver and arguments, as a template does.
     pub fn call(self) -> Result<Value, Thrown> {
-        let Method { owner, name } = self;
+        let owner = self.owner;
+        let name = owner.names().get(usize::from(self.place)).copied().unwrap_or_default();
         let unreceived = |prototype| {
             Thrown::type_error(format!("{prototype}.prototype.{name} called on null or undefined"))
         };
@@ -156,14 +173,14 @@ impl Method {
         let no_object = Thrown::type_error("Cannot convert undefined or null to object");
         match (owner, name) {
             (_, "isPrototypeOf") => Ok(Value::Bool(false)),
-            (Owner::Array, "constructor") => Ok(Value::array(Vec::new())),
+            (Owner::NamedArray, "constructor") => Ok(Value::array(Vec::new())),
             (Owner::String, "constructor") => Ok(Value::text("")),
             (Owner::Number, "constructor") => Ok(Value::Number(0.0)),
             (Owner::Boolean, "constructor") => Ok(Value::Bool(false)),
-            (Owner::Object, "constructor") => Ok(Value::Object(Default::default())),
+            (Owner::Object, "constructor") => Ok(Value::empty_object()),
             (Owner::Object, "toString") => Ok(Value::text("[object Undefined]")),
             (Owner::Object, "toLocaleString") => Err(unreceived("Object")),
-            (Owner::Array, _) if ARRAY_NAMED.contains(&name) => Err(unreceived("Array")),
+            (Owner::NamedArray, _) => Err(unreceived("Array")),
             (Owner::String, "toString") => Err(required("String")),
             (Owner::String, "trimStart" | "trimEnd") => {
                 let older = if name == "trimStart" { "trimLeft" } else { "trimRight" };

@@ -1,15 +1,13 @@
 //! Reading by path: lodash's `get` and its path syntax, and the columns of arrays that NocoBase adds to it.
 
-use std::sync::Arc;
-
 use super::members::array_index;
-use super::{Function, Method, Thrown, Value};
+use super::{Function, Method, Str, Thrown, Value};
 
 /// A lodash path: `a.b`, `list[0].name`, `["a.b"].c`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {
-    text: Arc<str>,
-    segments: Vec<Arc<str>>,
+    text: Str,
+    segments: Vec<Str>,
 }
 
 impl Path {
@@ -23,7 +21,7 @@ impl Path {
     }
 
     /// The names on the way.
-    pub fn segments(&self) -> &[Arc<str>] {
+    pub fn segments(&self) -> &[Str] {
         &self.segments
     }
 
@@ -53,12 +51,12 @@ impl Path {
 /// A property of a value as JavaScript reads it, inherited methods included.
 pub fn property(value: &Value, key: &str) -> Value {
     let own = match value {
-        Value::Object(object) => object.get(key).cloned(),
+        Value::Object(object, _) => object.get(key).cloned(),
         Value::Live(live) => live.object().get(key).cloned(),
-        Value::Array(array) => match array_index(key) {
+        Value::Array(array, _) => match array_index(key) {
             Some(index) => array.items().get(index as usize).cloned(),
             None if key == "length" => Some(Value::Number(array.items().len() as f64)),
-            None => array.column(key),
+            None => value.column(key),
         },
         Value::Text(text) => match array_index(key) {
             Some(index) => character(text, index as usize),
@@ -89,13 +87,13 @@ pub fn append_array_columns(root: impl Fn(&str) -> Value, path: &str) -> Result<
         if current.is_nullish() {
             return Ok(());
         }
-        if let Value::Array(array) = &current {
+        if let Value::Array(array, _) = &current {
             let digits = !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit());
             if !digits && !property(&current, segment).is_truthy() {
                 let column = column(array.items(), segment)?;
                 // Setting `length` to an empty list sets it to 0, which it already is.
                 if segment != "length" {
-                    array.set_column(segment, column);
+                    current.set_column(segment, column);
                 }
             }
         }
@@ -114,7 +112,7 @@ fn column(items: &[Value], name: &str) -> Result<Value, Thrown> {
             item => property(item, name),
         };
         match value {
-            Value::Array(inner) => values.extend(inner.items().iter().cloned()),
+            Value::Array(inner, _) => values.extend(inner.items().iter().cloned()),
             value => values.push(value),
         }
     }
@@ -122,8 +120,8 @@ fn column(items: &[Value], name: &str) -> Result<Value, Thrown> {
 }
 
 /// lodash's `stringToPath`.
-fn segments(text: &str) -> Vec<Arc<str>> {
-    let mut out: Vec<Arc<str>> = Vec::new();
+fn segments(text: &str) -> Vec<Str> {
+    let mut out: Vec<Str> = Vec::new();
     if text.is_empty() {
         return vec!["".into()];
     }

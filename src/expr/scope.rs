@@ -39,11 +39,11 @@ impl Scope {
         match name {
             "ctx" => Value::object(ROOTS.map(|root| (root, self.root(root)))),
             "$context" => self.context.clone(),
-            "$jobsMapByNodeKey" => Value::Object(self.results.clone()),
-            "$scopes" => Value::Object(self.scopes.clone()),
+            "$jobsMapByNodeKey" => Value::from(self.results.clone()),
+            "$scopes" => Value::from(self.scopes.clone()),
             "$system" => system::functions(),
-            "$env" => Value::Object(self.env.clone()),
-            name => property(&Value::Object(Arc::default()), name),
+            "$env" => Value::from(self.env.clone()),
+            name => property(&Value::empty_object(), name),
         }
     }
 

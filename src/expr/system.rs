@@ -28,9 +28,9 @@ pub enum SystemFunction {
     Epoch,
     GenSnowflakeId,
     /// A whole day, week … so many units from now.
-    Unit(Unit, i32),
+    Unit(Unit, i8),
     /// The last (negative) or next so many days; today counts as the last of the last days.
-    Days(i64),
+    Days(i8),
 }
 
 const DATE_RANGES: [(&str, SystemFunction); 21] = {
@@ -83,8 +83,8 @@ impl SystemFunction {
             SystemFunction::InstanceId => Value::Number(f64::from(system.instance_id())),
             SystemFunction::Epoch => Value::Number(SNOWFLAKE_EPOCH_SECONDS as f64),
             SystemFunction::GenSnowflakeId => Value::Number(system.snowflake_id() as f64),
-            SystemFunction::Unit(unit, offset) => unit_text(system.now(), unit, offset).into(),
-            SystemFunction::Days(days) => day_range(system.now(), days),
+            SystemFunction::Unit(unit, offset) => unit_text(system.now(), unit, offset.into()).into(),
+            SystemFunction::Days(days) => day_range(system.now(), days.into()),
         }
     }
 }

@@ -1,21 +1,19 @@
 //! Templates in node configurations: `{{$context.body.id}}`, with a default after a colon, at any depth of
 //! a JSON value and in its keys (`packages/core/utils/src/json-templates.ts`).
 
-use std::sync::Arc;
-
 use indexmap::IndexSet;
 use serde::de::{Deserialize, Deserializer};
 
 use super::convert::{is_space, to_text, trim};
 use super::path::{Path, append_array_columns};
-use super::{Object, Scope, Thrown, Value};
+use super::{Object, Scope, Str, Thrown, Value};
 
 /// A JSON value with placeholders in it, parsed once and rendered for every run of its node.
 #[derive(Clone, Debug, Default)]
 pub struct Template {
     body: Part,
     /// The paths of all placeholders, each once, in the order in which NocoBase looks at them.
-    paths: Vec<Arc<str>>,
+    paths: Vec<Str>,
 }
 
 #[derive(Clone, Debug)]
@@ -39,7 +37,7 @@ impl Default for Part {
 /// Text with placeholders in it.
 #[derive(Clone, Debug)]
 struct Text {
-    source: Arc<str>,
+    source: Str,
     /// With the places where they stand.
     placeholders: Vec<(usize, Placeholder)>,
 }
@@ -47,9 +45,9 @@ struct Text {
 #[derive(Clone, Debug)]
 struct Placeholder {
     /// The placeholder as it stands in the text, braces included.
-    source: Arc<str>,
+    source: Str,
     path: Path,
-    default: Option<Arc<str>>,
+    default: Option<Str>,
 }
 
 impl Template {
@@ -106,15 +104,15 @@ impl<'de> Deserialize<'de> for Template {
 fn parse_part(value: &Value) -> Part {
     match value {
         Value::Text(text) => parse_text(text),
-        Value::Array(array) => Part::Array(array.items().iter().map(parse_part).collect()),
-        Value::Object(object) => {
+        Value::Array(array, _) => Part::Array(array.items().iter().map(parse_part).collect()),
+        Value::Object(object, _) => {
             Part::Object(object.iter().map(|(key, value)| (parse_text(key), parse_part(value))).collect())
         }
         value => Part::Plain(value.clone()),
     }
 }
 
-fn parse_text(text: &Arc<str>) -> Part {
+fn parse_text(text: &Str) -> Part {
     let mut placeholders = Vec::new();
     let mut at = 0;
     while let Some(found) = text[at..].find("{{") {
@@ -169,7 +167,7 @@ impl Placeholder {
     }
 }
 
-fn collect_paths(part: &Part, paths: &mut IndexSet<Arc<str>>) {
+fn collect_paths(part: &Part, paths: &mut IndexSet<Str>) {
     let mut add = |placeholder: &Placeholder| {
         paths.insert(placeholder.path.text().into());
     };
@@ -197,15 +195,14 @@ fn render_part(part: &Part, scope: &Scope) -> Result<Value, Thrown> {
             Ok(Value::array(items?))
         }
         Part::Object(members) => {
-            let mut object = Object::with_capacity(members.len());
-            for (key, value) in members {
+            let rendered = members.iter().map(|(key, value)| {
                 let key = match key {
                     Part::Plain(Value::Text(key)) => key.clone(),
                     key => to_text(&render_part(key, scope)?)?.into(),
                 };
-                object.insert(key, render_part(value, scope)?);
-            }
-            Ok(Value::Object(object.into()))
+                Ok((key, render_part(value, scope)?))
+            });
+            Ok(rendered.collect::<Result<Object, Thrown>>()?.into())
         }
     }
 }
@@ -386,7 +383,7 @@ mod tests {
         let context = json::parse(br#"{"l":[{"v":1},{"v":2}]}"#).expect("JSON in a test");
         let scope = Scope::of_context(context.clone());
         Template::parse(&Value::text("{{$context.l.v}}")).render(&scope).expect("no null item");
-        let column = context.member("l").as_array().and_then(|array| array.column("v"));
+        let column = context.member("l").column("v");
         assert_eq!(column.and_then(|c| json::stringify(&c)).as_deref(), Some("[1,2]"));
     }
 

@@ -4,11 +4,15 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Method;
 use super::members::Members;
 use super::system::SystemFunction;
+use super::twin::Empties;
+use super::{Array, Identity, Method, Twin};
+
+/// A text of one word, that is shared and does not change.
+pub use arcstr::ArcStr as Str;
 
 /// A value that a node reads or produces.
 #[derive(Clone, Debug, Default)]
@@ -21,10 +25,10 @@ pub enum Value {
     Bool(bool),
     /// Every number is a double, so integers beyond 2^53 are rounded, as in NocoBase.
     Number(f64),
-    Text(Arc<str>),
+    Text(Str),
     Date(Date),
-    Array(Arc<Array>),
-    Object(Arc<Object>),
+    Array(Arc<Array>, Twin),
+    Object(Arc<Object>, Twin),
     /// An object that its owner still changes: the counters of a running loop.
     Live(Arc<Live>),
     Function(Function),
@@ -41,92 +45,6 @@ pub enum Function {
     System(SystemFunction),
     /// A method that every value of a kind has, such as `[].map`.
     Method(Method),
-}
-
-/// An array, together with the columns that templates have read through it.
-///
-/// NocoBase stores such a column as a property of the very array object (`appendArrayColumn` in
-/// `packages/core/evaluators/src/utils/index.ts`), where later nodes of the same run find it. Sorting is done in place,
-/// too: whoever holds the array finds it sorted.
-#[derive(Debug, Default)]
-pub struct Array {
-    items: Box<[Value]>,
-    /// Made when it is first needed: payloads have many arrays of which nothing is read.
-    noted: OnceLock<Box<Noted>>,
-}
-
-/// What has been found out about an array or put on it.
-#[derive(Debug, Default)]
-struct Noted {
-    columns: Mutex<Vec<(Arc<str>, Value)>>,
-    present: Present,
-    sorted: OnceLock<Sorted>,
-}
-
-/// Where the items are that are neither null nor undefined; nothing when that is all of them.
-type Present = OnceLock<Option<Box<[usize]>>>;
-
-/// The items in the order in which somebody has sorted them.
-#[derive(Debug, Default)]
-struct Sorted {
-    items: Box<[Value]>,
-    present: Present,
-}
-
-impl Array {
-    pub fn items(&self) -> &[Value] {
-        self.sorted().map_or(&self.items, |sorted| &sorted.items)
-    }
-
-    fn sorted(&self) -> Option<&Sorted> {
-        self.noted.get()?.sorted.get()
-    }
-
-    /// Gives the array its items in the order in which JavaScript's `sort` leaves them. Sorting what is sorted
-    /// changes nothing, so only the first time counts.
-    pub fn set_sorted(&self, items: Vec<Value>) {
-        let sorted = &self.noted.get_or_init(Box::default).sorted;
-        sorted.get_or_init(|| Sorted { items: items.into(), ..Sorted::default() });
-    }
-
-    /// The item at this place among those that are neither null nor undefined.
-    pub fn present_item(&self, index: usize) -> Option<&Value> {
-        let items = self.items();
-        let present = match self.sorted() {
-            Some(sorted) => &sorted.present,
-            None => &self.noted.get_or_init(Box::default).present,
-        };
-        let present = present.get_or_init(|| {
-            let is_present = |i: &usize| !items[*i].is_nullish();
-            let places: Box<[usize]> = (0..items.len()).filter(is_present).collect();
-            (places.len() < items.len()).then_some(places)
-        });
-        match present {
-            None => items.get(index),
-            Some(places) => places.get(index).map(|place| &items[*place]),
-        }
-    }
-
-    /// A property other than an index or `length`: a column set before.
-    pub fn column(&self, name: &str) -> Option<Value> {
-        let columns = self.noted.get()?.columns.lock().unwrap_or_else(PoisonError::into_inner);
-        columns.iter().find(|(key, _)| &**key == name).map(|(_, value)| value.clone())
-    }
-
-    /// The columns set so far, in the order in which they were set.
-    pub fn columns(&self) -> Vec<(Arc<str>, Value)> {
-        let Some(noted) = self.noted.get() else { return Vec::new() };
-        noted.columns.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub fn set_column(&self, name: &str, value: Value) {
-        let noted = self.noted.get_or_init(Box::default);
-        let mut columns = noted.columns.lock().unwrap_or_else(PoisonError::into_inner);
-        match columns.iter_mut().find(|(key, _)| &**key == name) {
-            Some(column) => column.1 = value,
-            None => columns.push((name.into(), value)),
-        }
-    }
 }
 
 /// An object, whose keys are in JavaScript's order.
@@ -153,23 +71,29 @@ impl Live {
 }
 
 impl Value {
-    pub fn text(text: impl Into<Arc<str>>) -> Self {
+    pub fn text(text: impl Into<Str>) -> Self {
         Value::Text(text.into())
     }
 
     pub fn array(items: Vec<Value>) -> Self {
-        Value::Array(Arc::new(Array { items: items.into(), ..Array::default() }))
+        Value::from(Array::from(items))
     }
 
-    pub fn object<K: Into<Arc<str>>>(members: impl IntoIterator<Item = (K, Value)>) -> Self {
-        Value::Object(Arc::new(members.into_iter().collect()))
+    pub fn object<K: Into<Str>>(members: impl IntoIterator<Item = (K, Value)>) -> Self {
+        Value::from(members.into_iter().collect::<Object>())
+    }
+
+    pub fn empty_object() -> Self {
+        Value::from(Object::new())
     }
 
     /// Whether a list in it was sorted since it was made.
     fn is_sorted_since(&self) -> bool {
         match self {
-            Value::Array(array) => array.sorted().is_some() || array.items.iter().any(Value::is_sorted_since),
-            Value::Object(object) => object.iter().any(|(_, value)| value.is_sorted_since()),
+            Value::Array(array, _) => {
+                array.is_sorted() || array.first_items().iter().any(Value::is_sorted_since)
+            }
+            Value::Object(object, _) => object.iter().any(|(_, value)| value.is_sorted_since()),
             _ => false,
         }
     }
@@ -182,8 +106,8 @@ impl Value {
         }
         let made = |value: &Value| value.as_made().unwrap_or_else(|| value.clone());
         match self {
-            Value::Array(array) => Some(Value::array(array.items.iter().map(made).collect())),
-            Value::Object(object) => {
+            Value::Array(array, _) => Some(Value::array(array.first_items().iter().map(made).collect())),
+            Value::Object(object, _) => {
                 Some(Value::object(object.iter().map(|(key, value)| (key.clone(), made(value)))))
             }
             _ => None,
@@ -206,7 +130,9 @@ impl Value {
             Value::Bool(flag) => *flag,
             Value::Number(number) => *number != 0.0 && !number.is_nan(),
             Value::Text(text) => !text.is_empty(),
-            Value::Date(_) | Value::Array(_) | Value::Object(_) | Value::Live(_) | Value::Function(_) => true,
+            Value::Date(_) | Value::Array(..) | Value::Object(..) | Value::Live(_) | Value::Function(_) => {
+                true
+            }
         }
     }
 
@@ -226,14 +152,14 @@ impl Value {
 
     pub fn as_array(&self) -> Option<&Array> {
         match self {
-            Value::Array(array) => Some(array),
+            Value::Array(array, _) => Some(array),
             _ => None,
         }
     }
 
     pub fn as_object(&self) -> Option<&Object> {
         match self {
-            Value::Object(object) => Some(object),
+            Value::Object(object, _) => Some(object),
             _ => None,
         }
     }
@@ -246,35 +172,61 @@ impl Value {
         self.as_object().and_then(|object| object.get(key)).cloned().unwrap_or_default()
     }
 
+    /// A property of an array other than an index or `length`: a column set before.
+    pub fn column(&self, name: &str) -> Option<Value> {
+        let Value::Array(array, twin) = self else { return None };
+        array.column(*twin, name)
+    }
+
+    /// The columns of an array that were set so far, in the order in which they were set.
+    pub fn columns(&self) -> Vec<(Str, Value)> {
+        let Value::Array(array, twin) = self else { return Vec::new() };
+        array.columns(*twin)
+    }
+
+    /// Sets a column of an array; nothing else has any.
+    pub fn set_column(&self, name: &str, value: Value) {
+        if let Value::Array(array, twin) = self {
+            array.set_column(*twin, name, value);
+        }
+    }
+
     /// A deep copy without the columns of arrays (lodash's `cloneDeep`): what is read through it later stays
     /// on it. What was shared within the value stays shared.
     pub fn detached(&self) -> Self {
-        self.detached_with(&mut HashMap::new())
+        self.detached_with(&mut Copies::default())
     }
 
-    /// The same for one of several values that may share parts: `copies` are those made so far, by address.
-    pub fn detached_with(&self, copies: &mut HashMap<usize, Value>) -> Self {
-        let place = match self {
-            Value::Array(array) => Arc::as_ptr(array) as usize,
-            Value::Object(object) => Arc::as_ptr(object) as usize,
-            Value::Live(live) => return Value::Object(live.object()).detached_with(copies),
-            value => return value.clone(),
-        };
-        if let Some(copy) = copies.get(&place) {
+    /// The same for one of several values that may share parts.
+    pub fn detached_with(&self, copies: &mut Copies) -> Self {
+        if let Value::Live(live) = self {
+            return Value::from(live.object()).detached_with(copies);
+        }
+        let Some(identity) = self.identity() else { return self.clone() };
+        if let Some(copy) = copies.made.get(&identity) {
             return copy.clone();
         }
         let copy = match self {
-            Value::Array(array) => {
+            Value::Array(array, _) if array.items().is_empty() => copies.empties.array(),
+            Value::Array(array, _) => {
                 Value::array(array.items().iter().map(|item| item.detached_with(copies)).collect())
             }
-            Value::Object(object) => {
+            Value::Object(object, _) if object.is_empty() => copies.empties.object(),
+            Value::Object(object, _) => {
                 Value::object(object.iter().map(|(key, value)| (key.clone(), value.detached_with(copies))))
             }
             value => value.clone(),
         };
-        copies.insert(place, copy.clone());
+        copies.made.insert(identity, copy.clone());
         copy
     }
+}
+
+/// Arrays and objects that were copied so far, by what they are copies of.
+#[derive(Default)]
+pub struct Copies {
+    made: HashMap<Identity, Value>,
+    empties: Empties,
 }
 
 impl From<bool> for Value {
@@ -301,9 +253,21 @@ impl From<&str> for Value {
     }
 }
 
+impl From<Array> for Value {
+    fn from(array: Array) -> Self {
+        Value::Array(Arc::new(array), Twin::default())
+    }
+}
+
 impl From<Object> for Value {
     fn from(object: Object) -> Self {
-        Value::Object(object.into())
+        Value::from(Arc::new(object))
+    }
+}
+
+impl From<Arc<Object>> for Value {
+    fn from(object: Arc<Object>) -> Self {
+        Value::Object(object, Twin::default())
     }
 }
 
@@ -373,7 +337,7 @@ impl Thrown {
         };
         let mut result = own.cloned().unwrap_or_default();
         result.insert("message", Value::text(self.message.as_str()));
-        Value::Object(result.into())
+        Value::from(result)
     }
 
     /// `error.toString()`, which itself throws when null or undefined was thrown.
@@ -408,15 +372,13 @@ mod tests {
     fn a_detached_value_shares_nothing_with_the_original_but_within_itself() {
         let list = Value::array(vec![Value::from(1)]);
         let value = Value::object([("a", list.clone()), ("b", list.clone())]);
-        list.as_array().expect("an array").set_column("c", Value::Null);
+        list.set_column("c", Value::Null);
         let copy = value.detached();
-        let (Value::Array(a), Value::Array(b)) = (copy.member("a"), copy.member("b")) else {
-            panic!("{copy:?}")
-        };
-        assert!(Arc::ptr_eq(&a, &b), "what was shared stays shared");
+        let (a, b) = (copy.member("a"), copy.member("b"));
+        assert_eq!(a.identity(), b.identity(), "what was shared stays shared");
         assert!(a.columns().is_empty(), "columns are left behind");
         a.set_column("d", Value::Null);
-        assert!(list.as_array().expect("an array").column("d").is_none());
+        assert!(list.column("d").is_none());
     }
 
     #[test]
@@ -445,7 +407,7 @@ mod tests {
     /// A payload may have millions of values.
     #[test]
     fn values_are_small() {
-        assert_eq!(size_of::<Value>(), 24);
-        assert!(size_of::<Object>() <= 24 && size_of::<Array>() <= 32);
+        assert_eq!(size_of::<Value>(), 16);
+        assert_eq!((size_of::<Object>(), size_of::<Array>()), (32, 32));
     }
 }

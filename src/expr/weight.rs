@@ -13,13 +13,13 @@ impl Value {
             weight += 4;
             match value {
                 Value::Text(text) => weight += text.len(),
-                Value::Array(array) => {
+                Value::Array(array, _) => {
                     let items = array.items();
                     weight += items.len();
                     // Those that are looked at later are not put aside before it is known that they have to be.
                     left.extend(items.iter().take(LIGHT));
                 }
-                Value::Object(object) => {
+                Value::Object(object, _) => {
                     for (key, value) in object.iter().take(LIGHT) {
                         weight += key.len();
                         left.push(value);

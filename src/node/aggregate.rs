@@ -179,7 +179,7 @@ fn not_round(value: &Value) -> Thrown {
     ];
     let actual = match value {
         Value::Date(_) => "Date",
-        Value::Array(_) => "Array",
+        Value::Array(_, _) => "Array",
         _ => "Object",
     };
     let list = |names: &[&str]| Value::array(names.iter().map(|name| Value::from(*name)).collect());

@@ -52,7 +52,7 @@ impl Node for Create {
         let mut change = change(&cx.render(&self.params.params)?)?;
         let appends = appends(&self.params.appends)?;
         let records = match &change.values {
-            Value::Array(records) => Some(records.items().to_vec()),
+            Value::Array(records, _) => Some(records.items().to_vec()),
             _ => None,
         };
         let single = records.is_none();

@@ -159,7 +159,7 @@ pub(super) fn database(err: DbErr) -> Thrown {
 /// A list of names; a text alone is a list of one. `None` when there is no list.
 pub(super) fn texts(value: &Value) -> Result<Option<Vec<String>>, Thrown> {
     match value {
-        Value::Array(array) => array.items().iter().map(to_text).collect::<Result<_, _>>().map(Some),
+        Value::Array(array, _) => array.items().iter().map(to_text).collect::<Result<_, _>>().map(Some),
         Value::Text(text) => Ok(Some(vec![text.to_string()])),
         _ => Ok(None),
     }

@@ -31,7 +31,7 @@ impl Node for DynamicCalculation {
         let root = match self.scope.render_without_columns(&scope)? {
             // Nothing configured counts as an empty text, nothing found as an empty object.
             root if root.is_nullish() && !self.scope.is_truthy() => Value::text(""),
-            root if root.is_nullish() => Value::Object(Default::default()),
+            root if root.is_nullish() => Value::empty_object(),
             root => root,
         };
         let variables = Variables::of_value(root, &scope);

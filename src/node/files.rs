@@ -75,7 +75,7 @@ impl Files {
     pub async fn read_all(&self, file: &Value) -> Result<Vec<SentFile>, Failure> {
         let records = match file {
             Value::Undefined | Value::Null => return Ok(Vec::new()),
-            Value::Array(records) => records.items(),
+            Value::Array(records, _) => records.items(),
             one => std::slice::from_ref(one),
         };
         let mut files = Vec::with_capacity(records.len());

@@ -66,7 +66,7 @@ impl JsonQuery {
             None => data,
         };
         match &self.model {
-            Value::Array(model) if !model.items().is_empty() => Ok(modelled(result, model.items())?),
+            Value::Array(model, _) if !model.items().is_empty() => Ok(modelled(result, model.items())?),
             _ => Ok(result),
         }
     }
@@ -75,18 +75,19 @@ impl JsonQuery {
 /// The result with the members of the model only; what is no object stays as it is.
 fn modelled(result: Value, model: &[Value]) -> Result<Value, Thrown> {
     match &result {
-        Value::Array(array) => {
+        Value::Array(array, _) => {
             let items: Result<Vec<_>, _> = array.items().iter().map(|item| mapped(item, model)).collect();
             Ok(Value::array(items?))
         }
-        Value::Object(_) | Value::Live(_) | Value::Date(_) => mapped(&result, model),
+        Value::Object(_, _) | Value::Live(_) | Value::Date(_) => mapped(&result, model),
         _ => Ok(result),
     }
 }
 
 fn mapped(item: &Value, model: &[Value]) -> Result<Value, Thrown> {
     let mut object = Object::new();
-    let is_object = matches!(item, Value::Array(_) | Value::Object(_) | Value::Live(_) | Value::Date(_));
+    let is_object =
+        matches!(item, Value::Array(_, _) | Value::Object(_, _) | Value::Live(_) | Value::Date(_));
     for field in model.iter().filter(|_| is_object) {
         if field.is_nullish() {
             let kind = if field.is_undefined() { "undefined" } else { "null" };
@@ -103,7 +104,7 @@ fn mapped(item: &Value, model: &[Value]) -> Result<Value, Thrown> {
         let name = if alias.is_truthy() { to_text(&alias)? } else { path.replace('.', "_") };
         object.insert(name, Path::parse(&path).get(item));
     }
-    Ok(Value::Object(object.into()))
+    Ok(Value::from(object))
 }
 
 /// The error as lines `key: value`: its own members, and name, message and stack if it is an error.

@@ -28,14 +28,14 @@ const EVERY_ITEM: &str = "___arr$___";
 impl Node for JsonVariableMapping {
     async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
         let source = cx.render(&self.data_source)?;
-        if !matches!(source, Value::Object(_) | Value::Live(_) | Value::Array(_) | Value::Date(_)) {
+        if !matches!(source, Value::Object(_, _) | Value::Live(_) | Value::Array(_, _) | Value::Date(_)) {
             let result = Value::from("The input data is not an object nor an array");
             return Ok(Outcome::Finished(Draft { status: FAILED, result, ..Draft::default() }));
         }
         let walk = Walk { parse_array: self.parse_array.is_truthy() };
         let mut result = Object::new();
         walk.collect(&source, &self.variables, &mut result)?;
-        Ok(resolved(Value::Object(result.into())))
+        Ok(resolved(Value::from(result)))
     }
 }
 
@@ -92,7 +92,7 @@ impl Walk {
         let rest = path.get(1..).unwrap_or_default();
         let mut found = Vec::new();
         for item in array.items() {
-            let is_list = key == EVERY_ITEM && matches!(item, Value::Array(_));
+            let is_list = key == EVERY_ITEM && matches!(item, Value::Array(_, _));
             if is_list && !rest.is_empty() {
                 let inner = self.items(item, rest)?;
                 found = inner.as_array().map(|array| array.items().to_vec()).unwrap_or_default();
@@ -114,7 +114,7 @@ impl Walk {
 /// A path as JavaScript's spread takes it: the items of a list, or the characters of a text.
 fn segments(path: &Value) -> Result<Vec<String>, Thrown> {
     match path {
-        Value::Array(array) => array.items().iter().map(to_text).collect(),
+        Value::Array(array, _) => array.items().iter().map(to_text).collect(),
         Value::Text(text) => Ok(text.chars().map(String::from).collect()),
         _ => Err(Thrown::type_error("paths is not iterable")),
     }

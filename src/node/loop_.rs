@@ -139,7 +139,7 @@ impl Node for Loop {
         let index = Progress::of(result).looped;
         let item = match &target {
             Value::Number(_) => Value::Number(index),
-            Value::Array(array) => array.present_item(index as usize).cloned().unwrap_or_default(),
+            Value::Array(array, _) => array.present_item(index as usize).cloned().unwrap_or_default(),
             target if index == 0.0 && !target.is_nullish() => target.clone(),
             _ => Value::Undefined,
         };
@@ -230,7 +230,7 @@ impl Progress {
         if let Some(flag) = flag {
             object.insert(flag, Value::Bool(true));
         }
-        Value::Object(object.into())
+        Value::from(object)
     }
 }
 
@@ -295,7 +295,7 @@ fn length_of(target: &Value) -> Result<f64, Thrown> {
             Err(Thrown::error("Loop target in number type must be greater than 0"))
         }
         Value::Number(number) => Ok(number.floor()),
-        Value::Array(array) => Ok(array.items().len() as f64),
+        Value::Array(array, _) => Ok(array.items().len() as f64),
         target => Ok(if target.is_nullish() { 0.0 } else { 1.0 }),
     }
 }

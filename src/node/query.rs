@@ -93,7 +93,7 @@ fn count(number: f64, name: &str) -> Result<u64, Thrown> {
 }
 
 fn sort(value: &Value) -> Result<Vec<Sort>, Thrown> {
-    let Value::Array(array) = value else { return Ok(Vec::new()) };
+    let Value::Array(array, _) = value else { return Ok(Vec::new()) };
     let mut keys = Vec::new();
     for item in array.items() {
         let field = item.member("field");

@@ -82,7 +82,7 @@ impl ScriptNode {
 fn arguments(list: &Value) -> Result<Value, Thrown> {
     let items = match list {
         Value::Undefined | Value::Null => &[],
-        Value::Array(array) => array.items(),
+        Value::Array(array, _) => array.items(),
         _ => return Err(Thrown::type_error("args.reduce is not a function")),
     };
     let mut arguments = Object::new();
@@ -92,7 +92,7 @@ fn arguments(list: &Value) -> Result<Value, Thrown> {
         }
         arguments.insert(to_text(&item.member("name"))?, item.member("value"));
     }
-    Ok(Value::Object(arguments.into()))
+    Ok(Value::from(arguments))
 }
 
 fn with_nulls(arguments: &Value) -> Value {

@@ -4,7 +4,6 @@
 //! The node waits as a delay does, so that its execution can leave memory and go on anywhere. The execution that it has
 //! called is known by its event key, which is made of the job: whoever goes on after a crash finds it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -30,7 +29,7 @@ impl Node for Subflow {
     /// Nothing is called before the job that waits for it is recorded.
     async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, Thrown> {
         let context = match cx.render(&self.context)? {
-            Value::Undefined | Value::Null => Value::Object(Arc::default()),
+            Value::Undefined | Value::Null => Value::empty_object(),
             context => context,
         };
         let pending = Draft { status: PENDING, result: context, upstream: cx.input(), ..Draft::default() };

@@ -58,7 +58,7 @@ pub(super) fn headers(map: &HeaderMap, keeps_encoding: bool) -> Value {
         };
         object.insert(name.as_str(), value);
     }
-    Value::Object(object.into())
+    Value::from(object)
 }
 
 /// A content encoding that axios decodes.

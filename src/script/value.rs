@@ -2,12 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use rquickjs::object::Property;
 use rquickjs::{Array, Constructor, Ctx, Filter, Function, Object, Value as Js};
 
-use crate::expr::{Date, Object as Members, Thrown, Value};
+use crate::expr::{Date, Identity, Object as Members, Thrown, Value};
 
 /// Levels of arrays and objects within each other: as many as JSON from the database may have.
 const DEEPEST: usize = 127;
@@ -19,7 +18,7 @@ const LARGEST: usize = 8 << 20;
 pub(super) struct Writer<'js> {
     pub ctx: Ctx<'js>,
     date: Constructor<'js>,
-    shared: RefCell<HashMap<usize, Js<'js>>>,
+    shared: RefCell<HashMap<Identity, Js<'js>>>,
 }
 
 impl<'js> Writer<'js> {
@@ -60,24 +59,23 @@ impl<'js> Writer<'js> {
             Value::Number(number) => return Ok(Js::new_number(ctx, *number)),
             Value::Text(text) => return self.text(text),
             Value::Date(date) => return self.date.construct((date.0,)),
-            Value::Live(live) => return self.write(&Value::Object(live.object()), with_columns, depth),
-            Value::Array(array) => Arc::as_ptr(array) as usize,
-            Value::Object(object) => Arc::as_ptr(object) as usize,
+            Value::Live(live) => return self.write(&Value::from(live.object()), with_columns, depth),
+            Value::Array(..) | Value::Object(..) => value.identity(),
         };
-        if let Some(written) = self.shared.borrow().get(&place) {
-            return Ok(written.clone());
+        if let Some(written) = place.and_then(|place| self.shared.borrow().get(&place).cloned()) {
+            return Ok(written);
         }
         // A loop can put a value into another one as often as it likes; the stack is finite.
         if depth > 4 * DEEPEST {
             return Err(rquickjs::Exception::throw_range(&ctx, "Maximum call stack size exceeded"));
         }
         let written = match value {
-            Value::Array(array) => {
+            Value::Array(array, _) => {
                 let written = Array::new(ctx)?;
                 for (i, item) in array.items().iter().enumerate() {
                     written.set(i, self.write(item, with_columns, depth + 1)?)?;
                 }
-                let columns = if with_columns { array.columns() } else { Vec::new() };
+                let columns = if with_columns { value.columns() } else { Vec::new() };
                 for (name, column) in columns {
                     define(written.as_object(), &name, self.write(&column, true, depth + 1)?)?;
                 }
@@ -91,7 +89,7 @@ impl<'js> Writer<'js> {
                 written.into_value()
             }
         };
-        self.shared.borrow_mut().insert(place, written.clone());
+        self.shared.borrow_mut().extend(place.map(|place| (place, written.clone())));
         Ok(written)
     }
 }
@@ -254,6 +252,6 @@ impl<'js> Reader<'js> {
             }
             members.insert(name, member);
         }
-        Ok(Ok((Value::Object(members.into()), size)))
+        Ok(Ok((Value::from(members), size)))
     }
 }

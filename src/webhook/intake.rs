@@ -185,7 +185,7 @@ fn context_of(trigger: &Trigger, incoming: Incoming<'_>, search: &Search<'_>) ->
     }
     let parts = [("headers", Some(headers)), ("query", Some(queries)), ("body", picked)];
     let mut context: Object =
-        parts.into_iter().filter_map(|(name, part)| Some((name, Value::Object(part?.into())))).collect();
+        parts.into_iter().filter_map(|(name, part)| Some((name, Value::from(part?)))).collect();
     if whole {
         insert_found(&mut context, "data", body);
     }
@@ -193,7 +193,7 @@ fn context_of(trigger: &Trigger, incoming: Incoming<'_>, search: &Search<'_>) ->
         insert_found(&mut context, "params", params);
     }
     insert_found(&mut context, "rawBody", raw);
-    Ok(Value::Object(context.into()))
+    Ok(Value::from(context))
 }
 
 /// What lets senders of this webhook in is not even picked.

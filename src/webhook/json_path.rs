@@ -284,7 +284,7 @@ impl<'v> Walk<'v, '_> {
     fn equals(self, left: &Value, right: &Value) -> Result<bool, Exceeded> {
         self.search.step(1)?;
         Ok(match (left, right) {
-            (Value::Array(left), Value::Array(right)) => {
+            (Value::Array(left, _), Value::Array(right, _)) => {
                 if left.items().len() != right.items().len() {
                     return Ok(false);
                 }
@@ -295,7 +295,7 @@ impl<'v> Walk<'v, '_> {
                 }
                 true
             }
-            (Value::Object(left), Value::Object(right)) => {
+            (Value::Object(left, _), Value::Object(right, _)) => {
                 if left.len() != right.len() {
                     return Ok(false);
                 }
@@ -345,8 +345,8 @@ impl<'v> Walk<'v, '_> {
             TestFunction::Length(argument) => {
                 let length = |value: Value| match value {
                     Value::Text(text) => Some(text.chars().count()),
-                    Value::Array(array) => Some(array.items().len()),
-                    Value::Object(object) => Some(object.len()),
+                    Value::Array(array, _) => Some(array.items().len()),
+                    Value::Object(object, _) => Some(object.len()),
                     _ => None,
                 };
                 self.argument(node, argument)?.and_then(length).map(|length| Value::Number(length as f64))

@@ -222,7 +222,7 @@ impl Table {
         let found = self.keys.at(&path).ok()?;
         let decode = |value: &str| Value::from(&*percent_decode_str(value).decode_utf8_lossy());
         let params: Object = found.params.iter().map(|(name, value)| (name, decode(value))).collect();
-        Some(Found { key: found.value, params: Value::Object(params.into()) })
+        Some(Found { key: found.value, params: Value::from(params) })
     }
 }
 

@@ -60,8 +60,8 @@ fn is_same(word: &str, known: &str) -> bool {
 /// A query without the members that are withheld, on all levels.
 pub(super) fn without_withheld(query: &Value) -> Value {
     match query {
-        Value::Array(array) => Value::array(array.items().iter().map(without_withheld).collect()),
-        Value::Object(object) => Value::Object(visible(object).into()),
+        Value::Array(array, _) => Value::array(array.items().iter().map(without_withheld).collect()),
+        Value::Object(object, _) => Value::from(visible(object)),
         value => value.clone(),
     }
 }

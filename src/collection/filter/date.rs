@@ -36,7 +36,7 @@ impl Span {
             return between(&[start.into(), end.into()], "[]", reference).map(Some);
         }
         match value {
-            Value::Array(items) => of_list(items.items(), reference),
+            Value::Array(items, _) => of_list(items.items(), reference),
             Value::Date(date) => instant(*date).map(Some),
             Value::Text(text) => of_text(text, reference),
             other => of_text(&to_text(other)?, reference),

@@ -16,7 +16,7 @@ const LONG: usize = 10_000;
 /// The items of an operand, by the rules of JavaScript where it is no list.
 pub(super) fn items_of(value: &Value) -> Result<&[Value], Thrown> {
     match value {
-        Value::Array(array) => Ok(array.items()),
+        Value::Array(array, _) => Ok(array.items()),
         Value::Undefined | Value::Null => Err(Thrown::reading(value, "length")),
         other if other.member("length").is_truthy() => Err(Thrown::type_error("value.map is not a function")),
         _ => Ok(&[]),

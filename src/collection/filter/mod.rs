@@ -43,7 +43,7 @@ impl Filter {
         };
         match filter {
             filter if !filter.is_truthy() => return Ok(Self::default()),
-            Value::Object(_) => parser.walk(Vec::new(), &with_ids(filter))?,
+            Value::Object(_, _) => parser.walk(Vec::new(), &with_ids(filter))?,
             filter => parser.walk(Vec::new(), filter)?,
         }
         let condition = sql::Conditions { cx, columns: &parser.columns }.all(&parser.tree)?;
@@ -53,7 +53,7 @@ impl Filter {
     /// Whether a filter may be used to change or remove records: it has to name something
     /// (`packages/core/database/src/decorators/must-have-filter-decorator.ts`).
     pub fn is_valid(filter: &Value) -> bool {
-        let Value::Object(object) = filter else { return false };
+        let Value::Object(object, _) = filter else { return false };
         let groups: Vec<&Value> = ["$and", "$or"].iter().filter_map(|key| object.get(key)).collect();
         if groups.is_empty() {
             return !object.is_empty();
@@ -69,7 +69,7 @@ impl Filter {
 
 /// `a.$exists` asks for the id of `a`; only where it is written with a dot.
 fn with_ids(filter: &Value) -> Value {
-    let Value::Object(object) = filter else { return filter.clone() };
+    let Value::Object(object, _) = filter else { return filter.clone() };
     let renamed = |key: &str| -> Option<String> {
         let (path, operator) =
             key.rsplit_once('.').filter(|(_, op)| matches!(*op, "$exists" | "$notExists"))?;
@@ -95,10 +95,10 @@ impl Parser<'_> {
     /// Goes down to the leaves and to operators of NocoBase's, whose operands are not looked into.
     fn walk(&mut self, path: Vec<String>, value: &Value) -> Result<(), Thrown> {
         let members: Vec<(String, Value)> = match value {
-            Value::Object(object) if !object.is_empty() => {
+            Value::Object(object, _) if !object.is_empty() => {
                 object.iter().map(|(key, value)| (key.to_string(), value.clone())).collect()
             }
-            Value::Array(array) if !array.items().is_empty() => {
+            Value::Array(array, _) if !array.items().is_empty() => {
                 array.items().iter().enumerate().map(|(i, item)| (i.to_string(), item.clone())).collect()
             }
             _ if path.is_empty() => return Ok(()),

@@ -20,9 +20,9 @@ const UNITS: [(&str, [&str; 3]); 7] = [
 /// server's clock; an empty one is now, and what leads to no date is invalid.
 pub(super) fn moment_of(value: &Value, now: DateTime<Utc>) -> Date {
     let parts: Vec<Value> = match value {
-        Value::Array(items) if items.items().is_empty() => return now_date(now),
-        Value::Object(object) if object.is_empty() => return now_date(now),
-        Value::Array(items) => items.items().iter().take(UNITS.len()).cloned().collect(),
+        Value::Array(items, _) if items.items().is_empty() => return now_date(now),
+        Value::Object(object, _) if object.is_empty() => return now_date(now),
+        Value::Array(items, _) => items.items().iter().take(UNITS.len()).cloned().collect(),
         value => UNITS.iter().map(|unit| named(value, unit)).collect(),
     };
     of_parts(&parts, now).unwrap_or(Date(f64::NAN))

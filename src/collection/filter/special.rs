@@ -95,7 +95,7 @@ fn is_kind(subject: &Subject<'_>, test: fn(FieldType) -> bool) -> bool {
 fn list_of(operand: Value) -> Node {
     match operand {
         Value::Undefined | Value::Null => Node::List(Vec::new()),
-        Value::Array(_) => Node::from(operand),
+        Value::Array(_, _) => Node::from(operand),
         one => Node::Leaf(Value::array(vec![one])),
     }
 }
@@ -103,7 +103,7 @@ fn list_of(operand: Value) -> Node {
 /// Text fields compare everything as text: null is `null`.
 fn equal(operand: Value, subject: &Subject<'_>) -> Result<Node, Thrown> {
     if is_kind(subject, FieldType::is_string) && operand.as_str().is_none() {
-        if let Value::Array(items) = &operand {
+        if let Value::Array(items, _) = &operand {
             let texts: Result<Vec<Value>, Thrown> =
                 items.items().iter().map(|item| Ok(Value::text(to_text(item)?))).collect();
             return Ok(Node::operator(Op::In, Value::array(texts?)));
@@ -116,7 +116,7 @@ fn equal(operand: Value, subject: &Subject<'_>) -> Result<Node, Thrown> {
 
 fn not_equal(operand: Value) -> Node {
     match operand {
-        Value::Array(_) => Node::operator(Op::NotIn, operand),
+        Value::Array(_, _) => Node::operator(Op::NotIn, operand),
         Value::Null => Node::operator(Op::Ne, Value::Null),
         operand => or_null(IndexMap::from([(Op::Ne, Node::from(operand))])),
     }
@@ -142,7 +142,7 @@ fn text(
             let op = if is_negated { Op::Not } else { Op::Is };
             Ok(Node::operator(op, Value::Null))
         }
-        Value::Array(items) => {
+        Value::Array(items, _) => {
             let parts: Result<Vec<Node>, Thrown> =
                 items.items().iter().map(|item| like(item, place, is_negated, subject, cx)).collect();
             Ok(Node::operator(if is_negated { Op::And } else { Op::Or }, Node::List(parts?)))
@@ -224,7 +224,7 @@ fn json_text(value: &Value) -> Expr {
 /// `array.sort()`: by the members' texts.
 fn sorted(operand: Value) -> Result<Value, Thrown> {
     let array = match &operand {
-        Value::Array(array) => array,
+        Value::Array(array, _) => array,
         Value::Undefined | Value::Null => return Err(Thrown::reading(&operand, "sort")),
         _ => return Err(Thrown::type_error("value.sort is not a function")),
     };
@@ -240,7 +240,7 @@ fn sorted(operand: Value) -> Result<Value, Thrown> {
 fn overlaps(operand: &Value, subject: &Subject<'_>, cx: &Context<'_>) -> Result<Expr, Thrown> {
     not_nested(subject)?;
     let wanted = match operand {
-        Value::Array(array) => array.items().to_vec(),
+        Value::Array(array, _) => array.items().to_vec(),
         one => vec![one.clone()],
     };
     let texts = || wanted.iter().map(to_text).collect::<Result<Vec<String>, Thrown>>();
@@ -288,7 +288,7 @@ fn array_length(subject: &Subject<'_>, cx: &Context<'_>, is_empty: bool) -> Resu
 /// Rows of tables that inherit from this one; PostgreSQL only.
 fn of_children(operand: &Value, is_negated: bool, cx: &Context<'_>) -> Result<Expr, Thrown> {
     let names = match operand {
-        Value::Array(array) => array.items().to_vec(),
+        Value::Array(array, _) => array.items().to_vec(),
         one => vec![one.clone()],
     };
     let mut tables = Vec::new();

@@ -133,7 +133,7 @@ impl<'a> Conditions<'a> {
             }
             Node::Leaf(Value::Null) => return Ok(Some(column.expr.clone().is_null())),
             Node::Sql(expr) => return Ok(Some(expr.clone())),
-            Node::Leaf(Value::Array(array)) => {
+            Node::Leaf(Value::Array(array, _)) => {
                 let items = array.items().iter().cloned().map(Node::from).collect();
                 return self.one(column, Op::In, &Node::List(items));
             }
@@ -202,7 +202,7 @@ impl<'a> Conditions<'a> {
         let left = column.expr.clone();
         let right = |value: &Value| self.operand(value, column.field);
         let op = match (op, &value) {
-            (Op::Not, Value::Array(_)) => Op::NotIn,
+            (Op::Not, Value::Array(_, _)) => Op::NotIn,
             (Op::Not, Value::Null | Value::Bool(_)) => Op::Not,
             (Op::Not, _) => Op::Ne,
             (op, _) => op,
@@ -241,7 +241,7 @@ impl<'a> Conditions<'a> {
     fn operand(&self, value: &Value, field: Option<&Field>) -> Result<Expr, Thrown> {
         let is_date = field.is_some_and(|field| is_moment(field.column_type, self.cx.codec));
         match value {
-            Value::Array(_) | Value::Object(_) if is_date => {
+            Value::Array(_, _) | Value::Object(_, _) if is_date => {
                 operand(&Value::Date(moment_of(value, self.cx.now)), field, self.cx.codec)
             }
             value => operand(value, field, self.cx.codec),
@@ -356,7 +356,7 @@ impl<'a> Conditions<'a> {
     /// The member at a path, as text, or as the type of what it is compared with.
     fn json_value(&self, column: Expr, path: &[&str], compared: Option<&Value>) -> Expr {
         let compared = match compared {
-            Some(Value::Array(array)) => array.items().first(),
+            Some(Value::Array(array, _)) => array.items().first(),
             other => other,
         };
         let text = match self.cx.backend() {
@@ -390,7 +390,7 @@ impl<'a> Conditions<'a> {
 fn place_of(value: &Value, place: usize) -> Result<Value, Thrown> {
     match value {
         Value::Undefined | Value::Null => Err(Thrown::reading(value, &place.to_string())),
-        Value::Array(items) => Ok(items.items().get(place).cloned().unwrap_or_default()),
+        Value::Array(items, _) => Ok(items.items().get(place).cloned().unwrap_or_default()),
         Value::Text(text) => {
             Ok(text.chars().nth(place).map_or(Value::Undefined, |c| Value::text(c.to_string())))
         }

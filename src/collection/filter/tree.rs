@@ -79,8 +79,8 @@ impl Node {
 impl From<Value> for Node {
     fn from(value: Value) -> Self {
         match &value {
-            Value::Array(array) if array.items().is_empty() => Node::List(Vec::new()),
-            Value::Object(object) if object.is_empty() => Node::Map(Map::default()),
+            Value::Array(array, _) if array.items().is_empty() => Node::List(Vec::new()),
+            Value::Object(object, _) if object.is_empty() => Node::Map(Map::default()),
             _ => Node::Leaf(value),
         }
     }

@@ -6,8 +6,6 @@ mod numeric;
 mod postgres;
 mod sqlite;
 
-use std::sync::Arc;
-
 use chrono::{DateTime, NaiveDateTime, Utc};
 use sea_orm::{DbErr, QueryResult};
 
@@ -38,7 +36,7 @@ pub fn object(row: &QueryResult, codec: &Codec) -> Result<Value, DbErr> {
     for (index, name) in names.into_iter().enumerate() {
         object.insert(name, value(row, index, codec)?);
     }
-    Ok(Value::Object(Arc::new(object)))
+    Ok(Value::from(object))
 }
 
 pub(super) fn integer(number: i64) -> Value {

@@ -179,7 +179,7 @@ fn interval(bytes: &[u8]) -> Option<Value> {
         ("milliseconds", (microseconds % 1_000_000) as f64 / 1000.0),
     ];
     let parts = parts.into_iter().filter(|(_, number)| *number != 0.0);
-    Some(Value::Object(parts.map(|(name, number)| (name, Value::Number(number))).collect::<Object>().into()))
+    Some(Value::from(parts.map(|(name, number)| (name, Value::Number(number))).collect::<Object>()))
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ impl KeptField {
 }
 
 fn stored(options: &Object) -> JsonText {
-    JsonText(json::stringify_or_null(&Value::Object(options.clone().into())))
+    JsonText(json::stringify_or_null(&Value::from(options.clone())))
 }
 
 /// The fields of the columns, with what is kept of them, then what is kept besides: further names of columns, and

@@ -131,7 +131,7 @@ impl<C: ConnectionTrait> Runner<'_, C> {
     fn postgres(&self, sql: &str, answers: &[Answer]) -> Result<Outcome, DbErr> {
         let mut all = Vec::new();
         for answer in answers {
-            if let Value::Array(rows) = self.rows(&answer.rows)? {
+            if let Value::Array(rows, _) = self.rows(&answer.rows)? {
                 all.extend(rows.items().iter().cloned());
             }
         }

@@ -106,7 +106,7 @@ fn literal(value: &Value, codec: &Codec) -> Result<String, Thrown> {
         Value::Number(number) => number_to_text(*number),
         Value::Text(text) => quoted(text, codec.backend()),
         Value::Date(date) => quoted(&date_text(*date, codec), codec.backend()),
-        Value::Array(array) => {
+        Value::Array(array, _) => {
             let items: Result<Vec<String>, Thrown> = array
                 .items()
                 .iter()

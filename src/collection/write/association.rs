@@ -127,7 +127,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         given: &Value,
         linking: &Linking,
     ) -> Result<(), Thrown> {
-        if matches!(given, Value::Array(_)) {
+        if matches!(given, Value::Array(_, _)) {
             return Err(Thrown::error(format!(
                 "The value of '{}' cannot be in array format",
                 association.name

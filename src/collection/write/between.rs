@@ -14,7 +14,7 @@ use super::save::Save;
 use super::value::equal;
 use super::writer::{Writer, no_field};
 use super::{check, column, password};
-use crate::expr::{Object, Thrown, Value};
+use crate::expr::{Object, Str, Thrown, Value};
 
 /// The way from one record over the collection between to those that it belongs to.
 pub(super) struct Link<'a> {
@@ -23,7 +23,7 @@ pub(super) struct Link<'a> {
     /// The collection between.
     pub between: Arc<Collection>,
     /// Its attribute that refers to the target.
-    pub other_key: Arc<str>,
+    pub other_key: Str,
 }
 
 impl Link<'_> {
@@ -113,7 +113,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
             .map(|(name, value)| (name.clone(), value.clone()));
         let given: Object = given.collect();
         let mut changed = Instance::build(between, &given, self.codec)?;
-        let mut names: IndexSet<Arc<str>> = given.iter().map(|(name, _)| name.clone()).collect();
+        let mut names: IndexSet<Str> = given.iter().map(|(name, _)| name.clone()).collect();
         check::attributes(&changed, &names, self.codec)?;
         password::hash_given(&mut changed, &mut names).await?;
         if let Some(time) = &between.updated_at {
@@ -142,7 +142,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
 /// JavaScript's `===` between a given value and one of a row: dates and the like are never the same.
 fn is_same(given: &Value, stored: &Value) -> bool {
     match given {
-        Value::Date(_) | Value::Array(_) | Value::Object(_) | Value::Live(_) => false,
+        Value::Date(_) | Value::Array(_, _) | Value::Object(_, _) | Value::Live(_) => false,
         Value::Number(number) if number.is_nan() => false,
         given => equal(given, stored),
     }

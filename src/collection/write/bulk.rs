@@ -11,7 +11,7 @@ use super::super::shape::Collection;
 use super::instance::Instance;
 use super::writer::{KEYS, Writer};
 use super::{check, column, password};
-use crate::expr::{Object, Thrown, Value};
+use crate::expr::{Object, Str, Thrown, Value};
 
 impl<C: ConnectionTrait> Writer<'_, C> {
     /// Returns how many rows there were; none when nothing but the time would change.
@@ -25,7 +25,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
             values.iter().filter(|(name, value)| !value.is_undefined() && collection.field(name).is_some());
         let given: Object = given.map(|(name, value)| (name.clone(), value.clone())).collect();
         let mut record = Instance::build(collection, &given, self.codec)?;
-        let mut names: IndexSet<Arc<str>> = given.iter().map(|(name, _)| name.clone()).collect();
+        let mut names: IndexSet<Str> = given.iter().map(|(name, _)| name.clone()).collect();
         check::attributes(&record, &names, self.codec)?;
         password::hash_given(&mut record, &mut names).await?;
         if names.is_empty() || found.is_empty() {

@@ -1,21 +1,15 @@
 //! What Sequelize checks before a record goes to the database (`sequelize/lib/instance-validator.js`).
 
-use std::sync::Arc;
-
 use indexmap::IndexSet;
 
 use super::super::field::{ColumnType, Field};
 use super::error::{Violation, invalid};
 use super::instance::Instance;
-use crate::expr::{Thrown, Value};
+use crate::expr::{Str, Thrown, Value};
 use crate::store::Codec;
 
 /// Throws when one of the attributes may not have the value that it has.
-pub(super) fn attributes(
-    instance: &Instance,
-    fields: &IndexSet<Arc<str>>,
-    codec: &Codec,
-) -> Result<(), Thrown> {
+pub(super) fn attributes(instance: &Instance, fields: &IndexSet<Str>, codec: &Codec) -> Result<(), Thrown> {
     let mut violations = Vec::new();
     for field in instance.collection.fields().filter(|field| fields.contains(&field.name)) {
         let is_time = [&instance.collection.created_at, &instance.collection.updated_at]
@@ -40,7 +34,8 @@ fn violation(instance: &Instance, field: &Field) -> Option<Violation> {
             validator_key: "is_null",
         });
     }
-    let has_members = matches!(value, Value::Array(_) | Value::Object(_) | Value::Live(_) | Value::Date(_));
+    let has_members =
+        matches!(value, Value::Array(_, _) | Value::Object(_, _) | Value::Live(_) | Value::Date(_));
     if field.column_type == ColumnType::Text && has_members {
         return Some(Violation {
             message: format!("{path} cannot be an array or an object"),

@@ -1,7 +1,5 @@
 //! Values on their way into columns: what Sequelize makes of them for the type of the attribute, always bound.
 
-use std::sync::Arc;
-
 use indexmap::IndexMap;
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Keyword};
@@ -12,13 +10,13 @@ use super::super::geometry;
 use super::instance::Instance;
 use crate::expr::convert::to_text;
 use crate::expr::date::calendar::server_reading;
-use crate::expr::{Date, Thrown, Value, json};
+use crate::expr::{Date, Str, Thrown, Value, json};
 use crate::store::Codec;
 
 /// What a statement sets the columns of these attributes to, as far as they have values. A column is set once.
 pub(super) fn assigned<'a>(
     instance: &Instance,
-    names: impl IntoIterator<Item = &'a Arc<str>>,
+    names: impl IntoIterator<Item = &'a Str>,
     codec: &Codec,
 ) -> Result<Vec<(Alias, Expr)>, Thrown> {
     let mut columns = IndexMap::new();
@@ -96,7 +94,7 @@ fn odd_number(value: &Value, codec: &Codec) -> Result<Option<String>, Thrown> {
     if matches!(&*text, "NaN" | "Infinity" | "-Infinity") {
         return Ok(Some(text));
     }
-    let Value::Array(array) = value else { return Ok(None) };
+    let Value::Array(array, _) = value else { return Ok(None) };
     Ok(Some(match codec.backend() {
         DbBackend::Postgres => array_literal(array.items())?,
         DbBackend::MySql => json::stringify_or_null(value),
@@ -114,7 +112,7 @@ fn plain_text(value: &Value, column: ColumnType) -> Result<String, Thrown> {
     let is_number =
         matches!(column, ColumnType::Integer | ColumnType::BigInt | ColumnType::Float | ColumnType::Decimal);
     match value {
-        Value::Array(_) | Value::Object(_) | Value::Live(_) if !is_number => {
+        Value::Array(_, _) | Value::Object(_, _) | Value::Live(_) if !is_number => {
             Ok(json::stringify_or_null(value))
         }
         value => to_text(value),

@@ -56,7 +56,7 @@ pub(super) fn refused(err: &DbErr, sql: &str, instance: &Instance, codec: &Codec
     };
     let (_, mut parent) = error::parent(answer);
     parent.insert("sql", sql.into());
-    let parent = Value::Object(parent.into());
+    let parent = Value::from(parent);
     let record = instance.to_value(codec);
     let fields = violated_fields(answer);
     let errors = fields.iter().map(|(column, value)| {
@@ -95,7 +95,7 @@ fn fields_value(fields: &[(String, Option<String>)]) -> Value {
     let member = |(name, value): &(String, Option<String>)| {
         (name.as_str().to_owned(), value.as_deref().map_or(Value::Null, Value::from))
     };
-    Value::Object(fields.iter().map(member).collect::<Object>().into())
+    Value::from(fields.iter().map(member).collect::<Object>())
 }
 
 fn answer_of(err: &DbErr) -> Option<&dyn DatabaseError> {

@@ -1,14 +1,12 @@
 //! What the hooks of NocoBase's file manager do to files that are written (plugin-file-manager, `server.ts`,
 //! "afterDefineCollection").
 
-use std::sync::Arc;
-
 use sea_orm::ConnectionTrait;
 
 use super::instance::Instance;
 use super::value::equal;
 use super::writer::Writer;
-use crate::expr::{Object, Thrown};
+use crate::expr::{Object, Str, Thrown};
 
 impl<C: ConnectionTrait> Writer<'_, C> {
     /// Adds its addresses to a file that has been created.
@@ -34,7 +32,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
             return Ok(());
         }
         let values = self.with_addresses(instance).await?;
-        for name in names.iter().copied().map(Arc::<str>::from) {
+        for name in names.iter().copied().map(Str::from) {
             if let Some(value) = values.get(&name) {
                 instance.set_raw(&name, value.clone());
             }

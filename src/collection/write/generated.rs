@@ -156,7 +156,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
             Value::Text(text) => json_text::parse(&text)?,
             value => value,
         };
-        let Value::Array(array) = &value else {
+        let Value::Array(array, _) = &value else {
             return Err(Thrown::type_error("oldValue.sort is not a function"));
         };
         sort_in_place(array)?;

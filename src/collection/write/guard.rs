@@ -58,7 +58,7 @@ impl<'a> Guard<'a> {
             let sanitized = self.sanitize_association(association, given)?;
             if association.kind == AssociationKind::BelongsTo {
                 let key = match &sanitized {
-                    Value::Array(_) | Value::Object(_) | Value::Live(_) => {
+                    Value::Array(_, _) | Value::Object(_, _) | Value::Live(_) => {
                         Some(sanitized.member(&association.target_key)).filter(|key| !key.is_nullish())
                     }
                     scalar => Some(scalar.clone()),
@@ -86,17 +86,17 @@ impl<'a> Guard<'a> {
         let guard = self.of_target(&association.name, target);
         let one = |value: &Value| -> Result<Value, Thrown> {
             let kept = self.without_changes(association, target, value);
-            Ok(Value::Object(guard.sanitize(&value::members(&kept))?.into()))
+            Ok(Value::from(guard.sanitize(&value::members(&kept))?))
         };
         Ok(match &given {
-            Value::Array(items) => {
+            Value::Array(items, _) => {
                 let item = |item: &Value| match item {
                     Value::Undefined | Value::Null | Value::Text(_) | Value::Number(_) => Ok(item.clone()),
                     item => one(item),
                 };
                 Value::array(items.items().iter().map(item).collect::<Result<_, _>>()?)
             }
-            Value::Object(_) | Value::Live(_) => one(&given)?,
+            Value::Object(_, _) | Value::Live(_) => one(&given)?,
             _ => given,
         })
     }
@@ -147,5 +147,5 @@ fn set_path(object: &mut Object, path: &str, value: Value) {
     };
     let mut inner = object.get(first).map(value::members).unwrap_or_default();
     set_path(&mut inner, rest, value);
-    object.insert(first, Value::Object(inner.into()));
+    object.insert(first, Value::from(inner));
 }

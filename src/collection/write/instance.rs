@@ -9,7 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 use super::super::field::FieldType;
 use super::super::shape::Collection;
 use super::value::{self, equal};
-use crate::expr::{Object, Thrown, Value};
+use crate::expr::{Object, Str, Thrown, Value};
 use crate::store::Codec;
 
 /// A record with what is going to be written of it.
@@ -18,10 +18,10 @@ pub struct Instance {
     pub collection: Arc<Collection>,
     pub is_new: bool,
     /// By attribute, as the database has them or is going to have them.
-    values: IndexMap<Arc<str>, Value>,
-    previous: HashMap<Arc<str>, Value>,
-    changed: IndexSet<Arc<str>>,
-    linked: IndexMap<Arc<str>, Linked>,
+    values: IndexMap<Str, Value>,
+    previous: HashMap<Str, Value>,
+    changed: IndexSet<Str>,
+    linked: IndexMap<Str, Linked>,
 }
 
 /// What an association was set to in this write.
@@ -51,7 +51,7 @@ impl Instance {
     }
 
     /// A record that exists, with what the database has of it.
-    pub fn existing(collection: &Arc<Collection>, values: IndexMap<Arc<str>, Value>) -> Self {
+    pub fn existing(collection: &Arc<Collection>, values: IndexMap<Str, Value>) -> Self {
         let previous = values.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         Self { values, previous, ..Self::of(collection, false) }
     }
@@ -134,7 +134,7 @@ impl Instance {
     }
 
     /// Sets what is written, past all setters.
-    pub fn set_raw(&mut self, name: &Arc<str>, value: Value) {
+    pub fn set_raw(&mut self, name: &Str, value: Value) {
         self.values.insert(name.clone(), value);
     }
 
@@ -142,17 +142,17 @@ impl Instance {
         self.changed.contains(name)
     }
 
-    pub fn mark_changed(&mut self, name: &Arc<str>) {
+    pub fn mark_changed(&mut self, name: &Str) {
         self.changed.insert(name.clone());
     }
 
     /// The names of changed attributes.
-    pub fn changed(&self) -> impl Iterator<Item = &Arc<str>> {
+    pub fn changed(&self) -> impl Iterator<Item = &Str> {
         self.changed.iter()
     }
 
     /// Notes that these attributes have been written.
-    pub fn saved<'a>(&mut self, fields: impl IntoIterator<Item = &'a Arc<str>>) {
+    pub fn saved<'a>(&mut self, fields: impl IntoIterator<Item = &'a Str>) {
         self.is_new = false;
         for name in fields {
             self.changed.shift_remove(name);
@@ -162,7 +162,7 @@ impl Instance {
 
     /// Keeps what an association was set to, for the result. To Sequelize that is a change like any other, so that
     /// the record is written when it is saved once more.
-    pub fn link(&mut self, association: &Arc<str>, linked: Linked) {
+    pub fn link(&mut self, association: &Str, linked: Linked) {
         self.changed.insert(association.clone());
         self.linked.insert(association.clone(), linked);
     }
@@ -204,7 +204,7 @@ impl Instance {
             };
             object.insert(name.clone(), value);
         }
-        Value::Object(object.into())
+        Value::from(object)
     }
 }
 

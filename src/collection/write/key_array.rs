@@ -21,13 +21,13 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         for association in arrays {
             let items = match values.get(&association.name) {
                 None | Some(Value::Undefined) => continue,
-                Some(Value::Array(items)) => items.items().to_vec(),
+                Some(Value::Array(items, _)) => items.items().to_vec(),
                 Some(one) if one.is_truthy() => vec![one.clone()],
                 Some(_) => Vec::new(),
             };
             let target = self.collection(&association.target)?;
             let key = &association.target_key;
-            let is_object = |item: &&Value| matches!(item, Value::Object(_) | Value::Live(_));
+            let is_object = |item: &&Value| matches!(item, Value::Object(_, _) | Value::Live(_));
             let mut keys: Vec<Value> = items.iter().filter(|item| !is_object(item)).cloned().collect();
             let objects: Vec<&Value> = items.iter().filter(is_object).collect();
             let known: Vec<Value> =

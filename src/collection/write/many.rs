@@ -14,16 +14,16 @@ use super::save::Save;
 use super::value::equal;
 use super::writer::{Writer, no_field};
 use super::{column, rule, value};
-use crate::expr::{Object, Thrown, Value};
+use crate::expr::{Object, Str, Thrown, Value};
 
 /// An association with the collections at its ends.
 struct Many<'a> {
     association: &'a Association,
     target: Arc<Collection>,
     /// The attribute of the target that values name it by.
-    given_key: Arc<str>,
+    given_key: Str,
     /// The attribute of the target that decides whether a record exists.
-    known_by: Arc<str>,
+    known_by: Str,
 }
 
 impl<C: ConnectionTrait> Writer<'_, C> {
@@ -47,12 +47,12 @@ impl<C: ConnectionTrait> Writer<'_, C> {
             return self.set_many(instance, &many, &[one]).await;
         }
         let items = match given {
-            Value::Array(items) => items.items().to_vec(),
+            Value::Array(items, _) => items.items().to_vec(),
             one => vec![one.clone()],
         };
         let mut linked = self.named(&many, &items).await?;
         self.set_many(instance, &many, &linked).await?;
-        let objects = items.iter().filter(|item| matches!(item, Value::Object(_) | Value::Live(_)));
+        let objects = items.iter().filter(|item| matches!(item, Value::Object(_, _) | Value::Live(_)));
         let mut written = Vec::new();
         for item in objects {
             written.extend(self.link_item(instance, &many, item, linking).await?);
@@ -78,8 +78,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
             (association.kind == AssociationKind::BelongsToMany).then(|| association.target_key.clone());
         let given_key = own.or_else(|| option.clone()).unwrap_or_else(|| "id".into());
         let primary_key = target.primary_key.clone().unwrap_or_default();
-        let is_unique =
-            |key: &Arc<str>| target.field(key).is_some_and(|field| field.option("unique").is_truthy());
+        let is_unique = |key: &Str| target.field(key).is_some_and(|field| field.option("unique").is_truthy());
         let known_by = option.filter(|key| *key != primary_key && is_unique(key)).unwrap_or(primary_key);
         Ok(Many { association, target, given_key, known_by })
     }
@@ -90,7 +89,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         for item in items {
             match item {
                 Value::Text(_) | Value::Number(_) => keys.push(item.clone()),
-                Value::Object(_) | Value::Live(_) => {
+                Value::Object(_, _) | Value::Live(_) => {
                     let key = item.member(&many.given_key);
                     if key.is_truthy() {
                         named.push(Instance::reference(&many.target, &many.given_key, key, self.codec)?);
@@ -119,7 +118,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         // A row that a query of the same part of the run has left there is no plain object to NocoBase, and says
         // nothing about the new row.
         let between = match between {
-            Some(Value::Object(between)) => (*between).clone(),
+            Some(Value::Object(between, _)) => (*between).clone(),
             _ => Object::new(),
         };
         let known = item.member(&many.known_by);

@@ -1,8 +1,6 @@
 //! What happens to records that refer to a deleted one. NocoBase makes no foreign keys in the database and keeps
 //! the rules itself (`features/references-map.ts`, `features/referential-integrity-check.ts`).
 
-use std::sync::Arc;
-
 use sea_orm::ConnectionTrait;
 use sea_orm::sea_query::{Alias, Expr, Query};
 
@@ -12,7 +10,7 @@ use super::super::shape::Collection;
 use super::column;
 use super::instance::Instance;
 use super::writer::{Writer, no_field};
-use crate::expr::{Thrown, Value};
+use crate::expr::{Str, Thrown, Value};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
@@ -25,9 +23,9 @@ enum Rule {
 /// A key of one collection that refers to an attribute of another.
 #[derive(Debug, PartialEq)]
 struct Reference {
-    source: Arc<str>,
-    source_key: Arc<str>,
-    target_key: Arc<str>,
+    source: Str,
+    source_key: Str,
+    target_key: Str,
     rule: Rule,
     /// Whether somebody has chosen the rule.
     is_chosen: bool,
@@ -65,7 +63,7 @@ fn references(schema: &Schema, target: &str) -> Vec<Reference> {
 }
 
 /// What an association makes others refer to, each with the collection that is referred to.
-fn of_association(own: &Collection, association: &Association) -> Vec<(Arc<str>, Reference)> {
+fn of_association(own: &Collection, association: &Association) -> Vec<(Str, Reference)> {
     let option = association.option("onDelete");
     let chosen = option.as_str().filter(|rule| !rule.is_empty());
     let rule = chosen.map(|rule| match rule.to_ascii_uppercase().as_str() {
@@ -74,14 +72,13 @@ fn of_association(own: &Collection, association: &Association) -> Vec<(Arc<str>,
         "RESTRICT" => Rule::Restrict,
         _ => Rule::NoAction,
     });
-    let reference =
-        |source: &Arc<str>, source_key: &Arc<str>, target_key: &Arc<str>, default: Rule| Reference {
-            source: source.clone(),
-            source_key: source_key.clone(),
-            target_key: target_key.clone(),
-            rule: rule.unwrap_or(default),
-            is_chosen: rule.is_some(),
-        };
+    let reference = |source: &Str, source_key: &Str, target_key: &Str, default: Rule| Reference {
+        source: source.clone(),
+        source_key: source_key.clone(),
+        target_key: target_key.clone(),
+        rule: rule.unwrap_or(default),
+        is_chosen: rule.is_some(),
+    };
     let Association { target, foreign_key, source_key, target_key, .. } = association;
     match (association.kind, &association.through) {
         (AssociationKind::BelongsTo, _) => {

@@ -1,19 +1,17 @@
 //! The hash of `password` fields, which NocoBase's sign-in verifies (`password-field.ts`).
 
-use std::sync::Arc;
-
 use indexmap::IndexSet;
 use rand::RngCore;
 use scrypt::{Params, scrypt};
 
 use super::super::field::{Field, FieldType};
 use super::instance::Instance;
-use crate::expr::Thrown;
 use crate::expr::convert::to_text;
+use crate::expr::{Str, Thrown};
 
 /// Hashes the passwords among the attributes that a statement changes past the listeners of fields. An empty one is
 /// taken out: the column keeps what it has.
-pub(super) async fn hash_given(record: &mut Instance, names: &mut IndexSet<Arc<str>>) -> Result<(), Thrown> {
+pub(super) async fn hash_given(record: &mut Instance, names: &mut IndexSet<Str>) -> Result<(), Thrown> {
     let collection = record.collection.clone();
     for field in collection.fields().filter(|field| field.kind == FieldType::Password) {
         let value = record.raw(&field.name);

@@ -33,7 +33,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
 
     /// Changes the records that a filter finds. Returns how many.
     pub async fn update(&self, collection: &Arc<Collection>, change: &Change) -> Result<usize, Thrown> {
-        if let Value::Array(records) = &change.values {
+        if let Value::Array(records, _) = &change.values {
             return self.update_many(collection, records.items()).await;
         }
         if !change.names_records() {

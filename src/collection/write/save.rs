@@ -1,7 +1,6 @@
 //! Saves one record: INSERT, or UPDATE of what has changed (`sequelize/lib/model.js`, "save").
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query};
@@ -14,13 +13,13 @@ use super::instance::Instance;
 use super::value::{equal, stored};
 use super::writer::Writer;
 use super::{check, column, error};
-use crate::expr::{Thrown, Value};
+use crate::expr::{Str, Thrown, Value};
 
 /// How a record is saved.
 #[derive(Clone, Debug)]
 pub(super) struct Save {
     /// Only these attributes; all that have changed when not given.
-    pub fields: Option<Vec<Arc<str>>>,
+    pub fields: Option<Vec<Str>>,
     /// Whether fields and plugins may fill in and change values on the way.
     pub hooks: bool,
     /// Whether a new record keeps the time of its last update, if it has been given one.
@@ -42,7 +41,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         let collection = instance.collection.clone();
         let is_new = instance.is_new;
         let takes_more = save.fields.is_none() && !is_new;
-        let mut fields: IndexSet<Arc<str>> = match save.fields {
+        let mut fields: IndexSet<Str> = match save.fields {
             Some(fields) => fields.into_iter().collect(),
             None if is_new => collection.fields().map(|field| field.name.clone()).collect(),
             None => instance.changed().filter(|name| collection.field(name).is_some()).cloned().collect(),
@@ -81,17 +80,16 @@ impl<C: ConnectionTrait> Writer<'_, C> {
     async fn run_listeners(
         &self,
         instance: &mut Instance,
-        fields: &IndexSet<Arc<str>>,
-    ) -> Result<IndexSet<Arc<str>>, Thrown> {
-        let before: HashMap<Arc<str>, Value> =
+        fields: &IndexSet<Str>,
+    ) -> Result<IndexSet<Str>, Thrown> {
+        let before: HashMap<Str, Value> =
             fields.iter().map(|name| (name.clone(), instance.raw(name))).collect();
-        let ignored: Vec<Arc<str>> =
-            instance.changed().filter(|name| !fields.contains(*name)).cloned().collect();
+        let ignored: Vec<Str> = instance.changed().filter(|name| !fields.contains(*name)).cloned().collect();
         self.check_role(instance)?;
         self.check_parent(instance).await?;
         self.before_save(instance).await?;
         self.note_password(instance)?;
-        let differs = |name: &Arc<str>| {
+        let differs = |name: &Str| {
             let value = instance.raw(name);
             before.get(name).map_or(!value.is_undefined(), |before| !equal(&value, before))
         };
@@ -102,7 +100,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
     fn stamp(
         &self,
         instance: &mut Instance,
-        fields: &mut IndexSet<Arc<str>>,
+        fields: &mut IndexSet<Str>,
         keeps_time: bool,
     ) -> Result<(), Thrown> {
         let collection = instance.collection.clone();
@@ -128,13 +126,12 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         Ok(())
     }
 
-    async fn insert(&self, instance: &mut Instance, fields: &IndexSet<Arc<str>>) -> Result<(), Thrown> {
+    async fn insert(&self, instance: &mut Instance, fields: &IndexSet<Str>) -> Result<(), Thrown> {
         let collection = instance.collection.clone();
         let mut insert = Query::insert();
         insert.into_table(collection.table.table_ref());
-        let is_left_out = |name: &Arc<str>| {
-            collection.field(name).is_some_and(is_counted) && instance.raw(name).is_nullish()
-        };
+        let is_left_out =
+            |name: &Str| collection.field(name).is_some_and(is_counted) && instance.raw(name).is_nullish();
         let given = fields.iter().filter(|name| !is_left_out(name));
         let assigned = column::assigned(instance, given, self.codec)?;
         if assigned.is_empty() {
@@ -166,7 +163,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         Ok(())
     }
 
-    async fn update_row(&self, instance: &Instance, fields: &IndexSet<Arc<str>>) -> Result<(), Thrown> {
+    async fn update_row(&self, instance: &Instance, fields: &IndexSet<Str>) -> Result<(), Thrown> {
         let collection = &instance.collection;
         let assigned = column::assigned(instance, fields, self.codec)?;
         if assigned.is_empty() {
@@ -191,7 +188,7 @@ impl<C: ConnectionTrait> Writer<'_, C> {
         &self,
         collection: &Collection,
         row: &QueryResult,
-    ) -> Result<IndexMap<Arc<str>, Value>, Thrown> {
+    ) -> Result<IndexMap<Str, Value>, Thrown> {
         let mut values = IndexMap::new();
         for (index, field) in collection.fields().enumerate() {
             let value = row::value(row, index, self.codec).map_err(|err| Thrown::error(err.to_string()))?;

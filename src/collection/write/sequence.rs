@@ -285,7 +285,7 @@ fn parse_cycle(text: &str) -> Result<Cron, Thrown> {
 
 fn patterns(field: &Field) -> Result<Vec<Pattern>, Thrown> {
     let none = || Thrown::error("at least one pattern should be defined for sequence type");
-    let Value::Array(array) = field.option("patterns") else { return Err(none()) };
+    let Value::Array(array, _) = field.option("patterns") else { return Err(none()) };
     if array.items().is_empty() {
         return Err(none());
     }
@@ -337,7 +337,7 @@ fn random_length(options: &Value) -> usize {
 }
 
 fn charset(options: &Value) -> String {
-    let Value::Array(names) = options.member("charsets") else { return CHARSETS[0].1.to_owned() };
+    let Value::Array(names, _) = options.member("charsets") else { return CHARSETS[0].1.to_owned() };
     let known = |name: &Value| CHARSETS.iter().find(|(known, _)| name.as_str() == Some(known));
     names.items().iter().filter_map(known).map(|(_, chars)| *chars).collect()
 }

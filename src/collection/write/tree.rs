@@ -14,7 +14,7 @@ use super::save::Save;
 use super::value::equal;
 use super::writer::{KEYS, Writer, no_field};
 use crate::expr::convert::to_text;
-use crate::expr::{Thrown, Value};
+use crate::expr::{Str, Thrown, Value};
 
 /// The attributes of the rows that hold paths.
 const NODE: &str = "nodePk";
@@ -33,9 +33,9 @@ pub fn path_collection(collection: &Collection) -> Option<String> {
 pub(super) struct Tree {
     paths: Arc<Collection>,
     /// The attribute that paths name records by.
-    key: Arc<str>,
+    key: Str,
     /// The attribute that refers to the parent.
-    parent: Arc<str>,
+    parent: Str,
 }
 
 impl Tree {

@@ -11,7 +11,7 @@ use super::super::shape::Collection;
 use super::super::{geometry, record};
 use crate::expr::convert::{to_number, to_text, trim};
 use crate::expr::date::calendar::{at_server_reading, server_reading};
-use crate::expr::{Date, Object, Thrown, Value, json};
+use crate::expr::{Date, Object, Str, Thrown, Value, json};
 use crate::store::Codec;
 
 /// `YYYY-MM-DD HH:mm:ss`.
@@ -38,11 +38,11 @@ pub(super) fn equal(a: &Value, b: &Value) -> bool {
         (Value::Number(a), Value::Number(b)) => a == b || (a.is_nan() && b.is_nan()),
         (Value::Text(a), Value::Text(b)) => a == b,
         (Value::Date(a), Value::Date(b)) => a.0 == b.0 || (a.0.is_nan() && b.0.is_nan()),
-        (Value::Array(a), Value::Array(b)) => {
+        (Value::Array(a, _), Value::Array(b, _)) => {
             let (a, b) = (a.items(), b.items());
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b))
         }
-        (Value::Object(a), Value::Object(b)) => {
+        (Value::Object(a, _), Value::Object(b, _)) => {
             a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| equal(a, b)))
         }
         (Value::Live(a), Value::Live(b)) => Arc::ptr_eq(a, b),
@@ -51,7 +51,7 @@ pub(super) fn equal(a: &Value, b: &Value) -> bool {
 }
 
 /// The values of a new record that nobody has given, keys first as null.
-pub(super) fn defaults(collection: &Collection, codec: &Codec) -> Vec<(Arc<str>, Value)> {
+pub(super) fn defaults(collection: &Collection, codec: &Codec) -> Vec<(Str, Value)> {
     let mut defaults = Vec::new();
     for field in collection.fields() {
         let default = field.option("defaultValue");
@@ -287,7 +287,7 @@ pub(super) fn stored(field: &Field, value: Value, codec: &Codec) -> Value {
 /// The members of an object; nothing for anything else.
 pub(super) fn members(value: &Value) -> Object {
     match value {
-        Value::Object(object) => (**object).clone(),
+        Value::Object(object, _) => (**object).clone(),
         Value::Live(live) => (*live.object()).clone(),
         _ => Object::new(),
     }

@@ -169,8 +169,8 @@ impl Journal {
 fn holds_live(value: &Value) -> bool {
     match value {
         Value::Live(_) => true,
-        Value::Array(array) => array.items().iter().any(holds_live),
-        Value::Object(object) => object.iter().any(|(_, value)| holds_live(value)),
+        Value::Array(array, _) => array.items().iter().any(holds_live),
+        Value::Object(object, _) => object.iter().any(|(_, value)| holds_live(value)),
         _ => false,
     }
 }

@@ -13,7 +13,7 @@ impl Date {
     pub fn of(value: &Value) -> Result<Date, Thrown> {
         match value {
             Value::Text(text) => Ok(Date::parse(text)),
-            Value::Array(_) | Value::Object(_) | Value::Live(_) => Ok(Date::parse(&to_text(value)?)),
+            Value::Array(_, _) | Value::Object(_, _) | Value::Live(_) => Ok(Date::parse(&to_text(value)?)),
             value => Ok(Date(calendar::clip(to_number(value)?))),
         }
     }

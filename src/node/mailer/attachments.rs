@@ -42,7 +42,7 @@ fn too_long() -> Failure {
 
 fn collect<'a>(configured: &'a Value, records: &mut Vec<&'a Value>) {
     match configured {
-        Value::Array(items) => items.items().iter().for_each(|item| collect(item, records)),
+        Value::Array(items, _) => items.items().iter().for_each(|item| collect(item, records)),
         record if is_file(record) => records.push(record),
         _ => {}
     }

@@ -28,7 +28,7 @@ pub(super) fn delivered(written: &Written, delivered: &Delivered) -> Settled {
     let envelope = Value::object([("from", Value::text(mail.from.as_str())), ("to", texts(&mail.to))]);
     result.insert("envelope", envelope);
     result.insert("messageId", Value::text(written.message_id.as_str()));
-    Settled { status: RESOLVED, result: Value::Object(result.into()) }
+    Settled { status: RESOLVED, result: Value::from(result) }
 }
 
 /// A failed job with `{errno, code, syscall, address, port, hostname, response, responseCode, command, rejected,
@@ -74,7 +74,7 @@ pub(super) fn failed(failure: &Undelivered) -> Settled {
     if failure.reply.is_none() && failure.socket.is_none() {
         result.insert("message", Value::text(failure.message.as_str()));
     }
-    Settled { status: FAILED, result: Value::Object(result.into()) }
+    Settled { status: FAILED, result: Value::from(result) }
 }
 
 /// A failed job with `{code, message}`: an attachment cannot be read.
@@ -84,7 +84,7 @@ pub(super) fn unread(failure: &Failure) -> Settled {
         result.insert("code", Value::text(code.as_str()));
     }
     result.insert("message", Value::text(failure.message.as_str()));
-    Settled { status: FAILED, result: Value::Object(result.into()) }
+    Settled { status: FAILED, result: Value::from(result) }
 }
 
 /// Node.js has the numbers of the system below zero.
@@ -117,7 +117,7 @@ fn errors(refused: &[Refusal]) -> Value {
         insert_reply(&mut error, &refusal.reply);
         error.insert("command", Value::from("RCPT TO"));
         error.insert("recipient", Value::text(refusal.recipient.as_str()));
-        Value::Object(error.into())
+        Value::from(error)
     };
     Value::array(refused.iter().map(error).collect())
 }

@@ -3,7 +3,7 @@
 
 use crate::expr::convert::{is_space, to_text};
 use crate::expr::path::property;
-use crate::expr::{Function, Scope, Thrown, Value};
+use crate::expr::{Function, Scope, Str, Thrown, Value};
 
 /// A content, parsed once.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub(super) enum Content {
     Plain(Value),
     Text(Vec<Piece>),
     Array(Vec<Content>),
-    Object(Vec<(std::sync::Arc<str>, Content)>),
+    Object(Vec<(Str, Content)>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -29,8 +29,10 @@ impl Content {
     pub(super) fn parse(value: &Value) -> Option<Self> {
         Some(match value {
             Value::Text(text) => Self::Text(pieces(text)?),
-            Value::Array(array) => Self::Array(array.items().iter().map(Self::parse).collect::<Option<_>>()?),
-            Value::Object(object) => {
+            Value::Array(array, _) => {
+                Self::Array(array.items().iter().map(Self::parse).collect::<Option<_>>()?)
+            }
+            Value::Object(object, _) => {
                 let members = object.iter().map(|(key, value)| Some((key.clone(), Self::parse(value)?)));
                 Self::Object(members.collect::<Option<_>>()?)
             }
@@ -185,10 +187,10 @@ pub(super) fn has_more(configured: &Value, rendered: &Value) -> bool {
         (Value::Text(configured), Value::Text(rendered)) => {
             rendered.contains("{{") && without_variables(configured).contains("{{")
         }
-        (Value::Array(configured), Value::Array(rendered)) => {
+        (Value::Array(configured, _), Value::Array(rendered, _)) => {
             configured.items().iter().zip(rendered.items()).any(|(one, other)| has_more(one, other))
         }
-        (Value::Object(configured), Value::Object(_)) => {
+        (Value::Object(configured, _), Value::Object(_, _)) => {
             configured.iter().any(|(key, value)| has_more(value, &rendered.member(key)))
         }
         _ => false,

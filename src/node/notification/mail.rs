@@ -59,7 +59,7 @@ fn recipients(message: &Value, name: &str) -> Result<Value, Thrown> {
         configured.as_array().ok_or_else(|| Thrown::type_error(format!("{name}.flat is not a function")))?;
     let mut recipients = Vec::new();
     for item in list.items().iter().flat_map(|item| match item {
-        Value::Array(inner) => inner.items().to_vec(),
+        Value::Array(inner, _) => inner.items().to_vec(),
         item => vec![item.clone()],
     }) {
         match &item {

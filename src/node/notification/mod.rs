@@ -102,7 +102,7 @@ impl Notification {
         if self.configured.as_object().is_some_and(|members| members.get("content").is_some()) {
             message.insert("content", content.render(scope)?);
         }
-        Ok(Some(Value::Object(message.into())))
+        Ok(Some(Value::from(message)))
     }
 }
 
@@ -157,7 +157,7 @@ impl Sending {
         result.insert("triggerFrom", Value::from("workflow"));
         result.insert("channelName", self.channel_name.clone());
         result.insert("queued", Value::Bool(is_queued));
-        Value::Object(result.into())
+        Value::from(result)
     }
 
     /// There is no such channel: NocoBase finds that out when the node has long succeeded.

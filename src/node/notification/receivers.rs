@@ -22,7 +22,7 @@ pub(super) async fn users(cx: &mut Context<'_>, receivers: &Value) -> Result<Vec
         .items()
         .iter()
         .flat_map(|item| match item {
-            Value::Array(inner) => inner.items().to_vec(),
+            Value::Array(inner, _) => inner.items().to_vec(),
             item => vec![item.clone()],
         })
         .filter(Value::is_truthy)
@@ -30,7 +30,7 @@ pub(super) async fn users(cx: &mut Context<'_>, receivers: &Value) -> Result<Vec
     let mut ids = Vec::new();
     for item in items {
         match &item {
-            Value::Object(_) | Value::Live(_) => {
+            Value::Object(_, _) | Value::Live(_) => {
                 // Without a filter that says something it would be all users.
                 if Filter::is_valid(&item.member("filter")) {
                     for id in found(cx, &item).await? {
@@ -38,7 +38,7 @@ pub(super) async fn users(cx: &mut Context<'_>, receivers: &Value) -> Result<Vec
                     }
                 }
             }
-            Value::Array(_) => {}
+            Value::Array(_, _) => {}
             item => add(item, &mut ids)?,
         }
     }

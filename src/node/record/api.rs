@@ -9,7 +9,7 @@ use entity::status::job::{PENDING, RESOLVED};
 
 use super::Destination;
 use crate::collection::{Change, Collection, Filter, Find, Record, Schema};
-use crate::expr::{Date, Object, Thrown, Value, json};
+use crate::expr::{Date, Thrown, Value, json};
 use crate::node::{Draft, Outcome, Settled, Work};
 use crate::outbound::NocoBase;
 
@@ -52,7 +52,7 @@ impl Destination {
 
     /// Changes records and returns how many.
     pub(crate) async fn update_by_api(&self, api: &NocoBase, change: &Change) -> Result<Value, Thrown> {
-        if let Value::Array(records) = &change.values {
+        if let Value::Array(records, _) = &change.values {
             let key = self.collection.primary_key.as_deref().unwrap_or_default();
             for values in records.items() {
                 let own = values.member(key);
@@ -92,10 +92,9 @@ impl Destination {
             let filter = json::stringify_or_null(&Value::object([(key.clone(), operand)]));
             let mut query = lists(change);
             query.push(("filter".to_owned(), filter));
-            let body =
-                if action == "update" { change.values.clone() } else { Value::Object(Object::new().into()) };
+            let body = if action == "update" { change.values.clone() } else { Value::empty_object() };
             count += match self.call(api, action, &query, &body).await? {
-                Value::Array(changed) => changed.items().len() as f64,
+                Value::Array(changed, _) => changed.items().len() as f64,
                 Value::Number(count) => count,
                 _ => keys.len() as f64,
             };
@@ -113,7 +112,7 @@ impl Destination {
     ) -> Result<Value, Thrown> {
         let action = format!("{}:{action}", self.collection.name);
         let query: Vec<(&str, &str)> = query.iter().map(|(name, text)| (&**name, &**text)).collect();
-        let body = if body.is_nullish() { Value::Object(Object::new().into()) } else { body.clone() };
+        let body = if body.is_nullish() { Value::empty_object() } else { body.clone() };
         let answered = api.call_in(&self.source, &action, &query, &body).await;
         answered.map(|answer| answer.member("data")).map_err(|err| Thrown::error(err.message))
     }
@@ -134,11 +133,11 @@ fn lists(change: &Change) -> Vec<(String, String)> {
 
 /// A record with its dates as dates again.
 fn revived(schema: &Schema, collection: &Collection, value: &Value) -> Value {
-    let Value::Object(members) = value else { return value.clone() };
+    let Value::Object(members, _) = value else { return value.clone() };
     let member = |name: &str, value: &Value| -> Value {
         if let Some(target) = collection.association(name).and_then(|one| schema.get(&one.target)) {
             return match value {
-                Value::Array(items) => {
+                Value::Array(items, _) => {
                     Value::array(items.items().iter().map(|item| revived(schema, target, item)).collect())
                 }
                 one => revived(schema, target, one),

@@ -47,7 +47,7 @@ fn text(data: &Value) -> Result<String, Failure> {
 
 /// Pairs of `{name, value}`; those without a name or a value are left out.
 fn form(data: &Value) -> Result<String, Failure> {
-    let Value::Array(items) = data else { return Err(Failure::plain("data.filter is not a function")) };
+    let Value::Array(items, _) = data else { return Err(Failure::plain("data.filter is not a function")) };
     let mut pairs = url::form_urlencoded::Serializer::new(String::new());
     for item in items.items() {
         if item.is_nullish() {
@@ -69,7 +69,7 @@ fn form(data: &Value) -> Result<String, Failure> {
 fn transformed(content_type: &str, data: &Value) -> Result<Body, Failure> {
     let is_json = content_type.contains("application/json");
     match data {
-        Value::Array(_) | Value::Object(_) | Value::Live(_) | Value::Date(_) => {
+        Value::Array(_, _) | Value::Object(_, _) | Value::Live(_) | Value::Date(_) => {
             Ok(Body::of(json::stringify_or_null(data)))
         }
         Value::Text(text) if is_json && json::parse(text.as_bytes()).is_ok() => {
@@ -89,7 +89,7 @@ fn transformed(content_type: &str, data: &Value) -> Result<Body, Failure> {
 async fn multipart(data: &Value, files: &Files) -> Result<Body, Failure> {
     let characters: Vec<Value>;
     let records = match data {
-        Value::Array(records) => records.items(),
+        Value::Array(records, _) => records.items(),
         // JavaScript goes through a text by its characters.
         Value::Text(text) => {
             characters = text.chars().map(|c| Value::from(c.to_string())).collect();

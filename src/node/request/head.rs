@@ -141,7 +141,7 @@ pub(super) fn target(url: &Url, params: &Value) -> Result<String, Failure> {
 fn reducible<'a>(configured: &'a Value, name: &str) -> Result<&'a [Value], Failure> {
     match configured {
         Value::Undefined | Value::Null => Ok(&[]),
-        Value::Array(array) => Ok(array.items()),
+        Value::Array(array, _) => Ok(array.items()),
         _ => Err(Failure::plain(format!("({name} ?? []).reduce is not a function"))),
     }
 }
@@ -155,7 +155,7 @@ pub(super) fn member(item: &Value, name: &str) -> Result<Value, Thrown> {
 fn trim_as_lodash(value: &Value) -> Result<String, Thrown> {
     fn text(value: &Value) -> Result<String, Thrown> {
         match value {
-            Value::Array(array) => {
+            Value::Array(array, _) => {
                 Ok(array.items().iter().map(text).collect::<Result<Vec<_>, _>>()?.join(","))
             }
             Value::Number(number) if *number == 0.0 && number.is_sign_negative() => Ok("-0".to_owned()),

@@ -42,5 +42,5 @@ pub(super) fn failed(failure: &Failure, ignore_fail: bool) -> Settled {
     } else {
         FAILED
     };
-    Settled { status, result: Value::Object(result.into()) }
+    Settled { status, result: Value::from(result) }
 }

@@ -66,7 +66,7 @@ pub(super) fn parse(boundary: Option<&str>, bytes: &[u8]) -> Result<Value, Refus
         members.entry(part.name).or_default().push(value);
     }
     let members: Object = members.into_iter().map(|(name, values)| (name, one_or_all(values))).collect();
-    Ok(Value::Object(members.into()))
+    Ok(Value::from(members))
 }
 
 /// The parts, or the number of the one that is broken.

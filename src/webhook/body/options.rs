@@ -1,9 +1,7 @@
 //! What a trigger wishes of bodies: `sidehook.parse`, `sidehook.rawBody`, and whether parts of them are picked.
 
-use std::sync::Arc;
-
 use crate::expr::path::Path;
-use crate::expr::{Array, Object, Value};
+use crate::expr::{Array, Object, Str, Value};
 use crate::webhook::admission::Fault;
 
 /// At most so many fields are parsed: each is looked for in every body.
@@ -26,7 +24,7 @@ impl Options {
     pub fn parse(sidehook: &Value, is_picked_from: bool) -> Result<Self, Fault> {
         let parsed = match sidehook.member("parse") {
             Value::Undefined | Value::Null => Vec::new(),
-            Value::Array(fields) => paths(&fields).ok_or_else(unusable_parse)?,
+            Value::Array(fields, _) => paths(&fields).ok_or_else(unusable_parse)?,
             _ => return Err(unusable_parse()),
         };
         let is_kept_raw = match sidehook.member("rawBody") {
@@ -68,21 +66,21 @@ fn fault(text: &str) -> Fault {
 /// A value with the text at a place in it replaced.
 fn replaced<E>(
     value: Value,
-    segments: &[Arc<str>],
+    segments: &[Str],
     read: &dyn Fn(&str) -> Result<Option<Value>, E>,
 ) -> Result<Value, E> {
     match (value, segments.split_first()) {
         (Value::Text(text), None) => Ok(read(&text)?.unwrap_or(Value::Text(text))),
-        (Value::Object(object), Some((name, rest))) => {
-            let Some(member) = object.get(name).cloned() else { return Ok(Value::Object(object)) };
+        (Value::Object(object, twin), Some((name, rest))) => {
+            let Some(member) = object.get(name).cloned() else { return Ok(Value::Object(object, twin)) };
             let mut object: Object = (*object).clone();
             object.insert(name.clone(), replaced(member, rest, read)?);
-            Ok(Value::Object(object.into()))
+            Ok(Value::from(object))
         }
-        (Value::Array(array), Some((index, rest))) => {
+        (Value::Array(array, twin), Some((index, rest))) => {
             let mut items = array.items().to_vec();
             let item = index.parse().ok().and_then(|index: usize| items.get_mut(index));
-            let Some(item) = item else { return Ok(Value::Array(array)) };
+            let Some(item) = item else { return Ok(Value::Array(array, twin)) };
             *item = replaced(std::mem::take(item), rest, read)?;
             Ok(Value::array(items))
         }

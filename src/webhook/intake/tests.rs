@@ -62,7 +62,7 @@ fn outcome(case: &Value) -> Result<Value, Refusal> {
         intake.check_length(bytes.len())?;
     }
     let admitted = intake.admit_body(0, &bytes).map_err(refusal)?;
-    let params = Value::Object(std::sync::Arc::default());
+    let params = Value::empty_object();
     let share = Memory::new(256 << 20).share();
     let delivery = Delivery { admitted, bytes: &bytes, params, share: &share, is_late: &|| false };
     Ok(match intake.read(delivery)? {

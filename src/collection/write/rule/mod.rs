@@ -113,7 +113,7 @@ impl Failure {
             ("message", Value::text(message.as_str())),
             ("path", Value::array(Vec::new())),
             ("type", Value::text(self.kind)),
-            ("context", Value::Object(context.into())),
+            ("context", Value::from(context)),
         ]);
         let members = [("_original", original.clone()), ("details", Value::array(vec![detail]))];
         Thrown::error(message).with_properties(members.into_iter().collect())
@@ -190,11 +190,11 @@ fn typed(kind: &str, value: &Value, rules: &[Value]) -> Result<Value, Failure> {
             _ => Err(Failure::new("boolean.base", "must be a boolean", value)),
         },
         "array" => match value {
-            Value::Array(_) => Ok(value.clone()),
+            Value::Array(_, _) => Ok(value.clone()),
             _ => Err(Failure::new("array.base", "must be an array", value)),
         },
         "object" => match value {
-            Value::Object(_) | Value::Live(_) | Value::Date(_) => Ok(value.clone()),
+            Value::Object(_, _) | Value::Live(_) | Value::Date(_) => Ok(value.clone()),
             _ => Err(Failure {
                 context: vec![("type", "object".into())],
                 ..Failure::new("object.base", "must be of type object", value)
@@ -264,7 +264,7 @@ fn date(value: &Value, rules: &[Value]) -> Result<Value, Failure> {
 fn length(kind: &str, name: &str, args: &Value, value: &Value) -> Option<Failure> {
     let limit = args.member("limit").as_number()?;
     let (length, unit) = match value {
-        Value::Array(items) => (items.items().len(), "items"),
+        Value::Array(items, _) => (items.items().len(), "items"),
         value => (value.as_str().unwrap_or_default().encode_utf16().count(), "characters long"),
     };
     let length = length as f64;
@@ -362,7 +362,7 @@ fn text_rule(name: &str, args: &Value, value: &Value, label: &str) -> Result<Opt
             (!pattern::is_match(source, text)?).then(|| {
                 let message =
                     format!("with value \"{text}\" fails to match the required pattern: /{source}/");
-                let regex = ("regex", Value::Object(Object::new().into()));
+                let regex = ("regex", Value::empty_object());
                 Failure::limited("string.pattern.base".into(), message, regex, value)
             })
         }

@@ -62,7 +62,7 @@ impl JobRow {
         job.result = match result {
             // That of a job that goes on can change, and whoever takes it over from now on shares it again: the
             // counters of a loop.
-            Value::Object(object) if job.status == PENDING => {
+            Value::Object(object, _) if job.status == PENDING => {
                 Value::Live(Arc::new(Live::new(object.as_ref().clone())))
             }
             result => result,

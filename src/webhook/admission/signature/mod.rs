@@ -240,7 +240,7 @@ mod tests {
                         let mut other = self.clone();
                         let mut config = self.config.as_object().expect("an object").clone();
                         config.insert(name, Value::from(with_bit(&secret, at, bit)));
-                        other.config = Value::Object(config.into());
+                        other.config = Value::from(config);
                         look(other);
                     }
                 }
@@ -367,7 +367,7 @@ mod tests {
                     config.insert(name, Value::from(format!("{{{{$env.{name}}}}}")));
                 }
             }
-            let config = Value::Object(config.into());
+            let config = Value::from(config);
             let missing = Vector { config, ..vector.clone() };
             let facts = Facts { env: Arc::new(env), ..vector.facts.clone() };
             let known = Vector { facts, ..missing.clone() };
@@ -387,7 +387,7 @@ mod tests {
         for form in [pem.clone(), der, pem.replace('\n', "\\n")] {
             let mut config = vector.config.as_object().expect("an object").clone();
             config.insert("publicKey", Value::from(form));
-            vector.config = Value::Object(config.into());
+            vector.config = Value::from(config);
             assert_eq!(vector.status(), 200);
         }
     }

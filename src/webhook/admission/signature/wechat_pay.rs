@@ -99,5 +99,5 @@ fn open(key: &[u8], body: &[u8]) -> Option<Vec<u8>> {
     let opened = rule::parse_object(key.open_in_place(nonce, aad, &mut bytes).ok()?)?;
     let mut object = body.as_object()?.clone();
     object.insert("resource", opened);
-    json::stringify(&Value::Object(object.into())).map(String::into_bytes)
+    json::stringify(&Value::from(object)).map(String::into_bytes)
 }
