@@ -1,5 +1,7 @@
 //! Rows of `jobs`.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use entity::Table;
 use entity::status::job::{ABORTED, PENDING};
@@ -19,8 +21,8 @@ pub struct NewJob {
     pub node_key: String,
     pub upstream_id: Option<i64>,
     pub status: i32,
-    pub result: Option<String>,
-    pub meta: Option<String>,
+    pub result: Option<Arc<str>>,
+    pub meta: Option<Arc<str>>,
     pub log: Option<String>,
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
@@ -32,8 +34,8 @@ pub struct NewJob {
 pub struct JobUpdate {
     pub id: i64,
     pub status: i32,
-    pub result: Option<String>,
-    pub meta: Option<String>,
+    pub result: Option<Arc<str>>,
+    pub meta: Option<Arc<str>>,
     pub updated_at: Option<DateTime<Utc>>,
 }
 

@@ -100,15 +100,16 @@ impl Record {
     /// About how large the record is on its way to the database.
     pub(super) fn bytes(&self) -> usize {
         let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let shared = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len());
         let execution = self.create.as_ref().map_or(0, |row| 200 + row.context.len() + length(&row.output));
         let output = self.update.as_ref().and_then(|update| update.output.as_ref()).map_or(0, length);
         let new: usize = self
             .new_jobs
             .iter()
-            .map(|row| 150 + length(&row.result) + length(&row.meta) + length(&row.log))
+            .map(|row| 150 + shared(&row.result) + shared(&row.meta) + length(&row.log))
             .sum();
         let changed: usize =
-            self.job_updates.iter().map(|row| 50 + length(&row.result) + length(&row.meta)).sum();
+            self.job_updates.iter().map(|row| 50 + shared(&row.result) + shared(&row.meta)).sum();
         let timers: usize = self.timers.iter().map(|row| 80 + length(&row.result)).sum();
         let request = self.request.as_ref().map_or(0, |row| requests::bytes(row));
         let answered = self.answered.as_ref().map_or(0, Answered::bytes);

@@ -108,7 +108,7 @@ fn aborted(timer: timer::Model) -> Option<NewJob> {
         node_key: timer.node_key,
         upstream_id: timer.upstream_id,
         status: ABORTED,
-        result: timer.result,
+        result: timer.result.map(Into::into),
         meta: None,
         log: None,
         created_at,

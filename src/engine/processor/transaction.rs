@@ -54,10 +54,10 @@ impl Processor {
 /// A record with one of its jobs as an error.
 fn with_failed(mut record: Record, job: JobId, result: &str) -> Record {
     for row in record.new_jobs.iter_mut().filter(|row| row.id == job.0) {
-        (row.status, row.result) = (ERROR, Some(result.to_owned()));
+        (row.status, row.result) = (ERROR, Some(result.into()));
     }
     for row in record.job_updates.iter_mut().filter(|row| row.id == job.0) {
-        (row.status, row.result) = (ERROR, Some(result.to_owned()));
+        (row.status, row.result) = (ERROR, Some(result.into()));
     }
     record
 }

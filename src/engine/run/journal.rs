@@ -11,7 +11,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use entity::status::job::PENDING;
 
-use super::rows::{Change, Extent, JobRow, Place};
+use super::rows::{Change, Extent, JobRow, Place, texts::Texts};
 use crate::expr::{Object, Value};
 use crate::node::{Draft, Job, JobId, NodeIndex};
 use crate::store::job::{JobUpdate, NewJob};
@@ -122,22 +122,23 @@ impl Journal {
 
     /// Brings the rows up to date: what NocoBase does when a run pauses or ends.
     pub(crate) fn flush(&mut self) {
+        let mut texts = Texts::default();
         for id in std::mem::take(&mut self.unsaved) {
-            self.bring_up_to_date(id);
+            self.bring_up_to_date(id, &mut texts);
         }
     }
 
-    fn bring_up_to_date(&mut self, id: JobId) {
+    fn bring_up_to_date(&mut self, id: JobId, texts: &mut Texts) {
         self.fresh.remove(&id);
         if let Some(Entry { job, row, .. }) = self.jobs.get_mut(&id) {
-            row.bring_up_to_date(job);
+            row.bring_up_to_date(job, texts);
             self.unwritten.insert(id);
         }
     }
 
     /// Takes the rows that have yet to be written, and forgets the jobs that nothing can refer to any more.
     pub(crate) fn take_rows(&mut self, execution_id: i64, extent: Extent) -> (Vec<NewJob>, Vec<JobUpdate>) {
-        let (mut new, mut updates) = (Vec::new(), Vec::new());
+        let (mut new, mut updates, mut texts) = (Vec::new(), Vec::new(), Texts::default());
         let mut open = std::mem::take(&mut self.unwritten);
         if extent == Extent::Everything {
             open.append(&mut self.fresh);
@@ -149,7 +150,7 @@ impl Journal {
         for id in &open {
             let Some(Entry { job, row, .. }) = self.jobs.get_mut(id) else { continue };
             let as_is = extent == Extent::Everything && self.unsaved.contains(id);
-            match row.take(*id, execution_id, job, as_is) {
+            match row.take(*id, execution_id, job, as_is.then_some(&mut texts)) {
                 Some(Change::New(row)) => new.push(row),
                 Some(Change::Update(row)) => updates.push(row),
                 None => {}

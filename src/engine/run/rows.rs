@@ -5,13 +5,14 @@
 //! ([`JobRow::bring_up_to_date`]) apart from those at which sidehook really writes ([`JobRow::take`]).
 
 pub(crate) mod left;
+pub(crate) mod texts;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::status::job::PENDING;
 
-use crate::expr::{Value, json};
+use self::texts::Texts;
 use crate::node::{Job, JobId, NodeIndex};
 use crate::store::job::{JobUpdate, NewJob};
 
@@ -37,8 +38,8 @@ pub(crate) struct Place {
 #[derive(Clone, PartialEq)]
 struct Columns {
     status: i32,
-    result: Option<String>,
-    meta: Option<String>,
+    result: Option<Arc<str>>,
+    meta: Option<Arc<str>>,
 }
 
 /// What a row becomes.
@@ -102,18 +103,24 @@ impl JobRow {
     }
 
     /// What NocoBase does when a run pauses or ends.
-    pub(crate) fn bring_up_to_date(&mut self, job: &Job) {
-        self.now = Some(self.next(job));
+    pub(crate) fn bring_up_to_date(&mut self, job: &Job, texts: &mut Texts) {
+        self.now = Some(self.next(job, texts));
         (self.has_new_result, self.has_new_meta) = (false, false);
     }
 
     /// What is to be written of the row, if anything; from then on the database counts as having it. With
     /// `as_is` the row is what the job is now, though NocoBase would not have written it yet.
-    pub(crate) fn take(&mut self, id: JobId, execution_id: i64, job: &Job, as_is: bool) -> Option<Change> {
+    pub(crate) fn take(
+        &mut self,
+        id: JobId,
+        execution_id: i64,
+        job: &Job,
+        as_is: Option<&mut Texts>,
+    ) -> Option<Change> {
         if self.is_hidden && job.status == PENDING {
             return None;
         }
-        let columns = if as_is { self.next(job) } else { self.now.clone()? };
+        let columns = as_is.map_or_else(|| self.now.clone(), |texts| Some(self.next(job, texts)))?;
         if self.written.as_ref() == Some(&columns) {
             return None;
         }
@@ -143,21 +150,15 @@ impl JobRow {
     }
 
     /// The row as NocoBase would write it now: it inserts a null as SQL NULL and updates it as JSON `null`.
-    fn next(&self, job: &Job) -> Columns {
+    fn next(&self, job: &Job, texts: &mut Texts) -> Columns {
         let status = job.status;
-        let changed = |value: &Value| Some(json::stringify_or_null(value));
-        match &self.now {
-            None => Columns { status, result: inserted(&job.result), meta: inserted(&job.meta) },
-            Some(row) => Columns {
-                status,
-                result: if self.has_new_result { changed(&job.result) } else { row.result.clone() },
-                meta: if self.has_new_meta { changed(&job.meta) } else { row.meta.clone() },
-            },
+        let Some(row) = &self.now else {
+            return Columns { status, result: texts.inserted(&job.result), meta: texts.inserted(&job.meta) };
+        };
+        Columns {
+            status,
+            result: if self.has_new_result { texts.changed(&job.result) } else { row.result.clone() },
+            meta: if self.has_new_meta { texts.changed(&job.meta) } else { row.meta.clone() },
         }
     }
-}
-
-/// A value for a column of a row that is inserted: null and undefined are SQL NULL.
-fn inserted(value: &Value) -> Option<String> {
-    if value.is_nullish() { None } else { json::stringify(value) }
 }

@@ -102,7 +102,7 @@ async fn take_back(shared: &Shared, row: &handover::Model) -> Result<(), DbErr> 
     let job = JobUpdate {
         id: row.job_id,
         status: ERROR,
-        result: Some(json::stringify_or_null(&thrown.to_result())),
+        result: Some(json::stringify_or_null(&thrown.to_result()).into()),
         meta: None,
         updated_at: Some(shared.ids.now()),
     };

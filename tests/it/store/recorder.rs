@@ -75,7 +75,7 @@ fn job(execution_id: i64, now: DateTime<Utc>) -> NewJob {
         node_key: "n".to_owned(),
         upstream_id: None,
         status: 1,
-        result: Some("1".to_owned()),
+        result: Some("1".into()),
         meta: None,
         log: None,
         created_at: now,

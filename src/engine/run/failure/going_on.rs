@@ -72,7 +72,7 @@ fn timer_of(row: &NewJob, is_visible: bool) -> timer::Model {
         node_id: row.node_id,
         node_key: row.node_key.clone(),
         upstream_id: row.upstream_id,
-        result: row.result.clone(),
+        result: row.result.as_deref().map(str::to_owned),
         created_at,
         due_at: created_at.saturating_add(length as i64),
         is_visible,

@@ -68,7 +68,7 @@ impl Walk<'_> {
     fn put_back(&mut self, job: i64, result: &Value, looped: f64) {
         let counts = [("looped", Value::Number(looped)), ("done", result.member("done"))];
         if let Some(row) = self.past.row_mut(job) {
-            (row.status, row.result) = (PENDING, json::stringify(&Value::object(counts)));
+            (row.status, row.result) = (PENDING, json::stringify(&Value::object(counts)).map(Into::into));
         }
     }
 }

@@ -56,7 +56,7 @@ impl Walk<'_> {
         }
         if let Some(row) = self.past.row_mut(job) {
             let result = statuses.iter().map(|status| status.map_or(Value::Null, Value::from)).collect();
-            (row.status, row.result) = (PENDING, json::stringify(&Value::array(result)));
+            (row.status, row.result) = (PENDING, json::stringify(&Value::array(result)).map(Into::into));
         }
         let after = next.map(|place| place + 1).or(left.first().copied()).unwrap_or(branches.len());
         match stand {

@@ -71,7 +71,8 @@ impl<'a> Walk<'a> {
         let is_output =
             |id: i64| graph.find_id(id).is_some_and(|node| graph.node(node).type_name == "output");
         let output = jobs.iter().rev().find(|row| row.status == RESOLVED && is_output(row.node_id));
-        let output = output.and_then(|row| row.result.clone()).filter(|text| text != "null");
+        let output =
+            output.and_then(|row| row.result.as_deref()).filter(|text| *text != "null").map(str::to_owned);
         Ok(Failure { jobs, next, calls, node, output })
     }
 

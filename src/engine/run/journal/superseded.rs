@@ -1,6 +1,7 @@
 //! The jobs of a long loop: those that are not the newest of their node are written on the way, and forgotten.
 
 use super::Journal;
+use crate::engine::run::rows::texts::Texts;
 use crate::node::JobId;
 
 impl Journal {
@@ -8,9 +9,10 @@ impl Journal {
     /// long loop write what it has without changing what its rows will be.
     pub(crate) fn flush_superseded(&mut self) {
         let settled: Vec<JobId> = self.superseded.intersection(&self.unsaved).copied().collect();
+        let mut texts = Texts::default();
         for id in settled {
             self.unsaved.remove(&id);
-            self.bring_up_to_date(id);
+            self.bring_up_to_date(id, &mut texts);
         }
     }
 

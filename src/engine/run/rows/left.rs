@@ -5,7 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use entity::status::job::PENDING;
 
-use super::{Columns, JobRow, Place, inserted};
+use super::texts::Texts;
+use super::{Columns, JobRow, Place};
 use crate::expr::{Live, Value, json};
 use crate::node::{Job, JobId};
 
@@ -37,7 +38,8 @@ pub(crate) struct Hidden {
 impl JobRow {
     /// The row of a job that an earlier part of the run has left, with result and meta as they are read back.
     pub(crate) fn restored(old: OldJob) -> (Job, Self) {
-        let columns = Columns { status: old.status, result: old.result, meta: old.meta };
+        let (result, meta) = (old.result.map(Arc::from), old.meta.map(Arc::from));
+        let columns = Columns { status: old.status, result, meta };
         let since = old.hidden_since;
         let row = Self {
             now: Some(columns.clone()),
@@ -73,7 +75,7 @@ impl JobRow {
     /// Work in the background has given the job this status and result, which are written as they are here.
     pub(crate) fn settle(&mut self, job: &mut Job, status: i32, result: &Value, now: DateTime<Utc>) {
         let meta = self.now.take().and_then(|columns| columns.meta);
-        let columns = Columns { status, result: inserted(result), meta };
+        let columns = Columns { status, result: Texts::default().inserted(result), meta };
         (job.status, job.result) = (status, read(&columns.result));
         self.now = Some(columns);
         self.settled_at = Some(now);
@@ -82,7 +84,7 @@ impl JobRow {
     /// The row was taken to be written and then was not: it is written anew with this status and result.
     pub(crate) fn replace_written(&mut self, status: i32, result: String) {
         let meta = self.written.take().and_then(|columns| columns.meta);
-        let columns = Columns { status, result: Some(result), meta };
+        let columns = Columns { status, result: Some(result.into()), meta };
         (self.has_new_result, self.has_new_meta) = (false, false);
         (self.written, self.now) = (Some(columns.clone()), Some(columns));
     }
@@ -92,13 +94,13 @@ impl JobRow {
         Hidden {
             place: self.place.clone(),
             upstream: self.upstream,
-            result: inserted(&job.result),
+            result: Texts::default().inserted(&job.result).map(|text| text.to_string()),
             saved_at: self.saved_at,
         }
     }
 }
 
 /// A value as it comes back from a column.
-fn read(text: &Option<String>) -> Value {
+fn read(text: &Option<Arc<str>>) -> Value {
     text.as_ref().and_then(|text| json::parse(text.as_bytes()).ok()).unwrap_or(Value::Null)
 }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::status::job::PENDING;
 use entity::{JsonText, job, timer};
@@ -28,7 +30,6 @@ pub(super) struct Tables {
 
 impl Tables {
     pub(super) fn write(&mut self, record: Record) {
-        let json = |text: Option<String>| text.map(JsonText);
         record.new_jobs.into_iter().for_each(|row| self.insert(row));
         for row in record.job_updates {
             self.changes += 1;
@@ -64,8 +65,8 @@ impl Tables {
             node_key: Some(row.node_key),
             upstream_id: row.upstream_id,
             status: Some(row.status),
-            meta: row.meta.map(JsonText),
-            result: row.result.map(JsonText),
+            meta: json(row.meta),
+            result: json(row.result),
         };
         assert!(self.jobs.insert(row.id, model).is_none(), "a job is inserted twice");
     }
@@ -88,8 +89,8 @@ impl Tables {
                 node_key: row.node_key.clone().unwrap_or_default(),
                 upstream_id: row.upstream_id,
                 status: row.status.unwrap_or_default(),
-                result: row.result.clone().map(|json| json.0),
-                meta: row.meta.clone().map(|json| json.0),
+                result: row.result.clone().map(|json| json.0.into()),
+                meta: row.meta.clone().map(|json| json.0.into()),
                 log: None,
                 created_at,
                 started_at: None,
@@ -134,4 +135,9 @@ impl Tables {
         };
         (self.status, self.output.clone(), self.jobs.values().map(job).collect())
     }
+}
+
+/// A text as a column of a row has it.
+fn json(text: Option<Arc<str>>) -> Option<JsonText> {
+    text.map(|text| JsonText(text.to_string()))
 }
