@@ -14,9 +14,9 @@ pub struct Served {
     client: reqwest::Client,
 }
 
-/// What a request has cost.
+/// What requests have cost.
 pub struct Cost {
-    /// Of the processor.
+    /// Of the processor, all together.
     pub seconds: f64,
     /// The most memory that was resident, in MB.
     pub peak: f64,
@@ -56,13 +56,16 @@ impl Served {
         assert!(status.is_success(), "{key}: {status} {}", answer.text().await.unwrap_or_default());
     }
 
-    pub async fn cost(&self, key: &str, body: &Value) -> Cost {
+    /// Of so many requests, one after the other.
+    pub async fn cost(&self, key: &str, body: &Value, times: usize) -> Cost {
         let id = self.child.id().expect("it runs");
         tokio::time::sleep(Duration::from_millis(300)).await;
         // Forgets the peak until now (proc(5)).
         std::fs::write(format!("/proc/{id}/clear_refs"), "5").expect("the process is ours");
         let (rest, before) = (memory(id, "VmRSS"), ticks(id));
-        self.post(key, body).await;
+        for _ in 0..times {
+            self.post(key, body).await;
+        }
         let seconds = (ticks(id) - before) as f64 / 100.0;
         Cost { seconds, peak: memory(id, "VmHWM"), rest }
     }

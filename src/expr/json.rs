@@ -10,13 +10,17 @@ use std::fmt;
 use entity::number_text;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use super::lengths::{Lengths, SHORT};
 use super::members::Filling;
 use super::twin::Empties;
 use super::{Array, Date, Object, Str, Value};
 
 /// Parses a JSON text as `JSON.parse` does: numbers become doubles, of equal keys the last one counts.
 pub fn parse(text: &[u8]) -> Result<Value, serde_json::Error> {
-    serde_json::from_slice(text)
+    let reading = Reading::of(text, None);
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = reading.deserialize(&mut deserializer)?;
+    deserializer.end().map(|()| value)
 }
 
 /// What a text that somebody else has sent may become.
@@ -43,7 +47,7 @@ pub enum Fault {
 
 /// [`parse`] for a text of unknown origin: small texts can become large values.
 pub fn parse_within(text: &[u8], limits: Limits<'_>) -> Result<Value, Fault> {
-    let reading = Reading { limits: Some(limits), ..Reading::default() };
+    let reading = Reading::of(text, Some(limits));
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let parsed = reading.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     reading.finish(parsed)
@@ -51,7 +55,7 @@ pub fn parse_within(text: &[u8], limits: Limits<'_>) -> Result<Value, Fault> {
 
 /// The same for several values one after the other, as in newline-delimited JSON: an array of them.
 pub fn parse_all_within(text: &[u8], limits: Limits<'_>) -> Result<Value, Fault> {
-    let reading = Reading { limits: Some(limits), ..Reading::default() };
+    let reading = Reading::of(text, Some(limits));
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let mut items = Vec::new();
     // What is left is looked at, not taken.
@@ -192,8 +196,6 @@ const MAX_SHARED: usize = 8192;
 const MAX_SHARED_KEY: usize = 64;
 /// Longer texts are rarely repeated, and are worth the memory of their own.
 const MAX_SHARED_TEXT: usize = 8;
-/// Lists of at most so many items are gathered in memory that is used again; longer ones stay where they have grown.
-const MAX_GATHERED: usize = 1024;
 
 /// What a value takes in memory, much as [`parse_within`] counts it. Parts that are shared count each time.
 pub fn weight(value: &Value) -> usize {
@@ -220,12 +222,17 @@ struct Reading<'a> {
     exceeded: Cell<Option<Fault>>,
     shared: RefCell<HashSet<Str>>,
     empties: Empties,
+    lengths: RefCell<Lengths>,
     /// What items and members were gathered in that are where they belong by now.
     items: RefCell<Vec<Vec<Value>>>,
     members: RefCell<Vec<Filling<Value>>>,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    fn of(text: &[u8], limits: Option<Limits<'a>>) -> Self {
+        Self { limits, lengths: Lengths::of(text).into(), ..Self::default() }
+    }
+
     /// Counts a value of so many bytes beside its place.
     fn count<E: Error>(&self, bytes: usize) -> Result<(), E> {
         let Some(limits) = &self.limits else { return Ok(()) };
@@ -244,6 +251,21 @@ impl Reading<'_> {
     /// Counts what items or members are in.
     fn keep(&self) {
         self.owed.set(self.owed.get() + 2 * ALLOCATION);
+    }
+
+    /// Adds the items of an array.
+    fn visit_items<'de, A: SeqAccess<'de>>(
+        &self,
+        mut seq: A,
+        mut items: Vec<Value>,
+    ) -> Result<Vec<Value>, A::Error> {
+        while let Some(item) = seq.next_element_seed(self)? {
+            items.push(item);
+        }
+        if !items.is_empty() {
+            self.keep();
+        }
+        Ok(items)
     }
 
     /// What came of a text.
@@ -323,18 +345,20 @@ impl<'de> Visitor<'de> for &Reading<'_> {
         self.count(ALLOCATION + text.len()).map(|()| Value::Text(self.once(text, MAX_SHARED_TEXT, || {})))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Value, A::Error> {
         self.count(0)?;
-        let mut items = self.items.borrow_mut().pop().unwrap_or_default();
-        while let Some(item) = seq.next_element_seed(self)? {
-            items.push(item);
+        let length = self.lengths.borrow_mut().next();
+        if let Some(length) = length {
+            let most = self.limits.as_ref().map_or(length, |limits| limits.values.min(length));
+            return self.visit_items(seq, Vec::with_capacity(most)).map(Value::array);
         }
+        let gathered = self.items.borrow_mut().pop().unwrap_or_default();
+        let mut items = self.visit_items(seq, gathered)?;
         if items.is_empty() {
             self.items.borrow_mut().push(items);
             return Ok(self.empties.array());
         }
-        self.keep();
-        if items.len() > MAX_GATHERED {
+        if items.len() > SHORT {
             return Ok(Value::array(items));
         }
         let array = Array::from(items.drain(..).collect::<Box<[Value]>>());

@@ -10,6 +10,7 @@ pub mod dayjs;
 pub mod evaluator;
 pub mod expression;
 pub mod json;
+mod lengths;
 pub mod logic;
 mod members;
 mod method;
