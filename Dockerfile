@@ -38,8 +38,9 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     machine="$(echo "${TARGETARCH:-amd64}" | sed 's/amd64/x86_64/; s/arm64/aarch64/')" \
     && target="$machine-unknown-linux-gnu" \
     && rustup target add "$target" \
-    && export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
-    && if [ "${TARGETARCH:-amd64}" = "${BUILDARCH:-amd64}" ]; then unset CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER; fi \
+    && if [ "${TARGETARCH:-amd64}" != "${BUILDARCH:-amd64}" ]; then \
+        export "CARGO_TARGET_$(echo "$target" | tr a-z- A-Z_)_LINKER=$machine-linux-gnu-gcc"; \
+    fi \
     && cargo auditable build --profile "$PROFILE" --locked --bin sidehook --target "$target" \
     && install -D --mode=755 "target/$target/$(echo "$PROFILE" | sed 's/^dev$/debug/')/sidehook" /out/sidehook
 
