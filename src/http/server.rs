@@ -23,6 +23,12 @@ use crate::control::Control;
 /// How long nothing is accepted after that has failed: for want of file descriptors it fails at once again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// So many connections wait at most that nobody has accepted.
+const LONGEST_QUEUE: usize = 4_096;
+
+/// How long somebody who has connected before sidehook stops may take to begin a request.
+const LAST_WORD: Duration = Duration::from_millis(500);
+
 /// A listener, with the connections that it has accepted.
 pub struct Server {
     shared: Arc<Shared>,
@@ -49,11 +55,14 @@ impl Server {
         let listener = listener.into_std()?;
         let accepting = async move {
             match TcpListener::from_std(listener) {
-                Ok(listener) => accept_all(&listener, &shared, (&slots, &addresses), &main).await,
+                Ok(listener) => {
+                    let all = accept_all(&listener, &shared, (&slots, &addresses), &main);
+                    shared.stopping.run_until_cancelled(all).await;
+                    accept_rest(listener, &shared, (&slots, &addresses), &main);
+                }
                 Err(err) => tracing::error!(reason = %err, "nothing can be accepted"),
             }
         };
-        let accepting = server.shared.stopping.clone().run_until_cancelled_owned(accepting);
         server.shared.connections.spawn_on(accepting, control.handle());
         Ok(server)
     }
@@ -133,12 +142,37 @@ async fn accept_all(
     }
 }
 
+/// Accepts what others have connected before nothing more was accepted: what they have sent would be lost, and a proxy does
+/// not repeat it.
+fn accept_rest(
+    listener: TcpListener,
+    shared: &Arc<Shared>,
+    (slots, addresses): (&Arc<Semaphore>, &Arc<Addresses>),
+    main: &Handle,
+) {
+    let Ok(listener) = listener.into_std() else { return };
+    for _ in 0..LONGEST_QUEUE {
+        let Ok((socket, from)) = listener.accept() else { return };
+        let Ok(slot) = slots.clone().try_acquire_owned() else { return };
+        let Some(seat) = addresses.seat(from.ip()) else { continue };
+        let socket = socket.set_nonblocking(true).and_then(|()| TcpStream::from_std(socket));
+        let Ok(socket) = socket else { continue };
+        let place = place(socket, shared.clone(), (slot, seat), main.clone());
+        shared.connections.spawn(shared.killed.clone().run_until_cancelled_owned(place));
+    }
+}
+
 /// Serves a connection here, on the control thread, or has it served by the main threads.
 async fn place(socket: TcpStream, shared: Arc<Shared>, held: (OwnedSemaphorePermit, Seat), main: Handle) {
     const HEALTH: &[u8] = b"GET /health/";
     let mut start = [0; HEALTH.len()];
     let peeking = timeout(shared.settings.header_timeout, socket.peek(&mut start));
-    let Some(Ok(Ok(_))) = shared.stopping.run_until_cancelled(peeking).await else { return };
+    let too_late = async {
+        shared.stopping.cancelled().await;
+        sleep(LAST_WORD).await;
+    };
+    let peeked = tokio::select! { peeked = peeking => peeked, () = too_late => return };
+    let Ok(Ok(_)) = peeked else { return };
     if start == HEALTH {
         connection::serve(socket, shared, Some(main)).await;
         return;

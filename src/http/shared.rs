@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use poem::endpoint::BoxEndpoint;
 use poem::{Endpoint, Request, Response};
@@ -9,6 +10,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Http;
+
+/// A request that comes while sidehook starts waits so long for that. A proxy may come at once where a server is there again,
+/// and nobody repeats what was answered with 503.
+const START_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) struct Shared {
     pub settings: Http,
@@ -20,6 +25,8 @@ pub(super) struct Shared {
     /// Answers before there are routes.
     closed: BoxEndpoint<'static, Response>,
     routes: OnceLock<BoxEndpoint<'static, Response>>,
+    /// Cancelled once there are routes.
+    opened: CancellationToken,
     is_leaving: AtomicBool,
 }
 
@@ -32,6 +39,7 @@ impl Shared {
             connections: TaskTracker::new(),
             closed,
             routes: OnceLock::new(),
+            opened: CancellationToken::new(),
             is_leaving: AtomicBool::new(false),
         }
     }
@@ -39,6 +47,7 @@ impl Shared {
     /// Has requests answered by these routes from now on; they cannot be replaced.
     pub(super) fn open(&self, routes: BoxEndpoint<'static, Response>) {
         let _ = self.routes.set(routes);
+        self.opened.cancel();
     }
 
     /// Has every answer close its connection.
@@ -51,6 +60,9 @@ impl Shared {
     }
 
     pub(super) async fn answer(&self, request: Request) -> Response {
+        if self.routes.get().is_none() && !request.uri().path().starts_with("/health/") {
+            let _ = tokio::time::timeout(START_TIMEOUT, self.opened.cancelled()).await;
+        }
         self.routes.get().unwrap_or(&self.closed).get_response(request).await
     }
 }
