@@ -14,7 +14,7 @@ use super::{Store, own_column as column};
 pub const MAX_INSTANCES: i32 = 32;
 
 /// After so long without a sign of life an instance counts as gone.
-pub const TIME_TO_LIVE: Duration = Duration::from_secs(10);
+pub const TIME_TO_LIVE: Duration = Duration::from_secs(8);
 
 /// Which instance holds a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,18 +176,14 @@ impl Store {
     /// false those of the own number only. The executions are added to `taken`. After an error they may belong
     /// to `owner` or not: the answer to COMMIT gets lost with the connection.
     pub async fn take_over(&self, owner: Owner, judges: bool, taken: &mut Vec<i64>) -> Result<(), DbErr> {
-        let holders = self.lease_holders().await?;
-        let is_foreign = |holder: &&Owner| **holder != owner;
-        if !holders.iter().any(|holder| is_foreign(&holder)) {
+        let holders = self.foreign_holders(owner).await?;
+        if holders.is_empty() {
             return Ok(());
         }
         let (now, instances) = self.instances().await?;
         for known in instances {
-            let holds = |holder: &&Owner| holder.number == known.id && is_foreign(holder);
             let is_own_number = known.id == owner.number;
-            if !holders.iter().any(|holder| holds(&holder))
-                || !(is_own_number || (judges && is_gone(&known, now)))
-            {
+            if !holders.contains(&known.id) || !(is_own_number || (judges && is_gone(&known, now))) {
                 continue;
             }
             let tx = self.begin().await?;

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use entity::status::execution::STARTED;
 use entity::{Table, lease};
-use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, JoinType};
 
 use super::insert::{Column, Get};
@@ -41,6 +41,14 @@ fn columns<'a>() -> [Column<Row<'a>>; 6] {
     ]
 }
 
+/// Orders waiting executions of a workflow by whose turn comes first. The two columns that are the same for all of them are
+/// named because PostgreSQL sorts everything that waits otherwise: it does not see that the index has this order.
+pub(super) fn in_turn(select: &mut SelectStatement) {
+    for name in ["instance_id", "workflow_id", "due_at", "execution_id"] {
+        select.order_by(column(name), sea_orm::Order::Asc);
+    }
+}
+
 /// At most so many executions that were ended elsewhere are woken at a time.
 const WAKES: u64 = 500;
 
@@ -73,6 +81,9 @@ impl Store {
 
     /// The workflows of which executions wait for a worker, or have waited for a time that has come.
     pub async fn workflows_with_backlog(&self, now: DateTime<Utc>) -> Result<Vec<i64>, DbErr> {
+        if self.codec.backend() == DbBackend::Postgres {
+            return self.workflows_by_steps(now).await;
+        }
         let mut select = Query::select();
         select
             .distinct()
@@ -159,9 +170,8 @@ impl Store {
             .from(self.table(Table::Leases))
             .cond_where(self.is_waiting(now))
             .and_where(Expr::col(column("workflow_id")).eq(workflow_id))
-            .order_by(column("due_at"), sea_orm::Order::Asc)
-            .order_by(column("execution_id"), sea_orm::Order::Asc)
             .limit(limit);
+        in_turn(&mut select);
         let rows = self.db.query_all(&select).await?;
         rows.iter().map(|row| row.try_get_by_index(0)).collect()
     }
@@ -191,14 +201,8 @@ impl Store {
         }
         let rows = db.query_all(&select).await?;
         let free: Vec<i64> = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
-        let mut update = Query::update();
-        update
-            .table(self.table(Table::Leases))
-            .value(column("instance_id"), owner.number)
-            .value(column("generation"), owner.generation)
-            .and_where(self.is_among(column("execution_id"), free.iter().copied()));
         if !free.is_empty() {
-            db.execute(&update).await?;
+            self.give_leases(db, &free, owner).await?;
         }
         Ok(executions.iter().copied().filter(|id| free.contains(id)).collect())
     }
@@ -238,20 +242,29 @@ impl Store {
         rows.iter().map(|row| row.try_get_by_index(0)).collect()
     }
 
-    /// The instances that hold leases, each with its generation.
-    pub(super) async fn lease_holders(&self) -> Result<Vec<Owner>, DbErr> {
+    /// The numbers of instances under which others than this owner hold leases: other instances, and earlier holders of
+    /// the own number. One question for each number by the index, instead of reading all leases in each instance.
+    pub(super) async fn foreign_holders(&self, owner: Owner) -> Result<Vec<i32>, DbErr> {
+        let number = Expr::col((Alias::new("i"), column("id")));
+        let is_other = Cond::any()
+            .add(number.clone().ne(owner.number))
+            .add(Expr::col(column("generation")).ne(owner.generation))
+            .add(Expr::col(column("generation")).is_null());
+        let mut held = Query::select();
+        held.column(column("execution_id"))
+            .from(self.table(Table::Leases))
+            .and_where(Expr::col(column("instance_id")).eq(number.clone()))
+            .cond_where(is_other)
+            .order_by(column("instance_id"), sea_orm::Order::Asc)
+            .order_by(column("workflow_id"), sea_orm::Order::Asc)
+            .limit(1);
         let mut select = Query::select();
         select
-            .distinct()
-            .columns(["instance_id", "generation"].map(column))
-            .from(self.table(Table::Leases))
-            .and_where(Expr::col(column("instance_id")).is_not_null());
+            .expr(number)
+            .from_as(self.table(Table::Instances), Alias::new("i"))
+            .and_where(Expr::SubQuery(None, Box::new(held.into())).is_not_null());
         let rows = self.db.query_all(&select).await?;
-        let holder = |row: &sea_orm::QueryResult| {
-            let generation: Option<i64> = row.try_get_by_index(1)?;
-            Ok(Owner { number: row.try_get_by_index(0)?, generation: generation.unwrap_or_default() })
-        };
-        rows.iter().map(holder).collect()
+        rows.iter().map(|row| row.try_get_by_index(0)).collect()
     }
 
     /// Takes over what belongs to an instance that is gone: all leases of another number, or those of an

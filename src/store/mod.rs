@@ -3,6 +3,7 @@
 
 pub mod application;
 pub mod catalog;
+pub mod claim;
 mod codec;
 mod column;
 pub mod connection;

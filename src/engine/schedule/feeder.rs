@@ -10,14 +10,15 @@ use std::time::Duration;
 use sea_orm::DbErr;
 use tokio::time::Instant;
 
-use super::backlog::Backlog;
+use super::backlog::{Backlog, claimed};
 use super::pickup::{Versions, pick_up};
 use super::queue::{LOOK_INTERVAL, Queue};
 use crate::engine::shared::Shared;
 
-/// How often the database is asked for work when nobody has announced any; another instance that stopped
-/// may have left some.
+/// How often the database is asked for the work of other workflows while there is some.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// And when there is none: events that another instance has put there, or that one has left.
+const IDLE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// At most so many waiting executions are fetched at a time.
 const BATCH: usize = 256;
@@ -113,9 +114,8 @@ async fn take_waiting(shared: &Arc<Shared>, waiting: &mut Waiting) -> Result<boo
     };
     let Some(workflow_id) = turn.remove(place) else { return Ok(false) };
     let limit = room.div_ceil(turn.len() + 1).min(BATCH);
-    let next = backlog.take(shared, workflow_id, limit).await?;
-    let claiming = shared.store.claim_waiting(shared.owner, &next.ids, now);
-    let mut claimed = claimed(shared, claiming, &next.ids).await?;
+    let next = backlog.claim(shared, workflow_id, limit).await?;
+    let mut claimed = next.claimed;
     if claimed.len() < limit {
         match take_queued(shared, queue, workflow_id, limit - claimed.len()).await {
             Ok(queued) => claimed.extend(queued),
@@ -127,7 +127,7 @@ async fn take_waiting(shared: &Arc<Shared>, waiting: &mut Waiting) -> Result<boo
     }
     if next.has_more || queue.has(workflow_id) {
         turn.push_back(workflow_id);
-    } else if claimed.is_empty() && !next.ids.is_empty() {
+    } else if claimed.is_empty() && next.is_contended {
         tokio::time::sleep(PAUSE).await;
     }
     for id in &claimed {
@@ -152,24 +152,10 @@ async fn take_queued(
     claimed(shared, claiming, &queued).await
 }
 
-/// Those of some executions that have been claimed.
-async fn claimed(
-    shared: &Shared,
-    claiming: impl Future<Output = Result<Vec<i64>, DbErr>>,
-    executions: &[i64],
-) -> Result<Vec<i64>, DbErr> {
-    let claimed = shared.limited(claiming).await;
-    if claimed.is_err() {
-        // They may be ours all the same: the answer to COMMIT gets lost with the connection.
-        shared.strand(executions.to_vec());
-    }
-    claimed
-}
-
 /// How long the feeder may sleep.
 fn until_next_wake(shared: &Shared) -> Duration {
     let now = shared.ids.now().timestamp_millis();
-    let interval = if shared.queued.load().is_empty() { POLL_INTERVAL } else { LOOK_INTERVAL };
+    let interval = if shared.queued.load().is_empty() { IDLE_INTERVAL } else { LOOK_INTERVAL };
     let mut wakes = shared.wakes.lock().unwrap_or_else(PoisonError::into_inner);
     *wakes = wakes.split_off(&(now + 1));
     let until = wakes.first().map(|due_at| Duration::from_millis((due_at - now) as u64));

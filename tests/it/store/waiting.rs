@@ -8,6 +8,7 @@ use entity::Table;
 use sea_orm::ConnectionTrait;
 use sidehook::clock::{Clock, SystemClock};
 use sidehook::metrics::Metrics;
+use sidehook::store::claim::Wanted;
 use sidehook::store::execution::NewExecution;
 use sidehook::store::instance::Owner;
 use sidehook::store::lease::Lease;
@@ -92,6 +93,40 @@ async fn what_somebody_has_locked_keeps_nobody_waiting() {
         assert_eq!(claim().await, ids[1..]);
         other.rollback().await.expect("let go");
         assert_eq!(claim().await, ids[..1]);
+    })
+    .await;
+}
+
+/// Instances that take what comes next pass what others have locked, and go on after what they have taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_executions_are_taken_without_being_looked_for() {
+    on_databases(&[Kind::Postgres], async |database| {
+        let rows = Rows { store: prepare(&database, &[]).await };
+        let owner = rows.store.register_instance("one").await.expect("a number").owner;
+        let ids = wait(&rows, owner, 6).await;
+        assert!(rows.store.claims_next());
+        let waiting = rows.store.workflows_with_backlog(SystemClock.now()).await.expect("workflows");
+        assert_eq!(waiting, [WORKFLOW]);
+        let other = rows.store.db.begin().await.expect("a transaction");
+        let lock = "SELECT execution_id FROM sidehook_leases ORDER BY execution_id LIMIT 1 FOR UPDATE";
+        other.execute_unprepared(lock).await.expect("locked");
+        let claim = async |after| {
+            let (wanted, mut claimed) = (Wanted { workflow_id: WORKFLOW, after, limit: 3 }, Vec::new());
+            let claiming = rows.store.claim_next(owner, wanted, SystemClock.now(), &mut claimed);
+            let found = timeout(Duration::from_secs(10), claiming).await.expect("nothing is waited for");
+            (claimed, found.expect("claimed"))
+        };
+        let (claimed, first) = claim(None).await;
+        assert_eq!((claimed, first.has_more), (ids[1..4].to_vec(), true));
+        other.rollback().await.expect("let go");
+        let (claimed, second) = claim(first.last).await;
+        assert_eq!((claimed, second.has_more), (ids[4..].to_vec(), false));
+        let (claimed, _) = claim(None).await;
+        assert_eq!(claimed, ids[..1], "what had been locked is left");
+        let started = rows.store.find_states(&ids).await.expect("rows");
+        assert!(started.iter().all(|state| state.status == Some(0)), "{started:?}");
+        let waiting = rows.store.workflows_with_backlog(SystemClock.now()).await.expect("workflows");
+        assert!(waiting.is_empty(), "{waiting:?}");
     })
     .await;
 }
