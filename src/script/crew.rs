@@ -8,10 +8,11 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{self, Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// How long work may go on after its limit before its thread is given up.
@@ -20,6 +21,8 @@ const GRACE: Duration = Duration::from_secs(2);
 const PREPARATION: Duration = Duration::from_secs(60);
 /// How long a caller waits for a free thread.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a caller and a thread look out for each other before they sleep: waking one takes longer than most work.
+const LOOKOUT: Duration = Duration::from_micros(100);
 
 /// The state of a thread.
 pub(super) trait Worker: Sized + 'static {
@@ -48,6 +51,8 @@ struct Shared<W: Worker> {
     spares: Arc<Semaphore>,
     spare_count: usize,
     idle: Mutex<Vec<Thread<W>>>,
+    /// Whether the last work was done in less time than anyone looks out.
+    is_quick: AtomicBool,
 }
 
 /// A thread, by what gives it work.
@@ -123,6 +128,7 @@ impl<W: Worker> Crew<W> {
             spares: Arc::new(Semaphore::new(spares)),
             spare_count: spares,
             idle: Mutex::default(),
+            is_quick: AtomicBool::new(false),
         }))
     }
 
@@ -143,10 +149,7 @@ impl<W: Worker> Crew<W> {
         limit: Duration,
         work: impl FnOnce(&mut W, &Arc<Watch>) -> T + Send + 'static,
     ) -> Result<T, Lost> {
-        let permits = self.0.permits.clone();
-        let permit = tokio::time::timeout(PATIENCE, permits.acquire_owned()).await.map_err(|_| Lost::Busy)?;
-        let permit = permit.map_err(|_| Lost::Failed)?;
-        let lease = Arc::new(Lease { permit: Mutex::new(Some(permit)) });
+        let lease = Arc::new(Lease { permit: Mutex::new(Some(self.permit().await?)) });
         let watch = Arc::new(Watch::default());
         let (answer, mut answered) = oneshot::channel();
         let watched = watch.clone();
@@ -159,6 +162,12 @@ impl<W: Worker> Crew<W> {
         };
         let mut attempt = Attempt { shared: &self.0, lease, watch: watch.clone(), is_open: true };
         self.0.hand_out(task)?;
+        if self.0.is_quick.load(Ordering::Relaxed)
+            && let Some(value) = at_once(&mut answered).await
+        {
+            attempt.is_open = false;
+            return value;
+        }
         let in_time = tokio::select! {
             biased;
             value = &mut answered => Ok(value),
@@ -175,6 +184,16 @@ impl<W: Worker> Crew<W> {
                 Err(Lost::Stuck)
             }
         }
+    }
+
+    /// The right to use a thread, as soon as there is one.
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, Lost> {
+        let permits = self.0.permits.clone();
+        if let Ok(permit) = permits.clone().try_acquire_owned() {
+            return Ok(permit);
+        }
+        let permit = tokio::time::timeout(PATIENCE, permits.acquire_owned()).await.map_err(|_| Lost::Busy)?;
+        permit.map_err(|_| Lost::Failed)
     }
 
     /// Starts a full set of new threads, one after the other and in the background, because the plan has
@@ -214,7 +233,8 @@ impl<W: Worker> Shared<W> {
             }
             // From here on the thread is known by what others hold of it, and ends when they forget it.
             drop(shared);
-            while let Ok(Assignment { task, own, shared }) = assignments.recv() {
+            let mut comes_soon = false;
+            while let Some(Assignment { task, own, shared }) = next(&assignments, &mut comes_soon) {
                 shared.serve(&mut worker, task, own);
             }
         };
@@ -239,7 +259,9 @@ impl<W: Worker> Shared<W> {
     /// Runs a task on the thread whose worker this is.
     fn serve(self: &Arc<Self>, worker: &mut W, task: Task<W>, own: Thread<W>) {
         let Task { work, lease } = task;
+        let begun = Instant::now();
         let deliver = std::panic::catch_unwind(AssertUnwindSafe(|| work(worker)));
+        self.is_quick.store(begun.elapsed() < LOOKOUT, Ordering::Relaxed);
         let Ok(deliver) = deliver else {
             // What it has left behind is not used again; the caller learns of it by the dropped channel.
             *worker = W::new(&self.plan);
@@ -265,6 +287,35 @@ impl<W: Worker> Shared<W> {
             idle.remove(0);
         }
     }
+}
+
+/// The answer, where it comes while its caller looks out for it. Others of the runtime go on in the meantime.
+async fn at_once<T>(answered: &mut oneshot::Receiver<T>) -> Option<Result<T, Lost>> {
+    let begun = Instant::now();
+    loop {
+        match answered.try_recv() {
+            Ok(value) => return Some(Ok(value)),
+            Err(TryRecvError::Closed) => return Some(Err(Lost::Failed)),
+            Err(TryRecvError::Empty) if begun.elapsed() < LOOKOUT => tokio::task::yield_now().await,
+            Err(TryRecvError::Empty) => return None,
+        }
+    }
+}
+
+/// What a thread is to do next; nothing when nobody knows it any more. It looks out for work where that came soon the last
+/// time.
+fn next<W: Worker>(assignments: &Receiver<Assignment<W>>, comes_soon: &mut bool) -> Option<Assignment<W>> {
+    let begun = Instant::now();
+    while *comes_soon && begun.elapsed() < LOOKOUT {
+        match assignments.try_recv() {
+            Ok(assignment) => return Some(assignment),
+            Err(mpsc::TryRecvError::Disconnected) => return None,
+            Err(mpsc::TryRecvError::Empty) => std::hint::spin_loop(),
+        }
+    }
+    let assignment = assignments.recv().ok();
+    *comes_soon = begun.elapsed() < 2 * LOOKOUT;
+    assignment
 }
 
 /// A caller's share in a task. When it is dropped before the answer, the work is cancelled, and the thread

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::crew::{Crew, Lost, Worker};
 use super::modules::Modules;
 use super::realm::{Outcome, Realms, THREAD_STACK, Wanted};
-use super::sandbox;
+use super::sandbox::{self, Scripts};
 use super::{Library, Limits, Query, QueryEngine, QueryFault, Script};
 use crate::expr::evaluator::Evaluate;
 use crate::expr::expression::{Language, Task};
@@ -20,13 +20,10 @@ const SPARES: usize = 4;
 /// Runs everything that is JavaScript.
 pub struct Pool {
     libraries: Crew<Realms>,
-    scripts: Crew<Nothing>,
+    scripts: Crew<Scripts>,
     modules: Arc<Modules>,
     limits: Limits,
 }
-
-/// A thread that keeps nothing.
-struct Nothing;
 
 impl Pool {
     pub fn new(limits: Limits) -> Self {
@@ -92,7 +89,7 @@ impl Pool {
     pub async fn run(&self, script: Script) -> Result<Value, String> {
         let limit = script.timeout.map_or(self.limits.script_time, |own| own.min(self.limits.script_time));
         let modules = self.modules.clone();
-        let work = move |_: &mut Nothing, watch: &Arc<_>| sandbox::run(&script, &modules, watch, limit);
+        let work = move |scripts: &mut Scripts, watch: &Arc<_>| scripts.run(&script, &modules, watch, limit);
         self.scripts.run(limit, work).await.unwrap_or_else(|lost| Err(interrupted(lost).to_string()))
     }
 }
@@ -123,20 +120,6 @@ impl Evaluate for Pool {
 
 fn interrupted(lost: Lost) -> Thrown {
     Thrown::named("InternalError", lost.to_string())
-}
-
-impl Worker for Nothing {
-    type Plan = ();
-
-    fn new((): &()) -> Self {
-        Nothing
-    }
-
-    fn is_tidy(&self) -> bool {
-        true
-    }
-
-    fn tidy(&mut self) {}
 }
 
 #[cfg(test)]
@@ -338,6 +321,72 @@ mod tests {
             let again =
                 query(&pool, QueryEngine::Jsonata, "$b := $exists($b) ? 'left over' : 'new'", "1").await;
             assert_eq!((again.as_str(), nothing.as_str()), (r#""new""#, r#""new""#));
+        }
+    }
+
+    /// Results are rounded in a shorter way than by math.js itself, which rounds to twelve decimals first.
+    #[tokio::test]
+    async fn results_are_rounded_as_by_math_js() {
+        let pool = pool();
+        let tails =
+            ["", "4", "49", "4994", "4995", "49949999", "49999", "5", "50001", "5000001", "51", "6", "98"];
+        let heads = ["0.", "0.00000", "7.", "123456.", "98765432101.", "-0.", "-3.99999"];
+        let mut numbers =
+            vec![0.0, -0.0, 5e-10, -1e-10, -4e-7, 1e21, 2e15 + 0.5, 123_456_789_012_345_680_000.0];
+        for (i, head) in heads.iter().enumerate() {
+            for (j, tail) in tails.iter().enumerate() {
+                let digits = (i * 7_919 + j) * 104_729 % 1_000_000_000;
+                numbers.extend(format!("{head}{digits:09}{tail}").parse::<f64>());
+                numbers.extend(format!("{head}999999999{tail}").parse::<f64>());
+            }
+        }
+        for number in numbers {
+            let expected = evaluate(&pool, Language::Math, "round($$0, 9)", Value::Number(number)).await;
+            let actual = evaluate(&pool, Language::Formula, "$$0", Value::Number(number)).await;
+            assert_eq!(actual, expected, "{number}");
+        }
+    }
+
+    /// Globals inherit the functions of formulas; it is as if they had them.
+    #[tokio::test]
+    async fn a_program_sees_globals_of_its_own() {
+        let pool = pool();
+        for (program, expected) in [
+            ("let x = 5; SUM = x; SUM + 1", "6"),
+            ("let x = 5; SUM = x; this.SUM", "5"),
+            (
+                "let x; [typeof SUM, typeof eval, typeof process, typeof globalThis].join()",
+                r#""function,undefined,undefined,undefined""#,
+            ),
+            ("let x; Object.keys(this).includes('SUM')", "true"),
+            ("let x; SUM(...[1, 2]) + $$0", "10"),
+            ("let SUM = 2; SUM", "2"),
+        ] {
+            for _ in 0..2 {
+                let actual = evaluate(&pool, Language::Formula, program, Value::from(7)).await;
+                assert_eq!(actual, expected, "{program}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_left_of_globals_that_are_inherited() {
+        let pool = pool();
+        let probe =
+            "let x; [typeof SUM, typeof SUM.call, typeof SUM.leak, typeof ({}).leak, typeof leak].join()";
+        let before = r#""function,function,undefined,undefined,undefined""#;
+        for attempt in [
+            "__proto__.leak = 1",
+            "let x; __proto__.leak = 1",
+            "let x; __proto__.SUM = null",
+            "let x; __lookupGetter__('SUM').leak = 1",
+            "let x; valueOf().leak = 1",
+            "let x; Object.getPrototypeOf(value\\u004ff()).leak = 1",
+            "let x; SUM = null",
+            "let x; delete SUM.call; SUM.call = null",
+        ] {
+            formula(&pool, attempt).await;
+            assert_eq!(formula(&pool, probe).await, before, "{attempt}");
         }
     }
 

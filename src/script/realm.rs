@@ -1,7 +1,6 @@
 //! A JavaScript runtime with libraries loaded, which are locked down so that no evaluation leaves anything
 //! for the next one. A realm that may have been damaged says so and is thrown away.
 
-use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,8 +24,9 @@ const LOCKDOWN: &str = include_str!(concat!(env!("OUT_DIR"), "/lockdown.js"));
 /// How much an evaluation may allocate, what the libraries need included: what a script of NocoBase may.
 const MEMORY: usize = 128 << 20;
 const STACK: usize = 4 << 20;
-/// Left to itself, the engine collects what formulas leave behind only when that is half of what the libraries take.
-const EVALUATIONS_PER_COLLECTION: u32 = 64;
+/// How much may be left behind before it is collected for the first time, which takes longer than a thousand evaluations: it
+/// looks at all that the libraries are. Most of what is left is freed without. Later on it is half of what is in use.
+const LEFTOVERS: usize = 8 << 20;
 /// How long it may take to find out whether libraries work.
 const CHECK_TIME: Duration = Duration::from_secs(2);
 /// The stack of a thread: that of its JavaScript and some for what reads the result.
@@ -39,7 +39,6 @@ pub(super) struct Realm {
     context: Context,
     runtime: Runtime,
     library: Library,
-    evaluated: Cell<u32>,
 }
 
 /// What an evaluation has come to.
@@ -63,7 +62,10 @@ impl Realm {
             })
         });
         let (api, host) = loaded?;
-        Ok(Self { api, host, context, runtime, library, evaluated: Cell::new(0) })
+        runtime.run_gc();
+        let in_use = usize::try_from(runtime.memory_usage().malloc_size).unwrap_or(0);
+        runtime.set_gc_threshold(in_use + LEFTOVERS);
+        Ok(Self { api, host, context, runtime, library })
     }
 
     fn set_up(
@@ -120,11 +122,6 @@ impl Realm {
             (result, was_cut_off)
         });
         let (result, was_cut_off) = outcome;
-        let evaluated = self.evaluated.get() + 1;
-        self.evaluated.set(evaluated);
-        if evaluated.is_multiple_of(EVALUATIONS_PER_COLLECTION) {
-            self.runtime.run_gc();
-        }
         Outcome { is_spoiled: !self.is_usable(was_cut_off), result }
     }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use rquickjs::context::EvalOptions;
 use rquickjs::promise::PromiseState;
-use rquickjs::{Context, Ctx, Error, Function, Object, Runtime};
+use rquickjs::{Context, Ctx, Error, Function, Object, Persistent, Runtime};
 
-use super::crew::Watch;
+use super::crew::{Watch, Worker};
 use super::modules::{Console, Modules, native};
 use super::{QueryFault, Script, words};
 use crate::expr::convert::text_to_number;
@@ -19,6 +19,8 @@ use crate::expr::{Thrown, Value, json};
 const MEMORY: usize = 128 << 20;
 const STACK: usize = 1 << 20;
 pub(super) const THREAD_STACK: usize = STACK + (4 << 20);
+/// How much a script may have allocated before garbage is looked for the first time.
+const COLLECTED: usize = 4 << 20;
 
 /// How long a script that waits for a timer does not see that it is to stop.
 const LONGEST_SLEEP: Duration = Duration::from_millis(20);
@@ -26,34 +28,87 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(20);
 /// What a script gets when it is stopped.
 const INTERRUPTED: &str = "InternalError: interrupted";
 
-/// Runs a script until `watch` is over. The result is what JSON keeps of the value that it returns; the error is
-/// the text that the job records.
-pub(super) fn run(
-    script: &Script,
-    modules: &Arc<Modules>,
-    watch: &Arc<Watch>,
-    limit: Duration,
-) -> Result<Value, String> {
-    let runtime = Runtime::new().map_err(|err| err.to_string())?;
-    runtime.set_memory_limit(MEMORY);
-    runtime.set_max_stack_size(STACK);
-    let handler = watch.clone();
-    runtime.set_interrupt_handler(Some(Box::new(move || handler.is_over())));
-    let context = Context::full(&runtime).map_err(|err| err.to_string())?;
-    watch.begin(limit);
-    context.with(|ctx| {
-        let outcome = Sandbox::open(&ctx, script, modules, watch).and_then(|sandbox| sandbox.settle());
-        if watch.is_over() {
-            return Err(match modules.are_allowed() {
-                true => format!("Script execution timed out after {}ms", limit.as_millis()),
-                false => INTERRUPTED.to_owned(),
-            });
-        }
-        outcome.unwrap_or_else(|_| Err("InternalError: out of memory".to_owned()))
-    })
+/// What a thread for scripts keeps: surroundings that no script has run in yet, because making them takes longer than most
+/// scripts, and those of the script before until nobody waits for its result.
+#[derive(Default)]
+pub(super) struct Scripts {
+    ready: Option<Surroundings>,
+    spent: Option<Surroundings>,
 }
 
-/// The surroundings of one script.
+impl Worker for Scripts {
+    type Plan = ();
+
+    fn new((): &()) -> Self {
+        Self::default()
+    }
+
+    fn is_tidy(&self) -> bool {
+        self.ready.is_some() && self.spent.is_none()
+    }
+
+    fn tidy(&mut self) {
+        self.spent = None;
+        // A script to which it happens is told.
+        self.ready = Surroundings::new().ok();
+    }
+}
+
+impl Scripts {
+    /// Runs a script until `watch` is over. The result is what JSON keeps of the value that it returns; the error is
+    /// the text that the job records.
+    pub(super) fn run(
+        &mut self,
+        script: &Script,
+        modules: &Arc<Modules>,
+        watch: &Arc<Watch>,
+        limit: Duration,
+    ) -> Result<Value, String> {
+        let ready = self.ready.take().map_or_else(Surroundings::new, Ok);
+        let surroundings = self.spent.insert(ready.map_err(|err| err.to_string())?);
+        let handler = watch.clone();
+        surroundings.runtime.set_interrupt_handler(Some(Box::new(move || handler.is_over())));
+        watch.begin(limit);
+        surroundings.context.with(|ctx| {
+            let host = surroundings.host.clone().restore(&ctx);
+            let opened = host.and_then(|host| Sandbox::open(&ctx, host, script, modules, watch));
+            let outcome = opened.and_then(|sandbox| sandbox.settle());
+            if watch.is_over() {
+                return Err(match modules.are_allowed() {
+                    true => format!("Script execution timed out after {}ms", limit.as_millis()),
+                    false => INTERRUPTED.to_owned(),
+                });
+            }
+            outcome.unwrap_or_else(|_| Err("InternalError: out of memory".to_owned()))
+        })
+    }
+}
+
+/// A runtime for one script, with what `sandbox.js` gives.
+struct Surroundings {
+    // Dropped in this order: the runtime has to outlive what belongs to it.
+    host: Persistent<Object<'static>>,
+    context: Context,
+    runtime: Runtime,
+}
+
+impl Surroundings {
+    fn new() -> rquickjs::Result<Self> {
+        let runtime = Runtime::new()?;
+        runtime.set_memory_limit(MEMORY);
+        runtime.set_max_stack_size(STACK);
+        // By itself the engine would look for garbage in every other script, which ends with its runtime anyhow.
+        runtime.set_gc_threshold(COLLECTED);
+        let context = Context::full(&runtime)?;
+        let host = context.with(|ctx| {
+            let host: Object = ctx.eval_with_options(include_str!("js/sandbox.js"), sloppy())?;
+            Ok::<_, Error>(Persistent::save(&ctx, host))
+        })?;
+        Ok(Self { host, context, runtime })
+    }
+}
+
+/// One script in its surroundings.
 struct Sandbox<'a, 'js> {
     ctx: &'a Ctx<'js>,
     source: String,
@@ -69,16 +124,17 @@ struct Sandbox<'a, 'js> {
 impl<'a, 'js> Sandbox<'a, 'js> {
     fn open(
         ctx: &'a Ctx<'js>,
+        host: Object<'js>,
         script: &Script,
         modules: &Arc<Modules>,
         watch: &'a Arc<Watch>,
     ) -> rquickjs::Result<Self> {
-        let host: Object = ctx.eval_with_options(include_str!("js/sandbox.js"), sloppy())?;
         let (has_modules, is_told) = (modules.are_allowed(), Console::is_told());
         let (mut tick, mut outcome) = (None, None);
         if has_modules || is_told {
             let native = native::object(ctx, modules, Console::new(&script.run), watch)?;
-            tick = Some(host.get::<_, Function>("equip")?.call((native, is_told, has_modules))?);
+            let equip: Function = ctx.eval_with_options(include_str!("js/equip.js"), sloppy())?;
+            tick = Some(equip.call((host.clone(), native, is_told, has_modules))?);
         }
         if has_modules {
             outcome = Some(ctx.eval_with_options(include_str!("js/modules/outcome.js"), sloppy())?);

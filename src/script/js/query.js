@@ -25,9 +25,34 @@
   const jsonata = require('jsonata');
   if (isLacking) delete globalThis.global;
   const jmespath = require('jmespath');
+  /**
+   * An interpreter of what jmespath compiles: it exports none, and hands one to its functions under this name. Nothing where
+   * the engine was locked down before, as in tests.
+   */
+  const interpreterOf = () => {
+    if (Object.isFrozen(Object.prototype)) return undefined;
+    let found;
+    const set = (value) => { found ??= value; };
+    Object.defineProperty(Object.prototype, '_interpreter', { configurable: true, set });
+    jmespath.search(null, '@');
+    delete Object.prototype._interpreter;
+    if (found) found.runtime._interpreter = found;
+    return found;
+  };
+  const interpreter = interpreterOf();
   const { JSONPath } = require('jsonpath-plus');
   lockdown({ consoleTaming: 'unsafe', errorTaming: 'unsafe', overrideTaming: 'moderate', stackFiltering: 'verbose' });
-  const searchJmespath = (expression, data) => jmespath.search(data, expression);
+  const trees = keep();
+  const searchJmespath = (expression, data) => {
+    if (interpreter === undefined) return jmespath.search(data, expression);
+    let tree = trees.get(expression);
+    if (tree === undefined) {
+      tree = jmespath.compile(expression);
+      // A reference (`&name`) is noted in the tree when it is come upon, which one within another could show.
+      if ((expression.match(/&/g) ?? []).length < 2) trees.set(expression, tree);
+    }
+    return interpreter.search(tree, data);
+  };
   const paths = keep();
   const searchJsonPath = (expression, data) => {
     // It keeps every path and filter that it has ever parsed, so each expression gets what was parsed for it alone.

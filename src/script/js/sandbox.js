@@ -21,7 +21,7 @@ const console = (() => {
 
   /** Halves of surrogate pairs are escaped in JSON, like nothing else that starts this way. */
   const wellFormed = (json) =>
-    json.replace(/\\\\|\\ud[89a-f][0-9a-f]{2}/gi, (found) => (found === '\\\\' ? found : '\\ufffd'));
+    json.replace(/\\\\|\\u[dD][89a-fA-F][0-9a-fA-F]{2}/g, (found) => (found === '\\\\' ? found : '\\ufffd'));
 
   /**
    * Whether the engine has run out of memory. Where it has none left for an error of its own it throws null, like a
@@ -91,29 +91,9 @@ const console = (() => {
       const values = parse(json);
       for (const name of keys(values)) globalThis[name] = values[name];
     },
-    /**
-     * Gives the script a console that somebody listens to, and `require` where there are modules. `native` are the
-     * functions of `modules/native/`; what they make is loaded when it is first needed.
-     */
-    equip(native, tells, hasModules) {
-      let opened;
-      const loader = () => (opened ??= native.open()(native, console));
-      if (hasModules) globalThis.require = (request) => loader().enter(request);
-      const silent = ['time', 'timeEnd', 'timeLog', 'count', 'countReset', 'group', 'groupCollapsed', 'groupEnd', 'clear'];
-      let goesOn = tells;
-      const tell = (name, args) => {
-        if (!goesOn || silent.includes(name) || (name === 'assert' && args[0])) return;
-        const [first, ...rest] = name === 'assert' ? ['Assertion failed:', ...args.slice(1)] : args;
-        try {
-          goesOn = native.tell(name, loader().load('node:util').format(first, ...rest).toWellFormed());
-        } catch (thrown) {
-          // What cannot be told is no fault of the script.
-          if (isOutOfMemory(thrown)) throw thrown;
-        }
-      };
-      if (tells) tellWith(tell);
-      return () => (opened ? opened.tick() : -1);
-    },
+    /** For `equip.js`. */
+    tellWith,
+    isOutOfMemory,
     /** Evaluates a text, of which it is noted whether it can throw null itself. */
     evaluate(source) {
       mayThrowNull = /throw|reject/.test(source);
