@@ -48,6 +48,8 @@ pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>, main: Option<H
     builder.max_headers(MAX_HEADERS).max_header_size(MAX_HEAD).max_buf_size(MAX_HEAD);
     let mut connection = std::pin::pin!(builder.serve_connection(stream, service));
     let outcome = tokio::select! {
+        // First, so that what has arrived is read: hyper closes a connection that is to end before it has read anything.
+        biased;
         outcome = &mut connection => outcome,
         () = shared.stopping.cancelled() => {
             connection.as_mut().graceful_shutdown();
