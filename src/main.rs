@@ -9,6 +9,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    use_small_pages();
     match sidehook::cli::run().await {
         Ok(()) => ExitCode::SUCCESS,
         // `sidehook nodes | head` is no failure.
@@ -18,4 +19,11 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The allocator asks for pages of 2 MB, of which a few bytes keep all in memory: 42 MB at rest instead of 10, and
+/// nothing that is measurably faster (`benches/rest`, `benches/throughput`). Where Linux refuses that, it stays so.
+fn use_small_pages() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }

@@ -1,7 +1,9 @@
-//! How fast is run what NocoBase has queued: rows as NocoBase writes them, and a sidehook that is started beside them.
+//! How fast is run what waits in the database: what NocoBase has queued, in rows as NocoBase writes them, and what sidehook
+//! has acknowledged and not begun with. A sidehook is started beside them.
 //!
 //! `cargo bench --bench queued`; `BENCH_EXECUTIONS` sets how many (default 20,000). Measured is from the first execution that
-//! was begun with to the last one that has ended, as the database tells it.
+//! was begun with to the last one that has ended, as the database tells it; and what one costs while the first fifth of them
+//! is run, when all others still wait, beside the last fifth.
 
 #![expect(
     clippy::disallowed_methods,
@@ -33,13 +35,26 @@ use fixture::{Node, node};
 async fn main() {
     let count = std::env::var("BENCH_EXECUTIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(20_000);
     let server = Server::start(Kind::Postgres, true).await.expect("PostgreSQL starts; install it first");
-    println!("{count} executions that NocoBase has queued, on PostgreSQL; fsync and synchronous_commit on");
-    println!("                              executions/s   executions/tx   CPU µs: sidehook   PostgreSQL");
-    for (name, nodes) in [("4 nodes, one with math.js", with_expression()), ("4 nodes, no library", plain())]
-    {
+    println!("{count} executions of 4 nodes, on PostgreSQL; fsync and synchronous_commit on");
+    println!(
+        "                                   executions/s   executions/tx   CPU µs: sidehook   PostgreSQL   both, first fifth   last fifth"
+    );
+    let rounds = [
+        ("NocoBase's queue, one math.js", with_expression(), Queue::NocoBases),
+        ("NocoBase's queue, no library", plain(), Queue::NocoBases),
+        ("acknowledged, no library", plain(), Queue::Own),
+    ];
+    for (name, nodes, queue) in rounds {
         let database = server.create_database().await.expect("a database");
-        run(name, &database, &nodes, count).await;
+        run(name, &database, &nodes, queue, count).await;
     }
+}
+
+/// In whose queue the executions wait.
+#[derive(Clone, Copy, PartialEq)]
+enum Queue {
+    NocoBases,
+    Own,
 }
 
 /// The nodes of `tests/e2e/queued`.
@@ -69,8 +84,8 @@ fn following(first: Node) -> Vec<Node> {
     ]
 }
 
-async fn run(name: &str, database: &TestDatabase, nodes: &[Node], count: i64) {
-    let store = prepare(database, nodes, count).await;
+async fn run(name: &str, database: &TestDatabase, nodes: &[Node], queue: Queue, count: i64) {
+    let store = prepare(database, nodes, queue, count).await;
     let backend =
         one(&store.db, "SELECT pg_backend_pid()").await.try_get_by_index::<i32>(0).expect("a number");
     let mut sidehook = Command::new(env!("CARGO_BIN_EXE_sidehook"))
@@ -83,11 +98,24 @@ async fn run(name: &str, database: &TestDatabase, nodes: &[Node], count: i64) {
         .expect("sidehook starts");
     let id = sidehook.id().expect("it runs");
     let is_left = "SELECT EXISTS (SELECT 1 FROM executions WHERE NOT dispatched) OR EXISTS (SELECT 1 FROM sidehook_leases)";
+    // Each execution has a lease until it ends, and the server counts what is deleted without looking.
+    let ended = "SELECT n_tup_del FROM pg_stat_user_tables WHERE relname = 'sidehook_leases'";
+    let mut samples = Vec::new();
     while one(&store.db, is_left).await.try_get_by_index(0).expect("a truth") {
         tokio::time::sleep(Duration::from_millis(100)).await;
+        let ended: i64 = one(&store.db, ended).await.try_get_by_index(0).expect("a number");
+        samples.push((ended, cpu::taken(id, backend.unsigned_abs())));
     }
     // With what its start has taken.
     let cpu = cpu::taken(id, backend.unsigned_abs());
+    let part = |from: i64, to: i64| {
+        let mut inside = samples.iter().filter(|(ended, _)| (from..=to).contains(ended));
+        let ((first, before), (last, after)) = inside.next().zip(inside.next_back())?;
+        let taken = (after.sidehook + after.postgres) - (before.sidehook + before.postgres);
+        (last > first).then(|| taken as f64 * 10_000.0 / (last - first) as f64)
+    };
+    let part = |from, to| part(from, to).map_or("-".to_owned(), |cost| format!("{cost:.0}"));
+    let parts = (part(1, count / 5), part(count - count / 5, count));
     // The statistics of other sessions arrive about a second late.
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     let sql = "SELECT pg_stat_clear_snapshot(), \
@@ -100,18 +128,20 @@ async fn run(name: &str, database: &TestDatabase, nodes: &[Node], count: i64) {
     let seconds = row.try_get_by_index::<f64>(1).expect("a time");
     let each = |hundredths: u64| hundredths as f64 * 10_000.0 / count as f64;
     println!(
-        "{name:<27} {:>14.0} {:>15.1} {:>18.0} {:>12.0}",
+        "{name:<32} {:>14.0} {:>15.1} {:>18.0} {:>12.0} {:>19} {:>12}",
         count as f64 / seconds,
         count as f64 / number(4) as f64,
         each(cpu.sidehook),
         each(cpu.postgres),
+        parts.0,
+        parts.1,
     );
     let _ = Command::new("kill").arg(id.to_string()).status().await;
     let _ = sidehook.wait().await;
 }
 
 /// Creates the tables, a workflow that starts on new records, and executions that wait.
-async fn prepare(database: &TestDatabase, nodes: &[Node], count: i64) -> Store {
+async fn prepare(database: &TestDatabase, nodes: &[Node], queue: Queue, count: i64) -> Store {
     let db = sea_orm::Database::connect(&database.url).await.expect("the database opens");
     let names = entity::Names::default();
     migration::stand_alone(&db, &names).await.expect("the tables are created");
@@ -130,7 +160,12 @@ async fn prepare(database: &TestDatabase, nodes: &[Node], count: i64) -> Store {
          FROM generate_series(0, {count} - 1) AS n"
     );
     execute(&store.db, &insert).await;
-    execute(&store.db, "ANALYZE").await;
+    if queue == Queue::Own {
+        execute(&store.db, "UPDATE executions SET dispatched = TRUE").await;
+        let leases = "INSERT INTO sidehook_leases (execution_id, workflow_id, due_at) SELECT id, \"workflowId\", 0 FROM executions";
+        execute(&store.db, leases).await;
+    }
+    execute(&store.db, "VACUUM ANALYZE").await;
     store
 }
 

@@ -1,9 +1,10 @@
 //! The enabled workflows, those of webhooks or all of them, held in memory and kept equal to the database.
 //!
-//! Every second the rows' `(id, updatedAt, enabled, current, sync)` are compared one by one; a version is
-//! read again when they differ, and until its `updatedAt` is three seconds old, because a change of its
-//! nodes in the same moment would not show. Where NocoBase's clock is ahead, three seconds after it was first seen
-//! have to do.
+//! Every second sums over the rows' `(id, updatedAt, current, sync)` are asked for, which cost next to nothing however many
+//! workflows there are. When these differ the rows are compared one by one, and after half a minute at the latest, because
+//! somebody may have changed a row without its `updatedAt`. A version is read again when its row differs, and until its
+//! `updatedAt` is three seconds old, because a change of its nodes in the same moment would not show. Where NocoBase's
+//! clock is ahead, three seconds after it was first seen have to do.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use entity::{Table, flow_node, workflow};
-use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
+use sea_orm::sea_query::{Alias, CaseStatement, Expr, ExprTrait, Func, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -33,6 +34,9 @@ const SHARED_REFRESH: Duration = Duration::from_millis(250);
 /// A version this young is read again: its nodes may have changed without a new `updatedAt`.
 const SETTLING: chrono::TimeDelta = chrono::TimeDelta::seconds(3);
 
+/// The rows are compared after that time at the latest.
+const COMPARED: Duration = Duration::from_secs(30);
+
 /// The catalog, with each definition turned into a `T` once.
 pub struct Catalog<T> {
     store: Store,
@@ -46,6 +50,9 @@ pub struct Catalog<T> {
 struct State<T> {
     known: HashMap<i64, Known<T>>,
     refreshed_at: Option<Instant>,
+    /// What the rows added up to just before they were compared, and when that was; `None` while versions are to be read
+    /// again.
+    compared: Option<(String, Instant)>,
 }
 
 struct Known<T> {
@@ -74,7 +81,7 @@ impl<T> Catalog<T> {
         type_name: Option<&'static str>,
         build: impl Fn(&Definition) -> T + Send + Sync + 'static,
     ) -> Self {
-        let state = Mutex::new(State { known: HashMap::new(), refreshed_at: None });
+        let state = Mutex::new(State { known: HashMap::new(), refreshed_at: None, compared: None });
         Self { store, type_name, build: Box::new(build), entries: ArcSwap::default(), state }
     }
 
@@ -113,7 +120,13 @@ impl<T> Catalog<T> {
     }
 
     async fn refresh_locked(&self, state: &mut State<T>) -> Result<usize, DbErr> {
-        state.refreshed_at = Some(Instant::now());
+        let begun = Instant::now();
+        state.refreshed_at = Some(begun);
+        let sums = self.store.sums_of_versions(self.type_name).await?;
+        if state.compared.as_ref().is_some_and(|(known, at)| *known == sums && at.elapsed() < COMPARED) {
+            return Ok(0);
+        }
+        state.compared = None;
         let (now, versions) = self.store.enabled_versions(self.type_name).await?;
         let mut known = HashMap::with_capacity(versions.len());
         let (mut read, mut built) = (0, 0);
@@ -130,6 +143,9 @@ impl<T> Catalog<T> {
                 }
             };
             known.insert(next.version.id, next);
+        }
+        if known.values().all(|known| known.settled) {
+            state.compared = Some((sums, begun));
         }
         let is_same = built == 0 && state.known.is_empty() && known.len() == self.entries.load().len();
         state.known = known;
@@ -171,6 +187,37 @@ fn by_key<T>(known: &HashMap<i64, Known<T>>) -> HashMap<String, Arc<T>> {
 }
 
 impl Store {
+    /// A text that differs when the rows of enabled versions do, as far as NocoBase has changed them.
+    async fn sums_of_versions(&self, type_name: Option<&str>) -> Result<String, DbErr> {
+        let sum = |number: Expr| Func::cust(Alias::new("SUM")).arg(number);
+        let flag =
+            |name| CaseStatement::new().case(Expr::col(self.column(name)).eq(true), 1).finally(0).into();
+        let mut select = Query::select();
+        select.expr(Expr::col(self.column("id")).count().cast_as(self.codec.text_type()));
+        // Ids are large: those of many workflows would not fit into SQLite's integers.
+        for number in [
+            Expr::col(self.column("id")).modulo(1_000_003),
+            self.codec.milliseconds(&self.names.column_name("updatedAt")),
+            flag("current"),
+            flag("sync"),
+        ] {
+            select.expr(Expr::expr(sum(number)).cast_as(self.codec.text_type()));
+        }
+        self.only_enabled(&mut select, type_name);
+        select.from(self.table(Table::Workflows));
+        let Some(row) = self.db.query_one(&select).await? else { return Ok(String::new()) };
+        let sums: Result<Vec<Option<String>>, DbErr> =
+            (0..5).map(|index| row.try_get_by_index(index)).collect();
+        Ok(sums?.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>().join(" "))
+    }
+
+    fn only_enabled(&self, select: &mut SelectStatement, type_name: Option<&str>) {
+        if let Some(type_name) = type_name {
+            select.and_where(Expr::col(self.column("type")).eq(type_name));
+        }
+        select.and_where(Expr::col(self.column("enabled")).eq(true));
+    }
+
     /// The enabled versions of workflows of a type, or of all, without their JSON columns, and the database's clock.
     async fn enabled_versions(
         &self,
@@ -181,12 +228,8 @@ impl Store {
         let row = self.db.query_one(&clock).await?;
         let now: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
         let mut select = self.select_workflow(false);
-        if let Some(type_name) = type_name {
-            select.and_where(Expr::col(self.column("type")).eq(type_name));
-        }
-        select
-            .and_where(Expr::col(self.column("enabled")).eq(true))
-            .order_by(self.column("id"), sea_orm::Order::Asc);
+        self.only_enabled(&mut select, type_name);
+        select.order_by(self.column("id"), sea_orm::Order::Asc);
         let rows = self.db.query_all(&select).await?;
         let versions: Result<_, DbErr> =
             rows.iter().map(|row| workflow::Model::from_query_result(row, "")).collect();

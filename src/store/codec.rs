@@ -94,6 +94,23 @@ impl Codec {
         })
     }
 
+    /// A time of one of NocoBase's tables in milliseconds since some moment, as far as the column keeps them: to be compared
+    /// with what the same database has said before.
+    pub fn milliseconds(&self, column: &str) -> Expr {
+        Expr::cust(match self.backend {
+            DbBackend::Postgres => format!("CAST(EXTRACT(EPOCH FROM \"{column}\") * 1000 AS bigint)"),
+            DbBackend::MySql => format!("TO_SECONDS(`{column}`) * 1000 + MICROSECOND(`{column}`) DIV 1000"),
+            _ => format!(
+                "CAST(strftime('%s', substr(\"{column}\", 1, 19)) AS integer) * 1000 + CAST(substr(\"{column}\", 21, 3) AS integer)"
+            ),
+        })
+    }
+
+    /// The type of texts in a CAST.
+    pub fn text_type(&self) -> Alias {
+        Alias::new(if self.backend == DbBackend::MySql { "char" } else { "text" })
+    }
+
     /// How many values one statement may bind, less a reserve for those that are not rows.
     pub fn bind_limit(&self) -> usize {
         match self.backend {
