@@ -1,16 +1,18 @@
 //! The migrations that a database has had, and the table that records them.
 
 use entity::{Names, Table};
-use sea_orm_migration::{
-    MigrationName, SchemaManager,
-    sea_orm::{
-        ConnectionTrait, DatabaseTransaction, DbErr,
-        sea_query::{Alias, Query},
-    },
-    seaql_migrations::Column,
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbErr,
+    sea_query::{Alias, Query},
 };
 
-use crate::{MigrationError, m20261122_000001_stand_alone};
+use crate::{
+    MigrationError, m20261122_000001_stand_alone::StandAlone, present::has_table, step::Migration,
+};
+
+/// Columns of the records: the name of a migration, and when it was run, in seconds since 1970.
+pub(crate) const VERSION: &str = "version";
+pub(crate) const APPLIED_AT: &str = "applied_at";
 
 /// Which tables are sidehook's to create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +34,10 @@ impl Applied {
     pub(crate) async fn read(
         connection: &DatabaseTransaction,
         names: &Names,
-        known: &[String],
+        known: &[&str],
     ) -> Result<Self, MigrationError> {
         let applied = Self(versions(connection, names).await?);
-        let unknown = applied.0.iter().find(|version| !known.contains(version));
+        let unknown = applied.0.iter().find(|version| !known.contains(&version.as_str()));
         match unknown {
             Some(version) => Err(MigrationError::Newer { version: version.clone() }),
             None => Ok(applied),
@@ -48,18 +50,18 @@ impl Applied {
 
     /// Whether sidehook created, or began to create, the NocoBase-style tables of this database.
     pub(crate) fn stand_alone(&self) -> bool {
-        self.contains(m20261122_000001_stand_alone::Migration.name())
+        self.contains(StandAlone.name())
     }
 }
 
 async fn versions(connection: &DatabaseTransaction, names: &Names) -> Result<Vec<String>, DbErr> {
     let table = table_name(names);
-    if !SchemaManager::new(connection).has_table(&table).await? {
+    if !has_table(connection, &table).await? {
         return Ok(vec![]);
     }
-    let select = Query::select().column(Column::Version).from(Alias::new(table)).to_owned();
+    let select = Query::select().column(VERSION).from(Alias::new(table)).to_owned();
     let rows = connection.query_all(&select).await?;
-    rows.iter().map(|row| row.try_get("", "version")).collect()
+    rows.iter().map(|row| row.try_get("", VERSION)).collect()
 }
 
 /// `sidehook_<prefix>migrations`, made from the name of another own table because `Names` keeps the prefix

@@ -2,7 +2,7 @@
 //! that NocoBase sends: on SQLite they decide how a value is stored.
 
 use entity::Names;
-use sea_orm_migration::sea_orm::{
+use sea_orm::{
     DbBackend,
     sea_query::{ColumnDef, ColumnType, Expr},
 };

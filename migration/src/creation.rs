@@ -1,9 +1,12 @@
 //! Migrations that create tables and do nothing else.
 
 use entity::Names;
-use sea_orm_migration::{DbErr, MigrationName, MigrationTrait, SchemaManager, util::get_file_stem};
+use sea_orm::{DatabaseTransaction, DbErr};
 
-use crate::definition::Definition;
+use crate::{
+    definition::Definition,
+    step::{Migration, name_of},
+};
 
 /// Creates tables under the names of one deployment. It is called what its file is called.
 pub(crate) struct Creation {
@@ -18,17 +21,15 @@ impl Creation {
     }
 }
 
-impl MigrationName for Creation {
-    fn name(&self) -> &str {
-        get_file_stem(self.file)
-    }
-}
-
 #[async_trait::async_trait]
-impl MigrationTrait for Creation {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+impl Migration for Creation {
+    fn name(&self) -> &'static str {
+        name_of(self.file)
+    }
+
+    async fn up(&self, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
         for table in self.tables {
-            table.create(manager, &self.names).await?;
+            table.create(transaction, &self.names).await?;
         }
         Ok(())
     }

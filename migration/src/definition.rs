@@ -2,15 +2,12 @@
 //! which commits table by table, can begin again after a migration cut short.
 
 use entity::{Names, Table, snake_case};
-use sea_orm_migration::{
-    DbErr, SchemaManager,
-    sea_orm::{
-        DbBackend,
-        sea_query::{self, IndexCreateStatement, TableCreateStatement},
-    },
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr,
+    sea_query::{self, IndexCreateStatement, TableCreateStatement},
 };
 
-use crate::column::Column;
+use crate::{column::Column, present::has_index};
 
 /// A table as it is created.
 #[derive(Debug)]
@@ -37,11 +34,15 @@ pub(crate) const fn unique_index(fields: &'static [&'static str]) -> Index {
 
 impl Definition {
     /// Creates the table and its indexes where they are missing.
-    pub(crate) async fn create(&self, manager: &SchemaManager<'_>, names: &Names) -> Result<(), DbErr> {
-        let (table, indexes) = self.statements(names, manager.get_database_backend());
-        manager.create_table(table).await?;
+    pub(crate) async fn create(
+        &self,
+        transaction: &DatabaseTransaction,
+        names: &Names,
+    ) -> Result<(), DbErr> {
+        let (table, indexes) = self.statements(names, transaction.get_database_backend());
+        transaction.execute(&table).await?;
         for index in indexes {
-            manager.create_index(index).await?;
+            transaction.execute(&index).await?;
         }
         Ok(())
     }
@@ -49,17 +50,18 @@ impl Definition {
     /// Creates the indexes alone, for a table that is there already.
     pub(crate) async fn create_indexes(
         &self,
-        manager: &SchemaManager<'_>,
+        transaction: &DatabaseTransaction,
         names: &Names,
     ) -> Result<(), DbErr> {
         for index in self.indexes {
-            if !manager.has_index(names.table_name(self.table), index.name(self.table, names)).await? {
+            let (table, name) = (names.table_name(self.table), index.name(self.table, names));
+            if !has_index(transaction, &table, &name).await? {
                 let mut statement = self.index_statement(index, names);
                 // MySQL knows no `IF NOT EXISTS` here.
-                if manager.get_database_backend() == DbBackend::MySql {
+                if transaction.get_database_backend() == DbBackend::MySql {
                     statement = self.bare_index_statement(index, names);
                 }
-                manager.create_index(statement).await?;
+                transaction.execute(&statement).await?;
             }
         }
         Ok(())

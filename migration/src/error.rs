@@ -1,6 +1,6 @@
 //! Why tables could not be created; every text says what to do.
 
-use sea_orm_migration::DbErr;
+use sea_orm::DbErr;
 
 /// A refusal or a fault while creating tables.
 #[derive(Debug, thiserror::Error)]

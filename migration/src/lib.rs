@@ -21,13 +21,15 @@ mod m20261127_000007_listening;
 mod m20261127_000008_settings;
 mod migrator;
 mod nocobase;
+mod present;
 mod schema;
 mod session;
+mod step;
 #[cfg(test)]
 mod tests;
 
 use entity::Names;
-use sea_orm_migration::{MigratorTraitSelf, sea_orm::DatabaseConnection};
+use sea_orm::DatabaseConnection;
 
 pub use error::MigrationError;
 
@@ -71,7 +73,7 @@ async fn migrate_within(session: &Session, names: &Names, scope: Scope) -> Resul
         if migrator.is_beside_nocobase() {
             nocobase::refuse_if_absent(session.connection(), names).await?;
         }
-        migrator.up(session.connection(), None).await?;
+        migrator.run(session.connection()).await?;
     }
     Ok(())
 }
@@ -81,12 +83,11 @@ async fn pending(session: &Session, names: &Names, scope: Scope) -> Result<Optio
     let connection = session.connection();
     schema::enter(connection, names, scope).await?;
 
-    let applied = Applied::read(connection, names, &Migrator::known(names)).await?;
+    let applied = Applied::read(connection, names, &migrator::known(names)).await?;
     if scope == Scope::StandAlone && !applied.stand_alone() {
         nocobase::refuse_if_present(connection, names).await?;
     }
     // Own tables of a stand-alone database: its NocoBase-style tables are upgraded with them.
     let scope = if applied.stand_alone() { Scope::StandAlone } else { scope };
-    let migrator = Migrator::new(names, scope);
-    Ok(migrator.has_pending(&applied).then_some(migrator))
+    Ok(Migrator::new(names, scope, &applied))
 }

@@ -2,14 +2,19 @@
 //! comes before the tables, because MySQL commits each of them by itself: a process that dies half-way would
 //! otherwise find its own tables at the next start and take them for NocoBase's.
 
-use sea_orm_migration::{DbErr, MigrationTrait, SchemaManager, prelude::DeriveMigrationName};
+use sea_orm::{DatabaseTransaction, DbErr};
 
-#[derive(DeriveMigrationName)]
-pub(crate) struct Migration;
+use crate::step::{Migration, name_of};
+
+pub(crate) struct StandAlone;
 
 #[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, _manager: &SchemaManager) -> Result<(), DbErr> {
+impl Migration for StandAlone {
+    fn name(&self) -> &'static str {
+        name_of(file!())
+    }
+
+    async fn up(&self, _transaction: &DatabaseTransaction) -> Result<(), DbErr> {
         Ok(())
     }
 }

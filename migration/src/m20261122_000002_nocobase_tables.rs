@@ -2,35 +2,39 @@
 //! the `workflow` plugin: its creation time is the epoch of job ids.
 
 use entity::{Names, Table};
-use sea_orm_migration::{
-    DbErr, MigrationTrait, SchemaManager,
-    prelude::DeriveMigrationName,
-    sea_orm::{
-        DbBackend,
-        sea_query::{Expr, InsertStatement, OnConflict, Query},
-    },
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr,
+    sea_query::{Expr, InsertStatement, OnConflict, Query},
 };
 
-use crate::nocobase;
+use crate::{
+    nocobase,
+    step::{Migration, name_of},
+};
 
-#[derive(DeriveMigrationName)]
-pub(crate) struct Migration {
+pub(crate) struct NocoBaseTables {
     names: Names,
 }
 
-impl Migration {
+impl NocoBaseTables {
     pub(crate) fn new(names: Names) -> Self {
         Self { names }
     }
 }
 
 #[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+impl Migration for NocoBaseTables {
+    fn name(&self) -> &'static str {
+        name_of(file!())
+    }
+
+    async fn up(&self, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
         for definition in nocobase::TABLES {
-            definition.create(manager, &self.names).await?;
+            definition.create(transaction, &self.names).await?;
         }
-        manager.execute(workflow_plugin(&self.names, manager.get_database_backend())?).await
+        let row = workflow_plugin(&self.names, transaction.get_database_backend())?;
+        transaction.execute(&row).await?;
+        Ok(())
     }
 }
 

@@ -2,14 +2,13 @@
 //! when it goes on, and timers keep the jobs that wait for a time.
 
 use entity::{Names, Table};
-use sea_orm_migration::{
-    DbErr, MigrationTrait, SchemaManager, prelude::DeriveMigrationName,
-    sea_orm::sea_query::Table as Statement,
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, sea_query::Table as Statement};
 
 use crate::{
     column::{Column, DefaultValue, Kind, column},
     definition::{Definition, index},
+    present::has_column,
+    step::{Migration, name_of},
 };
 
 /// `position` is JSON, and NULL while the execution has yet to begin. A lease without an instance is taken by
@@ -44,30 +43,33 @@ const TIMERS: Definition = Definition {
     indexes: &[index(&["execution_id"])],
 };
 
-#[derive(DeriveMigrationName)]
-pub(crate) struct Migration {
+pub(crate) struct Waiting {
     names: Names,
 }
 
-impl Migration {
+impl Waiting {
     pub(crate) fn new(names: Names) -> Self {
         Self { names }
     }
 }
 
 #[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let (names, backend) = (&self.names, manager.get_database_backend());
+impl Migration for Waiting {
+    fn name(&self) -> &'static str {
+        name_of(file!())
+    }
+
+    async fn up(&self, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+        let (names, backend) = (&self.names, transaction.get_database_backend());
         for column in LEASE_COLUMNS {
             // MySQL commits each statement, so a migration cut short begins again with some of them there.
-            if !manager.has_column(names.table_name(Table::Leases), column.field).await? {
+            if !has_column(transaction, &names.table_name(Table::Leases), column.field).await? {
                 let mut alter = Statement::alter();
                 alter.table(names.table(Table::Leases)).add_column(column.build(names, backend));
-                manager.alter_table(alter).await?;
+                transaction.execute(&alter).await?;
             }
         }
-        LEASE_INDEX.create_indexes(manager, names).await?;
-        TIMERS.create(manager, names).await
+        LEASE_INDEX.create_indexes(transaction, names).await?;
+        TIMERS.create(transaction, names).await
     }
 }

@@ -2,15 +2,13 @@
 //! more; a stand-alone database does without those.
 
 use entity::{Names, Table};
-use sea_orm_migration::{
-    DbErr, SchemaManager,
-    sea_orm::{ConnectionTrait, DatabaseTransaction, RuntimeErr, sea_query::Query},
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, RuntimeErr, sea_query::Query};
 
 use crate::{
     MigrationError,
     column::{Column, DefaultValue, Kind, column},
     definition::{Definition, index, unique_index},
+    present::has_table,
 };
 
 const STRING: Kind = Kind::Varchar(255);
@@ -174,10 +172,9 @@ pub(crate) async fn refuse_if_present(
     connection: &DatabaseTransaction,
     names: &Names,
 ) -> Result<(), MigrationError> {
-    let manager = SchemaManager::new(connection);
     for definition in TABLES {
         let table = names.table_name(definition.table);
-        if manager.has_table(&table).await? {
+        if has_table(connection, &table).await? {
             return Err(MigrationError::NocoBaseFound { table });
         }
     }

@@ -1,10 +1,7 @@
 //! The PostgreSQL schema (`DB_SCHEMA`) that holds the tables; the other databases have none.
 
 use entity::Names;
-use sea_orm_migration::{
-    DbErr,
-    sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement},
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
 
 use crate::{MigrationError, applied::Scope};
 

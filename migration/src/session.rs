@@ -1,7 +1,7 @@
 //! The one connection on which migrations run, and the lock that lets a single process run them at a time.
 //! What they create is not decided here.
 
-use sea_orm_migration::sea_orm::{
+use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
     Statement, TransactionOptions, TransactionTrait,
 };

@@ -1,7 +1,7 @@
 //! The two entry points on SQLite; the other databases are in the integration tests.
 
 use entity::{Names, instance, lease};
-use sea_orm_migration::sea_orm::{
+use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, FromQueryResult, Statement,
 };
 

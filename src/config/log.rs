@@ -19,7 +19,7 @@ pub enum LogFormat {
 
 impl Log {
     pub(super) fn read(reader: &mut Reader) -> Self {
-        let default = || "info,sea_orm_migration=warn,sqlx=warn,poem=warn".to_owned();
+        let default = || "info,sqlx=warn,poem=warn".to_owned();
         let format = reader.with("SIDEHOOK_LOG_FORMAT", "auto, text or json", |text| match text {
             "auto" => Some(LogFormat::Auto),
             "text" => Some(LogFormat::Text),
