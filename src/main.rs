@@ -1,4 +1,4 @@
-//! Parses the arguments, calls the library, sets the exit code.
+//! Sets what is set for the whole process, and calls the library.
 
 use std::process::ExitCode;
 
@@ -7,18 +7,9 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     use_small_pages();
-    match sidehook::cli::run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        // `sidehook nodes | head` is no failure.
-        Err(err) if err.is::<sidehook::cli::ReaderGone>() => ExitCode::SUCCESS,
-        Err(err) => {
-            sidehook::cli::complain(&err);
-            ExitCode::FAILURE
-        }
-    }
+    sidehook::cli::main()
 }
 
 /// The allocator asks for pages of 2 MB, of which a few bytes keep all in memory: 42 MB at rest instead of 10, and

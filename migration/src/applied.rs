@@ -6,9 +6,7 @@ use sea_orm::{
     sea_query::{Alias, Query},
 };
 
-use crate::{
-    MigrationError, m20261122_000001_stand_alone::StandAlone, present::has_table, step::Migration,
-};
+use crate::{MigrationError, m20261122_000001_stand_alone::StandAlone, present::has_table, step::Migration};
 
 /// Columns of the records: the name of a migration, and when it was run, in seconds since 1970.
 pub(crate) const VERSION: &str = "version";

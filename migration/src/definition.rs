@@ -34,11 +34,7 @@ pub(crate) const fn unique_index(fields: &'static [&'static str]) -> Index {
 
 impl Definition {
     /// Creates the table and its indexes where they are missing.
-    pub(crate) async fn create(
-        &self,
-        transaction: &DatabaseTransaction,
-        names: &Names,
-    ) -> Result<(), DbErr> {
+    pub(crate) async fn create(&self, transaction: &DatabaseTransaction, names: &Names) -> Result<(), DbErr> {
         let (table, indexes) = self.statements(names, transaction.get_database_backend());
         transaction.execute(&table).await?;
         for index in indexes {

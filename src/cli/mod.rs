@@ -30,17 +30,17 @@ mod told;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-
-pub use output::ReaderGone;
-pub use told::complain;
 
 use crate::app::{UNOPENED, connect};
 use crate::apps;
 use crate::config::{Config, MAIN, Sources, sqlite_url};
 use crate::telemetry::{self, Log};
+use output::ReaderGone;
+use told::complain;
 
 /// A webhook sidecar for NocoBase: answers webhooks, runs their workflows and records them in NocoBase's own
 /// tables.
@@ -122,10 +122,25 @@ pub struct Settings {
     pub app: Option<String>,
 }
 
-/// Parses the arguments of this process and runs the command.
+/// The whole of the program: parses the arguments of this process, runs the command, and tells why it fails.
 ///
+/// The runtime is started here and not in the executable, because what awaits a future is what it is compiled into: all
+/// commands would be compiled twice.
+#[tokio::main]
+pub async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        // `sidehook nodes | head` is no failure.
+        Err(err) if err.is::<ReaderGone>() => ExitCode::SUCCESS,
+        Err(err) => {
+            complain(&err);
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// The futures of the commands are boxed: nested as they are, their types are deeper than the compiler looks.
-pub async fn run() -> anyhow::Result<()> {
+async fn run() -> anyhow::Result<()> {
     let outcome = match Cli::parse().command {
         Command::Serve(serve) => Box::pin(serve.run()).await,
         Command::Check(check) => Box::pin(check.run()).await,

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Write};
 /// Nobody reads on; the command has nothing more to do.
 #[derive(Debug, thiserror::Error)]
 #[error("nobody reads what is printed")]
-pub struct ReaderGone;
+pub(super) struct ReaderGone;
 
 /// Prints a line.
 pub(super) fn line(text: impl Display) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ use crate::store::fault::Fault;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Prints why a command has failed. Where that cannot be written the exit code has to do.
-pub fn complain(err: &anyhow::Error) {
+pub(super) fn complain(err: &anyhow::Error) {
     let text = told(err);
     let (done, is_done) = mpsc::channel::<()>();
     let printing = std::thread::Builder::new().spawn(move || {
