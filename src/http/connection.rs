@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
@@ -30,6 +31,9 @@ const MAX_HEAD: usize = 64 << 10;
 /// So many headers may a request have; proxies of clouds add dozens.
 const MAX_HEADERS: usize = 256;
 
+/// How long requests are still taken that are on their way when sidehook stops.
+const LAST_WORD: Duration = Duration::from_millis(100);
+
 /// Serves a connection until it is closed, or until sidehook stops and what is under way has ended. On the control
 /// thread `main` is where all is handled that does not ask for health.
 pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>, main: Option<Handle>) {
@@ -47,11 +51,15 @@ pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>, main: Option<H
     let mut builder = http1::Builder::new();
     builder.max_headers(MAX_HEADERS).max_header_size(MAX_HEAD).max_buf_size(MAX_HEAD);
     let mut connection = std::pin::pin!(builder.serve_connection(stream, service));
+    // What has arrived is read first: hyper closes a connection at once that is to end before it has read anything, and a
+    // socket says only a moment after it was handed over that there is something to read.
+    let is_to_end = async {
+        shared.stopping.cancelled().await;
+        tokio::time::sleep(LAST_WORD).await;
+    };
     let outcome = tokio::select! {
-        // First, so that what has arrived is read: hyper closes a connection that is to end before it has read anything.
-        biased;
         outcome = &mut connection => outcome,
-        () = shared.stopping.cancelled() => {
+        () = is_to_end => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
