@@ -12,11 +12,12 @@
 mod databases;
 #[path = "../../tests/it/fixture.rs"]
 mod fixture;
+#[path = "../ground/mod.rs"]
+mod ground;
 mod served;
 mod values;
 
 use serde_json::{Value, json};
-use sidehook::store::Store;
 use sidehook::store::workflow::NewWorkflow;
 
 use databases::{Kind, Server, TestDatabase};
@@ -97,11 +98,7 @@ fn megabytes(count: usize) -> Value {
 }
 
 async fn prepare(database: &TestDatabase) {
-    let db = sea_orm::Database::connect(&database.url).await.expect("the database opens");
-    let names = entity::Names::default();
-    migration::stand_alone(&db, &names).await.expect("the tables are created");
-    let utc = chrono::FixedOffset::east_opt(0).expect("an offset");
-    let store = Store::new(db, names, utc);
+    let store = ground::stand_alone(database).await;
     for workflow in workflows() {
         store.insert_workflow(&workflow, chrono::DateTime::UNIX_EPOCH).await.expect("a workflow");
     }

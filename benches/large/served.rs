@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 
 use super::databases::TestDatabase;
+use super::ground::process::{memory, own};
 
 /// A server that runs.
 pub struct Served {
@@ -62,11 +63,11 @@ impl Served {
         tokio::time::sleep(Duration::from_millis(300)).await;
         // Forgets the peak until now (proc(5)).
         std::fs::write(format!("/proc/{id}/clear_refs"), "5").expect("the process is ours");
-        let (rest, before) = (memory(id, "VmRSS"), ticks(id));
+        let (rest, before) = (memory(id, "VmRSS"), own(id));
         for _ in 0..times {
             self.post(key, body).await;
         }
-        let seconds = (ticks(id) - before) as f64 / 100.0;
+        let seconds = (own(id) - before) as f64 / 100.0;
         Cost { seconds, peak: memory(id, "VmHWM"), rest }
     }
 
@@ -76,20 +77,4 @@ impl Served {
         }
         let _ = self.child.wait().await;
     }
-}
-
-/// Hundredths of a second that a process has taken so far (proc(5)).
-fn ticks(id: u32) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{id}/stat")).expect("the process is there");
-    let (_, fields) = text.rsplit_once(") ").expect("a name in parentheses");
-    let fields: Vec<u64> = fields.split(' ').map(|field| field.parse().unwrap_or_default()).collect();
-    fields[11] + fields[12]
-}
-
-/// A line of `/proc/<id>/status`, in MB.
-pub fn memory(id: u32, name: &str) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{id}/status")).expect("the process is there");
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
-    kilobytes.expect("a number of kB") / 1024.0
 }

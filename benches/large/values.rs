@@ -5,7 +5,7 @@ use std::process::Command;
 
 use sidehook::expr::json;
 
-use super::served::memory;
+use super::ground::process::memory;
 
 /// The argument with which this program measures one shape.
 pub const SHAPE: &str = "--shape";

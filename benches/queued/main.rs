@@ -12,14 +12,14 @@
 )]
 #![expect(unreachable_pub, reason = "nobody is outside of this program")]
 
-#[path = "../throughput/cpu.rs"]
-mod cpu;
 #[expect(dead_code, unused_imports, reason = "shared with the tests, which use more of it")]
 #[path = "../../tests/it/databases/mod.rs"]
 mod databases;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../../tests/it/fixture.rs"]
 mod fixture;
+#[path = "../ground/mod.rs"]
+mod ground;
 
 use std::time::Duration;
 
@@ -104,10 +104,10 @@ async fn run(name: &str, database: &TestDatabase, nodes: &[Node], queue: Queue, 
     while one(&store.db, is_left).await.try_get_by_index(0).expect("a truth") {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let ended: i64 = one(&store.db, ended).await.try_get_by_index(0).expect("a number");
-        samples.push((ended, cpu::taken(id, backend.unsigned_abs())));
+        samples.push((ended, ground::process::taken(id, backend.unsigned_abs())));
     }
     // With what its start has taken.
-    let cpu = cpu::taken(id, backend.unsigned_abs());
+    let cpu = ground::process::taken(id, backend.unsigned_abs());
     let part = |from: i64, to: i64| {
         let mut inside = samples.iter().filter(|(ended, _)| (from..=to).contains(ended));
         let ((first, before), (last, after)) = inside.next().zip(inside.next_back())?;
@@ -142,11 +142,7 @@ async fn run(name: &str, database: &TestDatabase, nodes: &[Node], queue: Queue, 
 
 /// Creates the tables, a workflow that starts on new records, and executions that wait.
 async fn prepare(database: &TestDatabase, nodes: &[Node], queue: Queue, count: i64) -> Store {
-    let db = sea_orm::Database::connect(&database.url).await.expect("the database opens");
-    let names = entity::Names::default();
-    migration::stand_alone(&db, &names).await.expect("the tables are created");
-    let utc = chrono::FixedOffset::east_opt(0).expect("an offset");
-    let store = Store::new(db, names, utc);
+    let store = ground::stand_alone(database).await;
     let trigger = json!({"collection": "records", "mode": 1});
     let workflow = fixture::workflow("records", false, &trigger, nodes);
     store.insert_workflow(&workflow, chrono::DateTime::UNIX_EPOCH).await.expect("a workflow");

@@ -16,18 +16,20 @@ mod databases;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../../tests/it/fixture.rs"]
 mod fixture;
+#[path = "../ground/mod.rs"]
+mod ground;
 
 use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::json;
-use sidehook::store::Store;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use databases::{Kind, Server, TestDatabase};
 use fixture::{Node, node};
+use ground::process;
 
 /// What a start does beside answering is over after that.
 const SETTLING: Duration = Duration::from_secs(10);
@@ -60,11 +62,7 @@ fn with_library() -> Vec<Node> {
 
 /// Creates the tables and so many workflows that differ in their keys alone.
 async fn prepare(database: &TestDatabase, nodes: &[Node], count: i64) {
-    let db = sea_orm::Database::connect(&database.url).await.expect("the database opens");
-    let names = entity::Names::default();
-    migration::stand_alone(&db, &names).await.expect("the tables are created");
-    let utc = chrono::FixedOffset::east_opt(0).expect("an offset");
-    let store = Store::new(db, names, utc);
+    let store = ground::stand_alone(database).await;
     let first = fixture::workflow("first", true, &json!({"request": {"body": [{"key": "amount"}]}}), nodes);
     store.insert_workflow(&first, chrono::DateTime::UNIX_EPOCH).await.expect("a workflow");
     let (id, ids) = (first.id, "1000000::bigint");
@@ -152,10 +150,11 @@ async fn measure(name: &str, database: &TestDatabase) {
     }
     let first = started.elapsed();
     tokio::time::sleep(SETTLING).await;
-    let (before, rested) = (processor(id), Instant::now());
+    let (before, rested) = (process::own(id), Instant::now());
     tokio::time::sleep(AT_REST).await;
-    let cpu = (processor(id) - before).as_secs_f64() / rested.elapsed().as_secs_f64() * 100.0;
-    let [resident, highest] = ["VmRSS:", "VmHWM:"].map(|field| memory(id, field));
+    // Hundredths of a second, and hundredths of one core.
+    let cpu = (process::own(id) - before) as f64 / rested.elapsed().as_secs_f64();
+    let [resident, highest] = ["VmRSS", "VmHWM"].map(|field| process::memory(id, field));
     println!("{name:<30} {:>15} {resident:>11.1} {highest:>12.1} {cpu:>15.2}", first.as_millis());
     let _ = Command::new("kill").arg(id.to_string()).status().await;
     let _ = sidehook.wait().await;
@@ -176,19 +175,4 @@ async fn answers(port: u16) -> bool {
         stream.read_to_end(&mut answer).await
     };
     asked.await.is_ok() && answer.starts_with(b"HTTP/1.1 200")
-}
-
-/// What a process has taken of the processor, in the hundredths of a second of proc(5).
-fn processor(id: u32) -> Duration {
-    let text = std::fs::read_to_string(format!("/proc/{id}/stat")).expect("it runs");
-    let fields: Vec<&str> = text.rsplit_once(") ").expect("its name").1.split(' ').collect();
-    let number = |index: usize| fields[index].parse::<u64>().expect("a number");
-    Duration::from_millis((number(11) + number(12)) * 10)
-}
-
-/// Megabytes of a field of a process's status.
-fn memory(id: u32, field: &str) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
-    let line = text.lines().find_map(|line| line.strip_prefix(field)).expect("the field");
-    line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
 }

@@ -12,13 +12,14 @@
 )]
 #![expect(unreachable_pub, reason = "nobody is outside of this program")]
 
-mod cpu;
 #[expect(dead_code, unused_imports, reason = "shared with the tests, which use more of it")]
 #[path = "../../tests/it/databases/mod.rs"]
 mod databases;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../../tests/it/fixture.rs"]
 mod fixture;
+#[path = "../ground/mod.rs"]
+mod ground;
 mod load;
 mod pgbench;
 
@@ -65,12 +66,12 @@ async fn main() {
         {
             let id = sidehook.id().expect("it runs");
             let before = Progress::read(&store.db).await;
-            let cpu_before = cpu::taken(id, backend);
+            let cpu_before = ground::process::taken(id, backend);
             let outcome = load::run(url, key, connections, span).await;
             let loaded = Instant::now();
             drained(&store.db).await;
             let drain = loaded.elapsed().as_secs_f64();
-            let cpu_after = cpu::taken(id, backend);
+            let cpu_after = ground::process::taken(id, backend);
             // The statistics of other sessions arrive about a second late.
             tokio::time::sleep(Duration::from_millis(1_200)).await;
             let after = Progress::read(&store.db).await;
@@ -99,11 +100,7 @@ async fn main() {
 
 /// Creates the tables and two workflows of two nodes each.
 async fn prepare(database: &TestDatabase) -> Store {
-    let db = sea_orm::Database::connect(&database.url).await.expect("the database opens");
-    let names = entity::Names::default();
-    migration::stand_alone(&db, &names).await.expect("the tables are created");
-    let utc = chrono::FixedOffset::east_opt(0).expect("an offset");
-    let store = Store::new(db, names, utc);
+    let store = ground::stand_alone(database).await;
     let trigger = json!({"request": {"body": [{"key": "amount"}]}});
     let value = fixture::node("v", "variable", json!({"value": {"amount": "{{$context.body.amount}}"}}));
     let answer = fixture::node("r", "response", json!({"statusCode": 200, "body": {"ok": true}}));

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::engine::shared::Shared;
 use crate::store::queued::Queued;
 
-/// How often it is looked for more, and never more than a part of the time: see [`RATION`].
+/// How often it is looked for more, and never more than a part of the time: see [`RATION_OF_NEW`].
 pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// So many rows are read at a time.
 const PAGE: u64 = 2_000;

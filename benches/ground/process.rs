@@ -1,13 +1,14 @@
-//! What executions cost in time of the processor, which a busy machine blurs less than their rate.
+//! What processes take, as `/proc` tells it (proc(5)). Time of the processor is in hundredths of a second; a busy machine
+//! blurs it less than it does a rate.
 
-/// Hundredths of a second, as `/proc` tells them (proc(5)), that processes have taken so far.
+/// Time of the processor.
 #[derive(Clone, Copy)]
 pub struct Taken {
     pub sidehook: u64,
     pub postgres: u64,
 }
 
-/// Of the process `sidehook`, and of all processes of the server to which the session `backend` belongs.
+/// By the process `sidehook`, and by all processes of the server to which the session `backend` belongs.
 pub fn taken(sidehook: u32, backend: u32) -> Taken {
     let server = stat(backend).map_or(0, |stat| stat.parent);
     let sessions = std::fs::read_dir("/proc").expect("the processes").filter_map(|entry| {
@@ -16,9 +17,22 @@ pub fn taken(sidehook: u32, backend: u32) -> Taken {
     });
     let sessions: u64 = sessions.map(|stat| stat.own).sum();
     Taken {
-        sidehook: stat(sidehook).map_or(0, |stat| stat.own),
+        sidehook: own(sidehook),
         postgres: sessions + stat(server).map_or(0, |stat| stat.own + stat.ended),
     }
+}
+
+/// Time of the processor that one process has taken so far; 0 where there is none.
+pub fn own(id: u32) -> u64 {
+    stat(id).map_or(0, |stat| stat.own)
+}
+
+/// A line of `/proc/<id>/status`, in MB.
+pub fn memory(id: u32, name: &str) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{id}/status")).expect("the process is there");
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    kilobytes.expect("a number of kB") / 1024.0
 }
 
 struct Stat {
