@@ -68,9 +68,14 @@ impl Codec {
     fn time_value(&self, time: Option<DateTime<Utc>>) -> Value {
         match self.backend {
             DbBackend::Postgres => time.into(),
-            DbBackend::MySql => time.map(|time| Timestamp(time + self.shift()).text(self.backend)).into(),
-            _ => time.map(|time| Timestamp(time).text(self.backend)).into(),
+            _ => time.map(|time| self.time_text(time)).into(),
         }
+    }
+
+    /// A time for a column of one of NocoBase's tables where it travels as text.
+    pub fn time_text(&self, time: DateTime<Utc>) -> String {
+        let shift = if self.backend == DbBackend::MySql { self.shift() } else { TimeDelta::zero() };
+        Timestamp(time + shift).text(self.backend)
     }
 
     /// The point in time that a column of one of NocoBase's tables holds.

@@ -48,6 +48,14 @@ impl<R> Column<R> {
         }
     }
 
+    /// About how many bytes its value takes in a statement.
+    fn bytes(&self, row: &R) -> usize {
+        match self.get {
+            Get::Text(get) | Get::Json(get) => get(row).map_or(4, str::len),
+            _ => 8,
+        }
+    }
+
     /// The value in a list of values.
     pub(super) fn value(&self, row: &R, store: &Store) -> Expr {
         match self.get {
@@ -62,6 +70,27 @@ impl<R> Column<R> {
     }
 }
 
+/// About so many bytes travel in one statement, or one row that is larger. The smallest default of `max_allowed_packet` is
+/// 16 MB, and within JSON a text may take twice its bytes.
+const STATEMENT_BYTES: usize = 4 << 20;
+
+/// Rows in portions, each for a statement of its own.
+pub(super) fn portions<'a, 'r, R>(columns: &[&Column<R>], rows: &'a [&'r R]) -> Vec<&'a [&'r R]> {
+    let (mut portions, mut rest) = (Vec::new(), rows);
+    let bytes = |row: &R| columns.iter().map(|column| column.bytes(row)).sum::<usize>();
+    while !rest.is_empty() {
+        let mut sum = 0;
+        let fitting = rest.iter().take_while(|row| {
+            sum += bytes(row);
+            sum <= STATEMENT_BYTES
+        });
+        let (portion, others) = rest.split_at(fitting.count().max(1));
+        portions.push(portion);
+        rest = others;
+    }
+    portions
+}
+
 /// The fields of a list of columns.
 pub(super) const fn fields<R, const N: usize>(columns: &[Column<R>; N]) -> [&'static str; N] {
     let mut fields = [""; N];
@@ -71,4 +100,21 @@ pub(super) const fn fields<R, const N: usize>(columns: &[Column<R>; N]) -> [&'st
         index += 1;
     }
     fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn portions_are_bounded_by_bytes() {
+        let column = Column::new("result", Get::Text(|row: &String| Some(row)));
+        let texts: Vec<String> = [1, 3, 1, 9, 2, 2].iter().map(|size| "x".repeat(size << 20)).collect();
+        let rows: Vec<&String> = texts.iter().collect();
+        let sizes = |rows: &[&String]| -> Vec<usize> {
+            portions(&[&column], rows).iter().map(|portion| portion.len()).collect()
+        };
+        assert_eq!(sizes(&rows), [2, 1, 1, 2]);
+        assert_eq!(sizes(&[]), [0; 0]);
+    }
 }

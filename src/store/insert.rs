@@ -1,13 +1,16 @@
 //! Inserting many rows into one table. A table's columns are one list, which says how each gets its value; both forms of
-//! the statement are made of it. On PostgreSQL that is one parameter per column ([`unnest`](super::unnest)), so that the
-//! statement is the same for any number of rows and is prepared once; elsewhere rows of values.
+//! the statement are made of it. On PostgreSQL that is one parameter per column ([`unnest`](super::unnest)), on MySQL and
+//! MariaDB one for all ([`json_table`](super::json_table)), so that the statement is the same for any number of rows and is
+//! prepared once; on SQLite rows of values.
 
 use entity::Table;
 use sea_orm::sea_query::{OnConflict, Query};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::Store;
+use super::column::portions;
 pub(super) use super::column::{Column, Get, fields};
+use super::json_table::json_table;
 use super::unnest::unnest;
 
 impl Store {
@@ -40,24 +43,61 @@ impl Store {
         rows: &[&R],
         replaced: Option<(&Column<R>, &[Column<R>])>,
     ) -> Result<(), DbErr> {
-        if rows.is_empty() {
-            return Ok(());
+        for portion in portions(&columns.iter().collect::<Vec<_>>(), rows) {
+            self.put_portion(db, table, columns, portion, replaced).await?;
         }
-        // A single row that may be there already has less to do with a statement of its own.
-        let is_single = replaced.is_some() && rows.len() == 1;
-        if self.codec.backend() == DbBackend::Postgres && !is_single {
-            let names: Vec<String> = columns.iter().map(|column| self.quoted_column(column)).collect();
-            let (query, values) = unnest(columns, rows);
-            let mut sql = format!("INSERT INTO {} ({}) {query}", self.quoted_table(table), names.join(", "));
-            if let Some((key, others)) = replaced {
-                let set = others.iter().map(|column| self.quoted_column(column));
-                let set: Vec<String> = set.map(|name| format!("{name} = EXCLUDED.{name}")).collect();
-                sql +=
-                    &format!(" ON CONFLICT ({}) DO UPDATE SET {}", self.quoted_column(key), set.join(", "));
+        Ok(())
+    }
+
+    async fn put_portion<R, C: ConnectionTrait>(
+        &self,
+        db: &C,
+        table: Table,
+        columns: &[Column<R>],
+        rows: &[&R],
+        replaced: Option<(&Column<R>, &[Column<R>])>,
+    ) -> Result<(), DbErr> {
+        // A single row has less to do with a statement of its own.
+        let is_postgres = self.codec.backend() == DbBackend::Postgres;
+        let is_single = rows.len() == 1 && (replaced.is_some() || !is_postgres);
+        if is_single || self.codec.backend() == DbBackend::Sqlite {
+            return self.put_values(db, table, columns, rows, replaced).await;
+        }
+        let names: Vec<String> = columns.iter().map(|column| self.quoted_column(column)).collect();
+        let (query, values) = match is_postgres {
+            true => unnest(columns, rows),
+            false => {
+                let (query, value) = json_table(self, columns, rows);
+                let all: Vec<String> = (1..=columns.len()).map(|place| format!("u.c{place}")).collect();
+                (format!("SELECT {} FROM {query} AS u", all.join(", ")), vec![value.into()])
             }
-            let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-            return db.execute_raw(statement).await.map(drop);
+        };
+        let mut sql = format!("INSERT INTO {} ({}) {query}", self.quoted_table(table), names.join(", "));
+        if let Some((key, others)) = replaced {
+            let set =
+                (2..).zip(others).map(|(place, column)| match (is_postgres, self.quoted_column(column)) {
+                    (true, name) => format!("{name} = EXCLUDED.{name}"),
+                    (false, name) => format!("{name} = u.c{place}"),
+                });
+            let set: Vec<String> = set.collect();
+            match is_postgres {
+                true => sql += &format!(" ON CONFLICT ({}) DO UPDATE SET ", self.quoted_column(key)),
+                false => sql += " ON DUPLICATE KEY UPDATE ",
+            }
+            sql += &set.join(", ");
         }
+        let statement = Statement::from_sql_and_values(self.codec.backend(), sql, values);
+        db.execute_raw(statement).await.map(drop)
+    }
+
+    async fn put_values<R, C: ConnectionTrait>(
+        &self,
+        db: &C,
+        table: Table,
+        columns: &[Column<R>],
+        rows: &[&R],
+        replaced: Option<(&Column<R>, &[Column<R>])>,
+    ) -> Result<(), DbErr> {
         for rows in rows.chunks(self.codec.bind_limit() / columns.len()) {
             let mut insert = Query::insert();
             let names = columns.iter().map(|column| self.column(column.field));
@@ -76,18 +116,19 @@ impl Store {
     }
 
     pub(super) fn quoted_table(&self, table: Table) -> String {
-        let name = quoted(&self.names.table_name(table));
+        let name = self.in_quotes(&self.names.table_name(table));
         match self.names.schema() {
-            Some(schema) => format!("{}.{name}", quoted(schema)),
+            Some(schema) => format!("{}.{name}", self.in_quotes(schema)),
             None => name,
         }
     }
 
     pub(super) fn quoted_column<R>(&self, column: &Column<R>) -> String {
-        quoted(&self.names.column_name(column.field))
+        self.in_quotes(&self.names.column_name(column.field))
     }
-}
 
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+    fn in_quotes(&self, name: &str) -> String {
+        let mark = if self.codec.backend() == DbBackend::MySql { '`' } else { '"' };
+        format!("{mark}{}{mark}", name.replace(mark, &format!("{mark}{mark}")))
+    }
 }

@@ -17,6 +17,7 @@ mod insert;
 pub mod inspect;
 pub mod instance;
 pub mod job;
+mod json_table;
 pub mod lease;
 pub mod left;
 pub mod listening;
@@ -89,11 +90,12 @@ impl Store {
     }
 
     /// Whether a column has one of these values. On PostgreSQL they are one parameter: however many there are, the
-    /// statement is the same and is prepared once.
+    /// statement is the same and is prepared once. MySQL gets a few sizes of lists for the same reason.
     fn is_among(&self, column: Alias, values: impl IntoIterator<Item = i64>) -> Expr {
         let column = Expr::col(column);
         match self.codec.backend() {
             DbBackend::Postgres => column.eq(PgFunc::any(values.into_iter().collect::<Vec<_>>())),
+            DbBackend::MySql => column.is_in(in_few_sizes(values.into_iter().collect())),
             _ => column.is_in(values),
         }
     }
@@ -129,6 +131,15 @@ impl Store {
         let options = TransactionOptions { isolation_level, sqlite_transaction_mode, ..Default::default() };
         self.db.begin_with(options).await
     }
+}
+
+/// Values, of which the last one is repeated up to a power of two. A long list stays as it is: it is rare, and there is a
+/// bound to what one statement binds.
+fn in_few_sizes(mut values: Vec<i64>) -> Vec<i64> {
+    if let Some(last) = values.last().copied().filter(|_| values.len() <= 1_024) {
+        values.resize(values.len().next_power_of_two(), last);
+    }
+    values
 }
 
 /// A column of one of sidehook's own tables, which are called the same everywhere.

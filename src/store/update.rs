@@ -1,12 +1,14 @@
-//! Changing many rows of one table, each in its own way. What changes is one list of columns. On PostgreSQL that is one
-//! statement for all rows ([`unnest`](super::unnest)); elsewhere one for each.
+//! Changing many rows of one table, each in its own way. What changes is one list of columns. That is one statement for all
+//! rows on PostgreSQL ([`unnest`](super::unnest)), MySQL and MariaDB ([`json_table`](super::json_table)). SQLite, to which
+//! nothing travels, has one for each.
 
 use entity::Table;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, UpdateStatement};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::Store;
-use super::column::{Column, Get};
+use super::column::{Column, Get, portions};
+use super::json_table::json_table;
 use super::unnest::unnest;
 
 /// A column of rows that change.
@@ -67,15 +69,16 @@ impl Store {
         changes: &[Change<R>],
         rows: &[&R],
     ) -> Result<(), DbErr> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        // A single one has less to do with a statement of its own.
-        if self.codec.backend() == DbBackend::Postgres && rows.len() > 1 {
-            return db.execute_raw(self.update_of_all(table, changes, rows)).await.map(drop);
-        }
-        for row in rows {
-            db.execute(&self.update_of(table, changes, row)).await?;
+        let columns: Vec<&Column<R>> = changes.iter().map(|change| &change.column).collect();
+        for portion in portions(&columns, rows) {
+            // A single one has less to do with a statement of its own.
+            if portion.len() > 1 && self.codec.backend() != DbBackend::Sqlite {
+                db.execute_raw(self.update_of_all(table, changes, portion)).await?;
+                continue;
+            }
+            for row in portion {
+                db.execute(&self.update_of(table, changes, row)).await?;
+            }
         }
         Ok(())
     }
@@ -98,22 +101,33 @@ impl Store {
     fn update_of_all<R>(&self, table: Table, changes: &[Change<R>], rows: &[&R]) -> Statement {
         let (mut set, mut which) = (Vec::new(), String::new());
         let mut columns: Vec<&Column<R>> = changes.iter().map(|change| &change.column).collect();
+        let is_postgres = self.codec.backend() == DbBackend::Postgres;
         for (place, change) in (1..).zip(changes) {
             let name = self.quoted_column(&change.column);
+            // MySQL has two tables in the statement, PostgreSQL one that changes.
+            let target = if is_postgres { name.clone() } else { format!("t.{name}") };
             match &change.when {
                 When::Key => which = format!("t.{name} = u.c{place}"),
-                When::Always => set.push(format!("{name} = u.c{place}")),
-                When::Given => set.push(format!("{name} = COALESCE(u.c{place}, t.{name})")),
+                When::Always => set.push(format!("{target} = u.c{place}")),
+                When::Given => set.push(format!("{target} = COALESCE(u.c{place}, t.{name})")),
                 When::If(flag) => {
                     columns.push(flag);
                     let is_set = columns.len();
-                    set.push(format!("{name} = CASE WHEN u.c{is_set} THEN u.c{place} ELSE t.{name} END"));
+                    set.push(format!("{target} = CASE WHEN u.c{is_set} THEN u.c{place} ELSE t.{name} END"));
                 }
             }
         }
-        let (query, values) = unnest(columns, rows);
         let (table, set) = (self.quoted_table(table), set.join(", "));
-        let sql = format!("UPDATE {table} AS t SET {set} FROM ({query}) AS u WHERE {which}");
-        Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
+        if is_postgres {
+            let (query, values) = unnest(columns, rows);
+            let sql = format!("UPDATE {table} AS t SET {set} FROM ({query}) AS u WHERE {which}");
+            return Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+        }
+        let (query, value) = json_table(self, columns, rows);
+        // From the rows that change to the table, whatever the server makes of their numbers.
+        let sql = format!(
+            "UPDATE {query} AS u STRAIGHT_JOIN {table} AS t FORCE INDEX (PRIMARY) ON {which} SET {set}"
+        );
+        Statement::from_sql_and_values(DbBackend::MySql, sql, [value.into()])
     }
 }

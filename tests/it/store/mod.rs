@@ -9,4 +9,5 @@ mod left_over;
 mod names;
 pub mod proxy;
 mod recorder;
+mod together;
 mod waiting;

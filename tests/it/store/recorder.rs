@@ -23,9 +23,9 @@ use crate::rows::Rows;
 use crate::server::{TestServer, on_databases, on_every_database, prepare};
 use crate::wait::until;
 
-const WORKFLOW: i64 = 398_000_000_000_001;
+pub const WORKFLOW: i64 = 398_000_000_000_001;
 
-async fn recorder(store: &Store) -> Recorder {
+pub async fn recorder(store: &Store) -> Recorder {
     let registration = store.register_instance("test").await.expect("a free number");
     let (recorder, writing) = Recorder::start(
         store.clone(),
@@ -48,7 +48,7 @@ fn record(key: &str, event_key: &str) -> Record {
     }
 }
 
-fn row(id: i64, key: &str, event_key: &str, now: DateTime<Utc>) -> NewExecution {
+pub fn row(id: i64, key: &str, event_key: &str, now: DateTime<Utc>) -> NewExecution {
     NewExecution {
         id,
         workflow_id: WORKFLOW,
@@ -67,7 +67,7 @@ fn row(id: i64, key: &str, event_key: &str, now: DateTime<Utc>) -> NewExecution 
     }
 }
 
-fn job(execution_id: i64, now: DateTime<Utc>) -> NewJob {
+pub fn job(execution_id: i64, now: DateTime<Utc>) -> NewJob {
     NewJob {
         id: next_id(),
         execution_id,
@@ -83,7 +83,7 @@ fn job(execution_id: i64, now: DateTime<Utc>) -> NewJob {
     }
 }
 
-async fn write_all(recorder: &Recorder, records: Vec<Record>) -> Vec<Result<Written, RecordError>> {
+pub async fn write_all(recorder: &Recorder, records: Vec<Record>) -> Vec<Result<Written, RecordError>> {
     join_all(records.into_iter().map(|record| recorder.write_event(record))).await
 }
 
