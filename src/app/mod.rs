@@ -115,15 +115,14 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let begun = async {
             let ids = Arc::new(assembly::ids(installed_at, &registration, clock.clone())?);
-            let written = CancellationToken::new();
-            let unfinished = written.clone().drop_guard();
-            let app = Self::assemble(config, store.clone(), (&registration, ids, clock), process, written)?;
-            app.engine.beat().await?;
-            let known = app.look_first().await?;
-            app.process.scripts.warmed_up().await;
-            app.start_tasks(known);
-            unfinished.disarm();
-            anyhow::Ok(app)
+            let app = Self::assemble(config, store.clone(), (&registration, ids, clock), process)?;
+            match app.begin().await {
+                Ok(()) => Ok(app),
+                Err(err) => {
+                    app.end_tasks(Duration::ZERO).await;
+                    Err(err)
+                }
+            }
         };
         let app = match begun.await {
             Ok(app) => app,
@@ -148,8 +147,8 @@ impl App {
         store: Store,
         (registration, ids, clock): (&Registration, Arc<Ids>, Arc<dyn Clock>),
         process: Process,
-        written: CancellationToken,
     ) -> anyhow::Result<Arc<Self>> {
+        let written = CancellationToken::new();
         let (tasks, failure, span) = (TaskTracker::new(), Failure::default(), assembly::span(&config));
         let metrics = Arc::new(Metrics::new(config.metrics.names_workflows, named(&config)));
         let now = move || clock.now();
@@ -192,7 +191,24 @@ impl App {
         }))
     }
 
-    /// Starts the background tasks.
+    /// Gives signs of life from now on, reads all that is followed later, however long that takes, and starts the other
+    /// background tasks.
+    async fn begin(self: &Arc<Self>) -> anyhow::Result<()> {
+        let unfinished = self.written.clone().drop_guard();
+        self.engine.beat().await?;
+        let heart = self.failure.clone().watch("heartbeat", self.stop.clone(), self.clone().keep_alive());
+        self.tasks.spawn_on(heart.instrument(self.span.clone()), &self.process.control);
+        let known = tokio::select! {
+            known = self.look_first() => known?,
+            () = self.failed() => anyhow::bail!("{}", self.failure.reason().unwrap_or_default()),
+        };
+        self.process.scripts.warmed_up().await;
+        self.start_tasks(known);
+        unfinished.disarm();
+        Ok(())
+    }
+
+    /// Starts the background tasks that work.
     fn start_tasks(self: &Arc<Self>, known: Known) {
         self.spawn("followers", self.clone().follow_changes(known));
         let tidying =
@@ -201,8 +217,6 @@ impl App {
         self.spawn("mail connections", self.mail.clone().tend());
         self.doubt();
         self.spawn("readiness", self.clone().look_into_doubts());
-        let heart = self.failure.clone().watch("heartbeat", self.stop.clone(), self.clone().keep_alive());
-        self.tasks.spawn_on(heart.instrument(self.span.clone()), &self.process.control);
         for Background { name, until, task } in self.engine.background() {
             let task = self.failure.clone().watch(name, until, task);
             self.tasks.spawn(task.instrument(self.span.clone()));
@@ -265,15 +279,10 @@ impl App {
     /// Lets what runs end within `grace`, ends the background tasks and gives the instance number back. An error
     /// when something had failed, so that whoever supervises the process starts it again.
     pub async fn shut_down(&self, grace: Duration) -> anyhow::Result<()> {
-        self.stop.cancel();
-        let left = self.engine.drain(grace).await;
+        let left = self.end_tasks(grace).await;
         if left > 0 {
             tracing::warn!(executions = left, "executions are left for the next start");
         }
-        // A heartbeat under way would make the number look taken again.
-        self.written.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
         let ids_used_until = (left == 0).then(|| self.engine.ids().used_until());
         if let Err(err) = self.queued.withdraw().await {
             tracing::warn!(reason = describe(&err), "NocoBase is not told that its queue is its own again");
@@ -288,6 +297,17 @@ impl App {
         }
         tracing::info!("sidehook has stopped");
         self.failure.reason().map_or(Ok(()), |reason| Err(anyhow::anyhow!("{reason}")))
+    }
+
+    /// Lets what runs end within `grace`, and ends the background tasks. Returns how many executions are left.
+    async fn end_tasks(&self, grace: Duration) -> usize {
+        self.stop.cancel();
+        let left = self.engine.drain(grace).await;
+        self.written.cancel();
+        self.tasks.close();
+        // A heartbeat under way would make the number look taken again.
+        self.tasks.wait().await;
+        left
     }
 
     /// Tries whether events can be recorded, once there is a doubt and until they can.

@@ -37,6 +37,9 @@ const SETTLING: chrono::TimeDelta = chrono::TimeDelta::seconds(3);
 /// The rows are compared after that time at the latest.
 const COMPARED: Duration = Duration::from_secs(30);
 
+/// So many versions are read with two statements.
+const BATCH: usize = 200;
+
 /// The catalog, with each definition turned into a `T` once.
 pub struct Catalog<T> {
     store: Store,
@@ -129,20 +132,27 @@ impl<T> Catalog<T> {
         state.compared = None;
         let (now, versions) = self.store.enabled_versions(self.type_name).await?;
         let mut known = HashMap::with_capacity(versions.len());
-        let (mut read, mut built) = (0, 0);
+        let (mut read, mut built, mut stale) = (0, 0, Vec::new());
         for version in versions {
             let previous = state.known.remove(&version.id).filter(|known| known.version == version);
-            let next = match previous {
-                Some(previous) if previous.settled => previous,
-                previous => {
-                    let Some(definition) = self.store.find_definition(version.id).await? else { continue };
-                    read += 1;
-                    let (next, is_built) = self.known(version, definition, now, previous);
-                    built += usize::from(is_built);
-                    next
+            match previous {
+                Some(previous) if previous.settled => {
+                    known.insert(version.id, previous);
                 }
-            };
-            known.insert(next.version.id, next);
+                previous => stale.push((version, previous)),
+            }
+        }
+        while !stale.is_empty() {
+            let batch = stale.split_off(stale.len().saturating_sub(BATCH));
+            let ids: Vec<i64> = batch.iter().map(|(version, _)| version.id).collect();
+            let mut definitions = self.store.find_definitions(&ids).await?;
+            for (version, previous) in batch {
+                let Some(definition) = definitions.remove(&version.id) else { continue };
+                read += 1;
+                let (next, is_built) = self.known(version, definition, now, previous);
+                built += usize::from(is_built);
+                known.insert(next.version.id, next);
+            }
         }
         if known.values().all(|known| known.settled) {
             state.compared = Some((sums, begun));
@@ -251,10 +261,18 @@ impl Store {
 
     /// A workflow version, enabled or not, with its nodes.
     pub async fn find_definition(&self, workflow_id: i64) -> Result<Option<Definition>, DbErr> {
+        Ok(self.find_definitions(&[workflow_id]).await?.remove(&workflow_id))
+    }
+
+    /// Workflow versions by their ids, enabled or not, with their nodes.
+    async fn find_definitions(&self, ids: &[i64]) -> Result<HashMap<i64, Definition>, DbErr> {
         let mut select = self.select_workflow(true);
-        select.and_where(Expr::col(self.column("id")).eq(workflow_id));
-        let Some(row) = self.db.query_one(&select).await? else { return Ok(None) };
-        let workflow = workflow::Model::from_query_result(&row, "")?;
+        select.and_where(self.is_among(self.column("id"), ids.iter().copied()));
+        let mut definitions = HashMap::with_capacity(ids.len());
+        for row in self.db.query_all(&select).await? {
+            let workflow = workflow::Model::from_query_result(&row, "")?;
+            definitions.insert(workflow.id, Definition { workflow, nodes: Vec::new() });
+        }
         let mut select = Query::select();
         self.select(
             &mut select,
@@ -263,11 +281,15 @@ impl Store {
         self.select_json(&mut select, &["config"]);
         select
             .from(self.table(Table::FlowNodes))
-            .and_where(Expr::col(self.column("workflowId")).eq(workflow_id))
+            .and_where(self.is_among(self.column("workflowId"), ids.iter().copied()))
             .order_by(self.column("id"), sea_orm::Order::Asc);
-        let rows = self.db.query_all(&select).await?;
-        let nodes: Result<_, DbErr> =
-            rows.iter().map(|row| flow_node::Model::from_query_result(row, "")).collect();
-        Ok(Some(Definition { workflow, nodes: nodes? }))
+        for row in self.db.query_all(&select).await? {
+            let node = flow_node::Model::from_query_result(&row, "")?;
+            let of = node.workflow_id.and_then(|id| definitions.get_mut(&id));
+            if let Some(definition) = of {
+                definition.nodes.push(node);
+            }
+        }
+        Ok(definitions)
     }
 }

@@ -10,9 +10,10 @@ use crate::engine::shared::Shared;
 /// So many executions are picked up at a time.
 const BATCH: usize = 32;
 
-/// Looks after each sign of life, until no more work is taken.
+/// Looks now and after each sign of life, until no more work is taken.
 pub(crate) async fn follow(shared: Arc<Shared>) {
     let mut beats = shared.pulse.beats();
+    beats.mark_changed();
     while let Some(Ok(())) = shared.stopping.run_until_cancelled(beats.changed()).await {
         let may_judge = beats.borrow_and_update().may_judge(Instant::now());
         look(&shared, may_judge).await;

@@ -1,6 +1,7 @@
 //! Numbers of instances: given once, given back, taken over; and work that instances share.
 
 use std::collections::{BTreeSet, HashSet};
+use std::ops::Range;
 
 use entity::Table;
 use futures_util::future::join_all;
@@ -72,9 +73,9 @@ async fn the_number_of_an_instance_that_has_stopped_is_taken_again() {
     .await;
 }
 
-/// Makes all 32 numbers look taken, by instances that have just given a sign of life.
-async fn fill_instances(rows: &Rows, heartbeat_at: i64) {
-    for number in 0..32 {
+/// Makes numbers look taken, by instances that have given a sign of life at that time.
+pub async fn fill_instances(rows: &Rows, numbers: Range<i32>, heartbeat_at: i64) {
+    for number in numbers {
         let values = format!("({number}, 1, 'token {number}', {heartbeat_at}, 0)");
         let table = rows.table(Table::Instances);
         rows.execute(&format!("INSERT INTO {table} VALUES {values}")).await;
@@ -88,7 +89,7 @@ async fn the_33rd_instance_refuses_to_start() {
         // An hour ahead, so that they don't go out of date while the test waits.
         let soon = chrono::TimeDelta::hours(1);
         let ahead = sidehook::clock::Clock::now(&sidehook::clock::SystemClock) + soon;
-        fill_instances(&rows, ahead.timestamp_millis()).await;
+        fill_instances(&rows, 0..32, ahead.timestamp_millis()).await;
         let refused =
             App::start(config(&database, &[]), &Handle::current()).await.err().expect("no number is free");
         let text = format!("{refused:#}");
@@ -107,7 +108,7 @@ async fn the_33rd_instance_refuses_to_start() {
 async fn numbers_of_instances_that_are_gone_are_free() {
     on_every_database(async |database| {
         let rows = Rows { store: prepare(&database, &[]).await };
-        fill_instances(&rows, 1).await;
+        fill_instances(&rows, 0..32, 1).await;
         TestServer::start(&database).await.stop().await;
     })
     .await;

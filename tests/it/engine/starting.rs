@@ -1,10 +1,19 @@
-//! Starts that cannot work, and what is told about them.
+//! Starts that cannot work, and what is told about them; one that takes long.
 
+use std::time::Duration;
+
+use entity::Table;
 use sea_orm::ConnectionTrait;
+use serde_json::json;
+use sidehook::store::instance::{InstanceError, TIME_TO_LIVE};
 
+use super::instances::fill_instances;
+use super::lifecycle::looping;
 use crate::databases::{Kind, TestDatabase};
 use crate::process::{Process, run, run_serve};
-use crate::server::{config, on_databases, on_every_database, prepare};
+use crate::rows::Rows;
+use crate::server::{client, config, on_databases, on_every_database, prepare};
+use crate::wait::until;
 
 #[tokio::test]
 async fn a_port_that_is_taken_is_told() {
@@ -86,4 +95,38 @@ async fn all_wrong_settings_are_told_together() {
     for (name, _) in settings {
         assert!(told.contains(name), "{told}");
     }
+}
+
+/// Otherwise others would take it for gone while it reads many workflows, and it would have no ids for the first events.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_is_held_up_keeps_its_number() {
+    on_databases(&[Kind::Postgres, Kind::Mysql], async |database| {
+        let rows = Rows { store: prepare(&database, &[]).await };
+        rows.add(&looping("k", true)).await;
+        fill_instances(&rows, 1..32, i64::MAX).await;
+        let holding = rows.store.db.begin().await.expect("a connection");
+        let variables = rows.table(Table::EnvironmentVariables);
+        let (lock, unlock) = match database.kind {
+            Kind::Postgres => (format!("LOCK TABLE {variables}"), "SELECT 1"),
+            _ => (format!("LOCK TABLES {variables} WRITE"), "UNLOCK TABLES"),
+        };
+        holding.execute_unprepared(&lock).await.expect("the lock is free");
+        let meanwhile = async {
+            until(async || rows.count(Table::Instances).await == 32, || "no number is taken".to_owned())
+                .await;
+            for _ in 0..=TIME_TO_LIVE.as_secs() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                // The server ends transactions that are idle.
+                holding.execute_unprepared("SELECT 1").await.expect("the lock is held");
+            }
+            let another = rows.store.register_instance("another").await;
+            assert!(matches!(another, Err(InstanceError::NoneFree)), "its number was free: {another:?}");
+            holding.execute_unprepared(unlock).await.expect("the lock is given back");
+            holding.rollback().await.expect("the connection is free");
+        };
+        let (process, ()) = tokio::join!(Process::serve(&database, &[]), meanwhile);
+        let answer = client().post(process.trigger_url("k")).json(&json!({"n": 1})).send().await;
+        assert_eq!(answer.expect("an answer").status(), 200);
+    })
+    .await;
 }

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sidehook::clock::{Clock, SystemClock};
 use sidehook::store::Store;
-use sidehook::store::catalog::Catalog;
+use sidehook::store::catalog::{Catalog, Definition};
 use sidehook::store::workflow::NewWorkflow;
 
 use crate::fixture::{node, workflow};
@@ -189,13 +189,13 @@ async fn a_workflow_that_cannot_be_read_leaves_the_others_alone() {
     .await;
 }
 
-/// A store that counts its statements on `workflows`.
-async fn counting(store: Store) -> (Store, Arc<AtomicUsize>) {
+/// A store that counts its statements on some tables.
+async fn counting(store: Store, tables: &[Table]) -> (Store, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let (mut store, counted) = (store, count.clone());
-    let name = store.names.table_name(Table::Workflows);
+    let names: Vec<String> = tables.iter().map(|table| store.names.table_name(*table)).collect();
     store.db.as_sea_orm_mut().set_metric_callback(move |info| {
-        if info.statement.sql.contains(&name) {
+        if names.iter().any(|name| info.statement.sql.contains(name)) {
             counted.fetch_add(1, Ordering::SeqCst);
         }
     });
@@ -205,7 +205,7 @@ async fn counting(store: Store) -> (Store, Arc<AtomicUsize>) {
 #[tokio::test]
 async fn many_who_ask_for_unknown_keys_share_queries() {
     on_every_database(async |database| {
-        let (store, count) = counting(prepare(&database, &[]).await).await;
+        let (store, count) = counting(prepare(&database, &[]).await, &[Table::Workflows]).await;
         let catalog = Catalog::new(store, |definition| definition.workflow.id);
         let keys: Vec<String> = (0..200).map(|i| format!("unknown-{i}")).collect();
         // Whoever asks while a query runs may have asked too late for it, and shares the next one. The first look is at the
@@ -220,10 +220,56 @@ async fn many_who_ask_for_unknown_keys_share_queries() {
     .await;
 }
 
+/// Inserts workflows `k0`, `k1`, …, all alike: each with two nodes, which are named after it and of which the second one comes
+/// first.
+async fn insert_many(rows: &Rows, count: i64) {
+    let backend = rows.store.codec.backend();
+    let time = entity::Timestamp(SystemClock.now() - chrono::TimeDelta::minutes(1)).text(backend);
+    let all = ["id", "createdAt", "updatedAt", "key", "title", "type"];
+    let insert = async |table: Table, more: &[&str], values: Vec<String>| {
+        let columns: Vec<String> = all.iter().chain(more).map(|field| rows.quoted(field)).collect();
+        let (table, columns) = (rows.table(table), columns.join(", "));
+        rows.execute(&format!("INSERT INTO {table} ({columns}) VALUES {}", values.join(", "))).await;
+    };
+    let (mut workflows, mut nodes) = (Vec::new(), Vec::new());
+    for n in 0..count {
+        workflows.push(format!(
+            "({n}, '{time}', '{time}', 'k{n}', 't', 'webhook', true, true, false, '{{}}', '{{}}')"
+        ));
+        for (id, name) in [(2 * n + 1, "second"), (2 * n, "first")] {
+            nodes.push(format!("({id}, '{time}', '{time}', '{name} of k{n}', 't', 'end', '{{}}', {n})"));
+        }
+    }
+    insert(Table::Workflows, &["enabled", "current", "sync", "config", "options"], workflows).await;
+    insert(Table::FlowNodes, &["config", "workflowId"], nodes).await;
+}
+
+/// A start would take long otherwise.
+#[tokio::test]
+async fn many_workflows_are_read_with_few_statements() {
+    on_every_database(async |database| {
+        let tables = [Table::Workflows, Table::FlowNodes];
+        let (store, count) = counting(prepare(&database, &[]).await, &tables).await;
+        insert_many(&Rows { store: store.clone() }, 2_001).await;
+        let catalog = Catalog::new(store, Definition::clone);
+        let before = count.load(Ordering::SeqCst);
+        assert_eq!(catalog.refresh().await.expect("the database answers"), 2_001);
+        let statements = count.load(Ordering::SeqCst) - before;
+        assert!(statements <= 24, "{statements} statements");
+        let entries = catalog.entries();
+        for n in 0..2_001 {
+            let key = format!("k{n}");
+            let nodes = entries[&key].nodes.iter().map(|node| node.key.as_deref().unwrap_or_default());
+            assert!(nodes.eq([format!("first of {key}"), format!("second of {key}")]), "the nodes of {key}");
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn known_keys_cost_no_query() {
     on_every_database(async |database| {
-        let (store, count) = counting(prepare(&database, &[]).await).await;
+        let (store, count) = counting(prepare(&database, &[]).await, &[Table::Workflows]).await;
         store.insert_workflow(&answering("k", "here"), SystemClock.now()).await.expect("inserted");
         let catalog = Catalog::new(store, |definition| definition.workflow.id);
         catalog.refresh().await.expect("the database answers");
