@@ -1,5 +1,5 @@
-//! What sidehook takes before anybody calls it: from its start to its first answer, and at rest, with few workflows and with
-//! many, without JavaScript and with a library.
+//! What sidehook takes before anybody calls it: from its start to its first answer, to that of a workflow that needs a library,
+//! and at rest, with few workflows and with many, without JavaScript and with a library.
 //!
 //! `cargo bench --bench rest` (needs PostgreSQL); `BENCH_WORKFLOWS` sets how many there are (default `3,10000`).
 
@@ -39,7 +39,9 @@ const AT_REST: Duration = Duration::from_secs(20);
 async fn main() {
     let server = Server::start(Kind::Postgres, true).await.expect("PostgreSQL starts; install it first");
     let counts = std::env::var("BENCH_WORKFLOWS").unwrap_or_else(|_| "3,10000".to_owned());
-    println!("workflows                      first answer ms   memory MB   highest MB   CPU at rest %");
+    println!(
+        "workflows                      first answer ms   of the last ms   memory MB   highest MB   CPU at rest %"
+    );
     for count in counts.split(',') {
         let count: i64 = count.parse().expect("a number of workflows");
         for (name, nodes) in [("no JavaScript", plain()), ("math.js", with_library())] {
@@ -60,12 +62,16 @@ fn with_library() -> Vec<Node> {
     vec![node("double", "calculation", expression), node("answer", "response", answer)]
 }
 
-/// Creates the tables and so many workflows that differ in their keys alone.
+/// Creates the tables and so many workflows that differ in their keys alone: `last`, `k1`, …; and `first`, which needs nothing.
 async fn prepare(database: &TestDatabase, nodes: &[Node], count: i64) {
     let store = ground::stand_alone(database).await;
-    let first = fixture::workflow("first", true, &json!({"request": {"body": [{"key": "amount"}]}}), nodes);
-    store.insert_workflow(&first, chrono::DateTime::UNIX_EPOCH).await.expect("a workflow");
-    let (id, ids) = (first.id, "1000000::bigint");
+    let trigger = json!({"request": {"body": [{"key": "amount"}]}});
+    let [first, last] = [("first", plain().as_slice()), ("last", nodes)]
+        .map(|(key, nodes)| fixture::workflow(key, true, &trigger, nodes));
+    for workflow in [&first, &last] {
+        store.insert_workflow(workflow, chrono::DateTime::UNIX_EPOCH).await.expect("a workflow");
+    }
+    let (id, ids) = (last.id, "1000000::bigint");
     for sql in [
         copies("workflows", "id = :id", count, &[("id", ":id + n"), ("key", "'k' || n")], id),
         copies(
@@ -87,7 +93,7 @@ async fn prepare(database: &TestDatabase, nodes: &[Node], count: i64) {
     }
 }
 
-/// A statement that copies rows `count - 1` times, with other values in some columns.
+/// A statement that copies rows `count - 2` times, with other values in some columns.
 fn copies(table: &str, which: &str, count: i64, changed: &[(&str, &str)], id: i64) -> String {
     let columns: &[&str] = match table {
         "workflows" => &[
@@ -124,7 +130,7 @@ fn copies(table: &str, which: &str, count: i64, changed: &[(&str, &str)], id: i6
     let names: Vec<String> = columns.iter().map(|column| format!("\"{column}\"")).collect();
     let values: Vec<String> = columns.iter().map(value).collect();
     let sql = format!(
-        "INSERT INTO {table} ({}) SELECT {} FROM {table} AS t, generate_series(1, {count} - 1) AS n WHERE t.{which}",
+        "INSERT INTO {table} ({}) SELECT {} FROM {table} AS t, generate_series(1, {count} - 2) AS n WHERE t.{which}",
         names.join(", "),
         values.join(", "),
     );
@@ -144,28 +150,31 @@ async fn measure(name: &str, database: &TestDatabase) {
         .spawn()
         .expect("sidehook starts");
     let id = sidehook.id().expect("it runs");
-    while !answers(port).await {
-        assert!(started.elapsed() < Duration::from_secs(60), "sidehook does not answer");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    let first = started.elapsed();
+    let answered = async |key: &str| {
+        while !answers(port, key).await {
+            assert!(started.elapsed() < Duration::from_secs(60), "sidehook does not answer");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        started.elapsed().as_millis()
+    };
+    let (first, last) = (answered("first").await, answered("last").await);
     tokio::time::sleep(SETTLING).await;
     let (before, rested) = (process::own(id), Instant::now());
     tokio::time::sleep(AT_REST).await;
     // Hundredths of a second, and hundredths of one core.
     let cpu = (process::own(id) - before) as f64 / rested.elapsed().as_secs_f64();
     let [resident, highest] = ["VmRSS", "VmHWM"].map(|field| process::memory(id, field));
-    println!("{name:<30} {:>15} {resident:>11.1} {highest:>12.1} {cpu:>15.2}", first.as_millis());
+    println!("{name:<30} {first:>15} {last:>16} {resident:>11.1} {highest:>12.1} {cpu:>15.2}");
     let _ = Command::new("kill").arg(id.to_string()).status().await;
     let _ = sidehook.wait().await;
 }
 
-/// Whether the first workflow answers with 200.
-async fn answers(port: u16) -> bool {
+/// Whether a workflow answers with 200.
+async fn answers(port: u16, key: &str) -> bool {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await else { return false };
     let body = r#"{"amount":21}"#;
     let request = format!(
-        "POST /api/webhook:trigger/first HTTP/1.1\r\nhost: sidehook\r\ncontent-type: application/json\r\n\
+        "POST /api/webhook:trigger/{key} HTTP/1.1\r\nhost: sidehook\r\ncontent-type: application/json\r\n\
          connection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );

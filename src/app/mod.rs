@@ -202,7 +202,6 @@ impl App {
             known = self.look_first() => known?,
             () = self.failed() => anyhow::bail!("{}", self.failure.reason().unwrap_or_default()),
         };
-        self.process.scripts.warmed_up().await;
         self.start_tasks(known);
         unfinished.disarm();
         Ok(())

@@ -25,8 +25,6 @@ impl Pool {
 
     pub fn warm_up(&self, _: Library) {}
 
-    pub async fn warmed_up(&self) {}
-
     pub async fn query(&self, _: Query) -> Result<Value, QueryFault> {
         Err(Thrown::error(ABSENT).into())
     }

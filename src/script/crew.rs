@@ -6,6 +6,7 @@
 //! that one comes back. At most so many threads are given up at a time; beyond that, the crew is smaller until one of
 //! them is free.
 
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, channel};
@@ -50,9 +51,19 @@ struct Shared<W: Worker> {
     /// One for each thread that may be given up at a time.
     spares: Arc<Semaphore>,
     spare_count: usize,
-    idle: Mutex<Vec<Thread<W>>>,
+    threads: Mutex<Threads<W>>,
     /// Whether the last work was done in less time than anyone looks out.
     is_quick: AtomicBool,
+}
+
+/// Those that have nothing to do, and those that will have.
+struct Threads<W: Worker> {
+    idle: Vec<Thread<W>>,
+    /// How many are still to be tidied, one after the other, before they take work: the one that is being tidied is one of
+    /// them.
+    coming: usize,
+    /// Work that waits for one of them. Getting another thread ready would take as long, and hold up the one that comes.
+    waiting: VecDeque<Task<W>>,
 }
 
 /// A thread, by what gives it work.
@@ -127,7 +138,7 @@ impl<W: Worker> Crew<W> {
             permits: Arc::new(Semaphore::new(size)),
             spares: Arc::new(Semaphore::new(spares)),
             spare_count: spares,
-            idle: Mutex::default(),
+            threads: Mutex::new(Threads { idle: Vec::new(), coming: 0, waiting: VecDeque::new() }),
             is_quick: AtomicBool::new(false),
         }))
     }
@@ -204,32 +215,37 @@ impl<W: Worker> Crew<W> {
 }
 
 impl<W: Worker> Shared<W> {
-    fn idle(&self) -> MutexGuard<'_, Vec<Thread<W>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn threads(&self) -> MutexGuard<'_, Threads<W>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives a task to the thread that became idle last, else to a new one.
+    /// Gives a task to the thread that became idle last, else to the next one that comes, else to a new one.
     fn hand_out(self: &Arc<Self>, task: Task<W>) -> Result<(), Lost> {
-        let idle = self.idle().pop();
+        let idle = {
+            let mut threads = self.threads();
+            let idle = threads.idle.pop();
+            if idle.is_none() && threads.coming > 0 {
+                threads.waiting.push_back(task);
+                return Ok(());
+            }
+            idle
+        };
         let thread = match idle {
             Some(thread) => thread,
-            None => self.start(0)?,
+            None => self.start(false)?,
         };
         let own = thread.clone();
         thread.send(Assignment { task, own, shared: self.clone() }).map_err(|_| Lost::Failed)
     }
 
-    /// Starts a thread. With `tidied` above 0 it is tidied and then idle, and so many are started one after
-    /// the other.
-    fn start(self: &Arc<Self>, tidied: usize) -> Result<Thread<W>, Lost> {
+    /// Starts a thread; one that comes is tidied and then idle.
+    fn start(self: &Arc<Self>, comes: bool) -> Result<Thread<W>, Lost> {
         let (thread, assignments) = channel::<Assignment<W>>();
-        let (shared, own) = (self.clone(), (tidied > 0).then(|| thread.clone()));
+        let (shared, own) = (self.clone(), comes.then(|| thread.clone()));
         let run = move || {
             let mut worker = W::new(&shared.plan);
             if let Some(own) = own {
-                worker.tidy();
-                shared.rest(own);
-                shared.start_tidied(tidied - 1);
+                shared.come(&mut worker, own);
             }
             // From here on the thread is known by what others hold of it, and ends when they forget it.
             drop(shared);
@@ -249,10 +265,52 @@ impl<W: Worker> Shared<W> {
         }
     }
 
+    /// Sees to it that at least so many threads come. They keep themselves alive by being idle.
     fn start_tidied(self: &Arc<Self>, wanted: usize) {
-        if wanted > 0 {
-            // It keeps itself alive by being idle.
-            let _ = self.start(wanted);
+        let is_begun = {
+            let mut threads = self.threads();
+            let is_begun = threads.coming > 0;
+            threads.coming = threads.coming.max(wanted);
+            is_begun
+        };
+        if !is_begun {
+            self.start_next();
+        }
+    }
+
+    /// Starts the next one of those that are to come. Where that is not possible, nobody waits for them any longer.
+    fn start_next(self: &Arc<Self>) {
+        if self.start(true).is_err() {
+            let waiting = {
+                let mut threads = self.threads();
+                threads.coming = 0;
+                std::mem::take(&mut threads.waiting)
+            };
+            // Their callers learn of it by the dropped channels.
+            drop(waiting);
+        }
+    }
+
+    /// Tidies the worker of a new thread, which is idle then, and starts the next one.
+    fn come(self: &Arc<Self>, worker: &mut W, own: Thread<W>) {
+        let tidied = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            worker.tidy();
+            // The plan may have changed in the meantime.
+            if !worker.is_tidy() {
+                worker.tidy();
+            }
+        }));
+        if tidied.is_err() {
+            *worker = W::new(&self.plan);
+        }
+        let is_last = {
+            let mut threads = self.threads();
+            threads.coming -= 1;
+            threads.coming == 0
+        };
+        self.rest(own);
+        if !is_last {
+            self.start_next();
         }
     }
 
@@ -279,12 +337,18 @@ impl<W: Worker> Shared<W> {
         }
     }
 
-    /// Makes a thread idle. When there are enough of them, the one that has been idle longest ends.
-    fn rest(&self, own: Thread<W>) {
-        let mut idle = self.idle();
-        idle.push(own);
-        if idle.len() > self.size {
-            idle.remove(0);
+    /// Gives a thread what waits for one, or makes it idle. When there are enough of them, the one that has been idle
+    /// longest ends.
+    fn rest(self: &Arc<Self>, own: Thread<W>) {
+        let mut threads = self.threads();
+        if let Some(task) = threads.waiting.pop_front() {
+            drop(threads);
+            let _ = own.send(Assignment { task, own: own.clone(), shared: self.clone() });
+            return;
+        }
+        threads.idle.push(own);
+        if threads.idle.len() > self.size {
+            threads.idle.remove(0);
         }
     }
 }
@@ -337,7 +401,8 @@ impl<W: Worker> Drop for Attempt<'_, W> {
         let mut permit = self.lease.permit.lock().unwrap_or_else(PoisonError::into_inner);
         // The work keeps the spare until it ends, and the permit is free for another.
         *permit = Some(spare);
-        if self.shared.idle().is_empty() {
+        let is_needed = self.shared.threads().idle.is_empty();
+        if is_needed {
             self.shared.start_tidied(1);
         }
     }
@@ -437,7 +502,7 @@ mod tests {
         drop(release);
         let _spare = crew.0.spares.clone().acquire_owned().await.expect("the work ends");
         assert!(count(&crew).await.is_ok());
-        assert_eq!(crew.0.idle().len(), 1, "one of the two threads is left");
+        assert_eq!(crew.0.threads().idle.len(), 1, "one of the two threads is left");
     }
 
     #[tokio::test]
@@ -455,6 +520,14 @@ mod tests {
         assert!(gone.is_err());
         saw.await.expect("the work has seen that it is cancelled");
         assert_eq!(count(&crew).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn work_waits_for_a_thread_that_is_being_tidied() {
+        let crew = crew(1, 0);
+        crew.renew();
+        let tidied = crew.run(LONG, |worker, _| worker.tidied).await;
+        assert_eq!(tidied, Ok(1), "another thread was started");
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::crew::{Crew, Lost, Worker};
+use super::crew::{Crew, Lost};
 use super::modules::Modules;
 use super::realm::{Outcome, Realms, THREAD_STACK, Wanted};
 use super::sandbox::{self, Scripts};
@@ -44,19 +44,11 @@ impl Pool {
         &self.limits
     }
 
-    /// Loads libraries in the background, because a workflow needs them: no caller is to wait for that.
+    /// Loads libraries in the background, because a workflow needs them: only work that comes before they are there waits.
     pub fn warm_up(&self, library: Library) {
         let wanted: &Arc<Wanted> = self.libraries.plan();
         if wanted.add(library) {
             self.libraries.renew();
-        }
-    }
-
-    /// Waits until one thread has loaded what is wanted so far.
-    pub async fn warmed_up(&self) {
-        let loaded = self.libraries.run(self.limits.expression_time, |realms, _| realms.tidy()).await;
-        if let Err(lost) = loaded {
-            tracing::error!(reason = %lost, "the JavaScript libraries cannot be loaded");
         }
     }
 
@@ -126,6 +118,7 @@ fn interrupted(lost: Lost) -> Thrown {
 mod tests {
     use std::time::Duration;
 
+    use super::super::crew::Worker;
     use super::*;
     use crate::expr::json;
 
@@ -589,7 +582,6 @@ mod tests {
     async fn libraries_are_loaded_before_they_are_needed() {
         let pool = pool();
         pool.warm_up(Library::Query);
-        pool.warmed_up().await;
         let loaded = pool.libraries.run(Duration::from_secs(1), |realms, _| realms.is_tidy()).await;
         assert_eq!(loaded, Ok(true));
     }
