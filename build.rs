@@ -149,14 +149,18 @@ impl Pack {
         serde_json::json!({"modules": self.modules, "entries": self.entries}).to_string()
     }
 
-    /// A script whose value is `[modules, entries]`; each module is `[function, leads]`.
+    /// A script whose value is `[modules, entries]`; each module is `[function, leads]`. None of them is within brackets, which
+    /// the engine reads to their end before it parses what is in them.
     fn text(&self) -> String {
-        let mut out = String::from("[{\n");
+        let mut out = String::from(
+            "{ const modules = {}, add = (id, leads, run) => { modules[id] = [run, leads]; };\n",
+        );
         for (id, (text, leads)) in &self.modules {
             // On a line of its own, because the last line of a module may be a comment.
-            let _ = writeln!(out, "{id:?}: [function (exports, require, module) {{{text}\n}}, {leads:?}],");
+            let _ =
+                writeln!(out, "add({id:?}, {leads:?}, function (exports, require, module) {{{text}\n}});");
         }
-        let _ = writeln!(out, "}}, {:?}]", self.entries);
+        let _ = writeln!(out, "[modules, {:?}] }}", self.entries);
         out
     }
 }

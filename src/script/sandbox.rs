@@ -2,12 +2,14 @@
 //! console, as NocoBase runs it (`QuickJs.js` of `plugin-workflow-javascript`). Where `WORKFLOW_SCRIPT_MODULES` names
 //! modules there is `require` besides, and outcomes are those of NocoBase's other engine (`Vm.js`).
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rquickjs::context::EvalOptions;
+use rquickjs::loader::Loader;
+use rquickjs::loader::bundle::Bundle;
 use rquickjs::promise::PromiseState;
-use rquickjs::{Context, Ctx, Error, Function, Object, Persistent, Runtime};
+use rquickjs::{Context, Ctx, Error, Function, Module, Object, Persistent, Runtime, WriteOptions};
 
 use super::crew::{Watch, Worker};
 use super::modules::{Console, Modules, native};
@@ -84,6 +86,22 @@ impl Scripts {
     }
 }
 
+/// What stacks call `sandbox.js`.
+const FILE: &str = "script.js";
+
+/// `sandbox.js` as the engine has compiled it: parsing it takes longer than all else that the surroundings are made of.
+static COMPILED: LazyLock<[(&str, &[u8]); 1]> = LazyLock::new(|| {
+    static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| compiled().unwrap_or_default());
+    [(FILE, BYTES.as_slice())]
+});
+
+/// An error only where there is no memory; then nothing can be loaded of what is kept.
+fn compiled() -> rquickjs::Result<Vec<u8>> {
+    let runtime = Runtime::new()?;
+    Context::full(&runtime)?
+        .with(|ctx| Module::declare(ctx, FILE, include_str!("js/sandbox.js"))?.write(WriteOptions::default()))
+}
+
 /// A runtime for one script, with what `sandbox.js` gives.
 struct Surroundings {
     // Dropped in this order: the runtime has to outlive what belongs to it.
@@ -101,7 +119,11 @@ impl Surroundings {
         runtime.set_gc_threshold(COLLECTED);
         let context = Context::full(&runtime)?;
         let host = context.with(|ctx| {
-            let host: Object = ctx.eval_with_options(include_str!("js/sandbox.js"), sloppy())?;
+            Bundle(COMPILED.as_slice()).load(&ctx, FILE, None)?.eval()?;
+            let host: Object = ctx.globals().get("host")?;
+            // A constant of all programs, and no property of the global object.
+            let () =
+                ctx.eval_with_options("const { console } = host; void delete globalThis.host", sloppy())?;
             Ok::<_, Error>(Persistent::save(&ctx, host))
         })?;
         Ok(Self { host, context, runtime })
@@ -232,6 +254,6 @@ fn read(dumped: &rquickjs::Array<'_>) -> rquickjs::Result<Result<Value, String>>
 fn sloppy() -> EvalOptions {
     let mut options = EvalOptions::default();
     options.strict = false;
-    options.filename = Some("script.js".to_owned());
+    options.filename = Some(FILE.to_owned());
     options
 }
