@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use once_cell::race::OnceBox;
+
 use super::{Str, Twin, Value};
 
 /// An array, together with the columns that templates have read through it.
@@ -13,7 +15,7 @@ use super::{Str, Twin, Value};
 pub struct Array {
     items: Box<[Value]>,
     /// Made when it is first needed: payloads have many arrays of which nothing is read.
-    noted: OnceLock<Box<Noted>>,
+    noted: OnceBox<Noted>,
 }
 
 /// What has been found out about an array or put on it.

@@ -15,12 +15,20 @@ const MAX_FEW: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Members<V>(Store<V>);
 
-/// Objects of one member are so frequent that they do without a list.
+/// Objects of one member are so frequent that they do without a list. How many there are of a few says the kind: the length of
+/// a list would take as much as another pointer, in each object.
 #[derive(Clone, Debug)]
 enum Store<V> {
+    None,
     One([(Str, V); 1]),
-    /// In their order.
-    Few(Box<[(Str, V)]>),
+    /// In their order, like all up to eight.
+    Two(Box<[(Str, V); 2]>),
+    Three(Box<[(Str, V); 3]>),
+    Four(Box<[(Str, V); 4]>),
+    Five(Box<[(Str, V); 5]>),
+    Six(Box<[(Str, V); 6]>),
+    Seven(Box<[(Str, V); 7]>),
+    Eight(Box<[(Str, V); MAX_FEW]>),
     Many(Box<Many<V>>),
 }
 
@@ -40,7 +48,7 @@ struct Many<V> {
 
 impl<V> Default for Members<V> {
     fn default() -> Self {
-        Self(Store::Few(Box::default()))
+        Self(Store::None)
     }
 }
 
@@ -82,9 +90,8 @@ impl<V> Members<V> {
             return;
         }
         let mut filling = match std::mem::take(self).0 {
-            Store::One(one) => Filling { few: one.into(), many: None },
-            Store::Few(few) => Filling { few: few.into_vec(), many: None },
             Store::Many(many) => Filling { few: Vec::new(), many: Some(many) },
+            few => Filling { few: few.into_list(), many: None },
         };
         filling.few.reserve_exact(1);
         filling.insert(key, value);
@@ -92,10 +99,7 @@ impl<V> Members<V> {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&Str, &V)> {
-        let many = match &self.0 {
-            Store::Many(many) => Some(many),
-            Store::One(_) | Store::Few(_) => None,
-        };
+        let many = if let Store::Many(many) = &self.0 { Some(many) } else { None };
         let many = many.into_iter().flat_map(|many| {
             let indices = many.indices.values().map(|(key, value)| (key, value));
             indices.chain(&many.others)
@@ -116,20 +120,66 @@ impl<V> Members<V> {
 }
 
 impl<V> Store<V> {
+    /// Of at most [`MAX_FEW`].
+    fn of(list: Box<[(Str, V)]>) -> Self {
+        /// A list of the length that it has.
+        fn sized<T, const N: usize>(list: Box<[T]>) -> Option<Box<[T; N]>> {
+            list.try_into().ok()
+        }
+        let store = match list.len() {
+            1 => sized(list).map(|one| Store::One(*one)),
+            2 => sized(list).map(Store::Two),
+            3 => sized(list).map(Store::Three),
+            4 => sized(list).map(Store::Four),
+            5 => sized(list).map(Store::Five),
+            6 => sized(list).map(Store::Six),
+            7 => sized(list).map(Store::Seven),
+            _ => sized(list).map(Store::Eight),
+        };
+        store.unwrap_or(Store::None)
+    }
+
     /// The members, where they are few.
     fn listed(&self) -> &[(Str, V)] {
         match self {
-            Store::One(one) => one,
-            Store::Few(few) => few,
-            Store::Many(_) => &[],
+            Store::One(list) => list,
+            Store::Two(list) => &**list,
+            Store::Three(list) => &**list,
+            Store::Four(list) => &**list,
+            Store::Five(list) => &**list,
+            Store::Six(list) => &**list,
+            Store::Seven(list) => &**list,
+            Store::Eight(list) => &**list,
+            Store::None | Store::Many(_) => &[],
         }
     }
 
     fn listed_mut(&mut self) -> &mut [(Str, V)] {
         match self {
-            Store::One(one) => one,
-            Store::Few(few) => few,
-            Store::Many(_) => &mut [],
+            Store::One(list) => list,
+            Store::Two(list) => &mut **list,
+            Store::Three(list) => &mut **list,
+            Store::Four(list) => &mut **list,
+            Store::Five(list) => &mut **list,
+            Store::Six(list) => &mut **list,
+            Store::Seven(list) => &mut **list,
+            Store::Eight(list) => &mut **list,
+            Store::None | Store::Many(_) => &mut [],
+        }
+    }
+
+    /// The members, where they are few.
+    fn into_list(self) -> Vec<(Str, V)> {
+        match self {
+            Store::One(list) => list.into(),
+            Store::Two(list) => (list as Box<[_]>).into_vec(),
+            Store::Three(list) => (list as Box<[_]>).into_vec(),
+            Store::Four(list) => (list as Box<[_]>).into_vec(),
+            Store::Five(list) => (list as Box<[_]>).into_vec(),
+            Store::Six(list) => (list as Box<[_]>).into_vec(),
+            Store::Seven(list) => (list as Box<[_]>).into_vec(),
+            Store::Eight(list) => (list as Box<[_]>).into_vec(),
+            Store::None | Store::Many(_) => Vec::new(),
         }
     }
 }
@@ -166,20 +216,18 @@ impl<V> Filling<V> {
                 many.others.shrink_to_fit();
                 Store::Many(many)
             }
-            None if self.few.len() == 1 => match self.few.pop() {
-                Some(one) => Store::One([one]),
-                None => Store::Few(Box::default()),
+            None => match self.few.len() {
+                1 => self.few.pop().map_or(Store::None, |one| Store::One([one])),
+                _ => Store::of(self.few.drain(..).collect()),
             },
-            None => Store::Few(self.few.drain(..).collect()),
         })
     }
 
     /// The members, with what has grown for further ones.
     fn finish(self) -> Members<V> {
-        Members(match (self.many, <[_; 1]>::try_from(self.few)) {
-            (Some(many), _) => Store::Many(many),
-            (None, Ok(one)) => Store::One(one),
-            (None, Err(few)) => Store::Few(exact(few)),
+        Members(match self.many {
+            Some(many) => Store::Many(many),
+            None => Store::of(exact(self.few)),
         })
     }
 }

@@ -408,6 +408,6 @@ mod tests {
     #[test]
     fn values_are_small() {
         assert_eq!(size_of::<Value>(), 16);
-        assert_eq!((size_of::<Object>(), size_of::<Array>()), (32, 32));
+        assert_eq!((size_of::<Object>(), size_of::<Array>()), (24, 24));
     }
 }
