@@ -37,7 +37,8 @@ const RUN_ELSEWHERE: &[(&str, &str, &str)] = &[
     ),
     ("tests/documents/book", ".ci/full", "tests/documents/book"),
     ("tests/e2e/up && tests/e2e/compare", ".ci/full", "tests/e2e/compare"),
-    ("tests/image/build", ".ci/full", "tests/image/build"),
+    ("tests/image/build TARGETARCH=arm64", ".ci/full", "tests/image/build TARGETARCH=arm64"),
+    ("tests/image/build", ".ci/full", "tests/image/build\n"),
     ("tests/system/release", ".ci/full", "tests/system/release"),
     ("tests/system/target", ".github/workflows/release.yml", "tests/system/target ${{ matrix.target }}"),
 ];
