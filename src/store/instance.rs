@@ -45,6 +45,15 @@ pub enum InstanceError {
     Database(#[from] DbErr),
 }
 
+/// Whose leases are taken over.
+#[derive(Clone, Copy, Debug)]
+pub struct Whose {
+    /// Those of other instances that are gone.
+    pub others: bool,
+    /// Those of earlier holders of the own number.
+    pub own_number: bool,
+}
+
 impl Store {
     /// Takes a number that was given back, else one that nobody has had, else that of the instance that has
     /// been silent for longest: it may only have been cut off from the database. Numbers whose ids have been
@@ -172,18 +181,20 @@ impl Store {
         self.codec.backend() == DbBackend::MySql
     }
 
-    /// Takes over the leases of instances that are gone, and of earlier holders of the own number. With `judges`
-    /// false those of the own number only. The executions are added to `taken`. After an error they may belong
-    /// to `owner` or not: the answer to COMMIT gets lost with the connection.
-    pub async fn take_over(&self, owner: Owner, judges: bool, taken: &mut Vec<i64>) -> Result<(), DbErr> {
-        let holders = self.foreign_holders(owner).await?;
+    /// Takes over leases that are left. The executions are added to `taken`. After an error they may belong to `owner` or
+    /// not: the answer to COMMIT gets lost with the connection.
+    pub async fn take_over(&self, owner: Owner, whose: Whose, taken: &mut Vec<i64>) -> Result<(), DbErr> {
+        if !whose.others && !whose.own_number {
+            return Ok(());
+        }
+        let holders = self.holders_to_check(owner, whose).await?;
         if holders.is_empty() {
             return Ok(());
         }
         let (now, instances) = self.instances().await?;
         for known in instances {
             let is_own_number = known.id == owner.number;
-            if !holders.contains(&known.id) || !(is_own_number || (judges && is_gone(&known, now))) {
+            if !holders.contains(&known.id) || !(is_own_number || is_gone(&known, now)) {
                 continue;
             }
             let tx = self.begin().await?;

@@ -10,7 +10,7 @@ use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, JoinType};
 
 use super::insert::{Column, Get};
-use super::instance::Owner;
+use super::instance::{Owner, TIME_TO_LIVE, Whose};
 use super::{Store, own_column as column};
 
 /// What a lease says about a run.
@@ -242,9 +242,10 @@ impl Store {
         rows.iter().map(|row| row.try_get_by_index(0)).collect()
     }
 
-    /// The numbers of instances under which others than this owner hold leases: other instances, and earlier holders of
-    /// the own number. One question for each number by the index, instead of reading all leases in each instance.
-    pub(super) async fn foreign_holders(&self, owner: Owner) -> Result<Vec<i32>, DbErr> {
+    /// The numbers of instances under which leases are held that somebody has to take over: of instances that may be gone,
+    /// and of earlier holders of the own number. One question for each such number by the index, instead of reading all
+    /// leases in each instance.
+    pub(super) async fn holders_to_check(&self, owner: Owner, whose: Whose) -> Result<Vec<i32>, DbErr> {
         let number = Expr::col((Alias::new("i"), column("id")));
         let is_other = Cond::any()
             .add(number.clone().ne(owner.number))
@@ -258,10 +259,20 @@ impl Store {
             .order_by(column("instance_id"), sea_orm::Order::Asc)
             .order_by(column("workflow_id"), sea_orm::Order::Asc)
             .limit(1);
+        let mut suspects = Cond::any();
+        if whose.others {
+            let silent_since = self.codec.now_ms().sub(TIME_TO_LIVE.as_millis() as i64);
+            let is_silent = Expr::col((Alias::new("i"), column("heartbeat_at"))).lt(silent_since);
+            suspects = suspects.add(number.clone().ne(owner.number).and(is_silent));
+        }
+        if whose.own_number {
+            suspects = suspects.add(number.clone().eq(owner.number));
+        }
         let mut select = Query::select();
         select
             .expr(number)
             .from_as(self.table(Table::Instances), Alias::new("i"))
+            .cond_where(suspects)
             .and_where(Expr::SubQuery(None, Box::new(held.into())).is_not_null());
         let rows = self.db.query_all(&select).await?;
         rows.iter().map(|row| row.try_get_by_index(0)).collect()

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::engine::schedule::pickup::{Versions, pick_up};
 use crate::engine::shared::Shared;
+use crate::store::instance::Whose;
 
 /// So many executions are picked up at a time.
 const BATCH: usize = 32;
@@ -14,21 +15,33 @@ const BATCH: usize = 32;
 pub(crate) async fn follow(shared: Arc<Shared>) {
     let mut beats = shared.pulse.beats();
     beats.mark_changed();
+    // Earlier holders of the own number write nothing more: once they have left nothing, they never will.
+    let mut own_number = true;
     while let Some(Ok(())) = shared.stopping.run_until_cancelled(beats.changed()).await {
-        let may_judge = beats.borrow_and_update().may_judge(Instant::now());
-        look(&shared, may_judge).await;
+        let others = beats.borrow_and_update().may_judge(Instant::now());
+        if take_over(&shared, Whose { others, own_number }).await {
+            own_number = false;
+        }
+        run_stranded(&shared);
     }
 }
 
-async fn look(shared: &Arc<Shared>, judges: bool) {
+/// Takes over what others have left; `false` where that could not be found out.
+async fn take_over(shared: &Shared, whose: Whose) -> bool {
     let mut executions = Vec::new();
-    if let Err(err) = shared.limited(shared.store.take_over(shared.owner, judges, &mut executions)).await {
+    let looking = shared.limited(shared.store.take_over(shared.owner, whose, &mut executions)).await;
+    if let Err(err) = &looking {
         tracing::warn!(reason = %err, "the leases of other instances could not be checked");
     }
     if !executions.is_empty() {
         tracing::info!(executions = executions.len(), "taking over what another instance has left");
         shared.strand(executions);
     }
+    looking.is_ok()
+}
+
+/// Runs what belongs to this instance and nobody runs.
+fn run_stranded(shared: &Arc<Shared>) {
     let executions = std::mem::take(&mut *shared.stranded.lock().unwrap_or_else(PoisonError::into_inner));
     if executions.is_empty() {
         return;

@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, TransactionTrait};
 use sidehook::clock::{Clock, SystemClock};
 use sidehook::metrics::Metrics;
 use sidehook::store::execution::{ExecutionUpdate, NewExecution};
-use sidehook::store::instance::Owner;
+use sidehook::store::instance::{Owner, Whose};
 use sidehook::store::lease::Lease;
 use sidehook::store::recorder::{LeaseChange, Record, RecordError, Recorder, Written};
 use tokio::time::timeout;
@@ -82,7 +82,11 @@ impl Pair {
     /// What the other one takes over of it.
     async fn taken(&self) -> Vec<i64> {
         let mut taken = Vec::new();
-        self.rows.store.take_over(self.other, true, &mut taken).await.expect("the database answers");
+        self.rows
+            .store
+            .take_over(self.other, Whose { others: true, own_number: true }, &mut taken)
+            .await
+            .expect("the database answers");
         taken
     }
 }
