@@ -116,6 +116,8 @@ const steps = {
     expect('executions that have failed', Number(failed), 0);
     const [{ n: leases }] = await query('SELECT COUNT(*) AS n FROM sidehook_leases');
     expect('leases', Number(leases), 0);
+    // The others begin before somebody runs them.
+    if (phase !== 'own' && phase !== 'drained') return;
     const rate = of.count / ((await took(of)) / 1000);
     console.log(`${rate.toFixed(1)} executions/s`);
     save({ ...state, rates: { ...state.rates, [phase]: rate } });

@@ -12,6 +12,8 @@ const LIBRARY = new URL('lib.sh', import.meta.url).pathname;
 const api = await signIn();
 await inBrowser(api.token, async (screen) => {
   await seeSleeper(screen);
+  screen.hasPictures = true;
+  await seeQueue(screen);
   for (const client of Object.keys(CLIENTS)) {
     screen.hasPictures = client === 'classic';
     await seeComeAndGo(screen, client);
@@ -37,6 +39,43 @@ async function seeSleeper(screen) {
   await facts.getByRole('row', { name: `Executions that wait for a time ${before.sleeping + 1}` }).waitFor();
   assert.match(await facts.innerText(), new RegExp(`Waiting executions\\s+${before.waiting}\\s`));
   await api.post('workflows:destroy', undefined, { filterByTk: workflow.id });
+}
+
+/** Which workflows sidehook runs from NocoBase's queue: nothing is told of it by default. */
+async function seeQueue(screen) {
+  const config = { collection: 'users', mode: 1 };
+  const values = { type: 'collection', sync: false, enabled: true, config };
+  // Those of a run that has failed.
+  const filter = JSON.stringify({ title: ['Taken from the queue', 'Left in the queue'] });
+  await api.post('workflows:destroy', undefined, { filter });
+  const taken = await createWorkflow(api, { ...values, title: 'Taken from the queue' });
+  const left = await createWorkflow(api, { ...values, title: 'Left in the queue', sync: true });
+  run('stop_sidehook');
+  run('start_sidehook');
+  for (const client of Object.keys(CLIENTS)) {
+    await screen.goto(pageOf(client, 'status'));
+    await screen.page.getByText(`sidehook answers at ${SH_URL}/.`).waitFor();
+    assert.equal(await screen.page.locator('.sidehook-queued').count(), 0);
+  }
+  run('stop_sidehook');
+  run('start_sidehook SIDEHOOK_WORKFLOWS=all');
+  for (const client of Object.keys(CLIENTS)) {
+    await screen.goto(pageOf(client, 'status'));
+    const table = screen.page.locator('.sidehook-queued');
+    const row = (title) => table.getByRole('row', { name: title });
+    await row('Taken from the queue sidehook').waitFor();
+    await row('Left in the queue NocoBase').waitFor();
+    assert.match(await row('Left in the queue').innerText(), /synchronous/);
+    // NocoBase is kept from running the same.
+    const warning = screen.page.getByText('sidehook takes nothing of it');
+    await warning.waitFor({ state: 'hidden' });
+    await screen.highPicture(`status-queue-${client}`, 1600);
+  }
+  run('stop_sidehook');
+  run('start_sidehook');
+  for (const workflow of [taken, left]) {
+    await api.post('workflows:destroy', undefined, { filterByTk: workflow.id });
+  }
 }
 
 async function seeComeAndGo(screen, client) {
