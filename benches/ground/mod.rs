@@ -1,6 +1,5 @@
 //! What benches stand on: a database with tables, and what processes take.
 
-#[expect(dead_code, reason = "not every bench asks for everything")]
 pub mod process;
 
 use sidehook::store::Store;

@@ -8,18 +8,20 @@ pub struct Taken {
     pub postgres: u64,
 }
 
-/// By the process `sidehook`, and by all processes of the server to which the session `backend` belongs.
+/// By the process `sidehook`, and by all processes of the PostgreSQL to which the session `backend` belongs.
 pub fn taken(sidehook: u32, backend: u32) -> Taken {
+    Taken { sidehook: own(sidehook), postgres: postgres(backend) }
+}
+
+/// By all processes of the PostgreSQL to which the session `backend` belongs.
+pub fn postgres(backend: u32) -> u64 {
     let server = stat(backend).map_or(0, |stat| stat.parent);
     let sessions = std::fs::read_dir("/proc").expect("the processes").filter_map(|entry| {
         let id = entry.ok()?.file_name().to_str()?.parse().ok()?;
         stat(id).filter(|stat| stat.parent == server)
     });
     let sessions: u64 = sessions.map(|stat| stat.own).sum();
-    Taken {
-        sidehook: own(sidehook),
-        postgres: sessions + stat(server).map_or(0, |stat| stat.own + stat.ended),
-    }
+    sessions + stat(server).map_or(0, |stat| stat.own + stat.ended)
 }
 
 /// Time of the processor that one process has taken so far; 0 where there is none.

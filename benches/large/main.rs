@@ -12,6 +12,7 @@
 mod databases;
 #[path = "../../tests/it/fixture.rs"]
 mod fixture;
+#[expect(dead_code, reason = "not every bench asks for everything")]
 #[path = "../ground/mod.rs"]
 mod ground;
 mod served;

@@ -2,8 +2,8 @@
 //! has acknowledged and not begun with. A sidehook is started beside them.
 //!
 //! `cargo bench --bench queued`; `BENCH_EXECUTIONS` sets how many (default 20,000). Measured is from the first execution that
-//! was begun with to the last one that has ended, as the database tells it; and what one costs while the first fifth of them
-//! is run, when all others still wait, beside the last fifth.
+//! was begun with to the last one that has ended, as the database tells it; and of the processor what one costs in each fifth
+//! of them: while the first fifth is run all others still wait, while the last one is run none.
 
 #![expect(
     clippy::disallowed_methods,
@@ -18,6 +18,7 @@ mod databases;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../../tests/it/fixture.rs"]
 mod fixture;
+#[expect(dead_code, reason = "not every bench asks for everything")]
 #[path = "../ground/mod.rs"]
 mod ground;
 
@@ -37,7 +38,7 @@ async fn main() {
     let server = Server::start(Kind::Postgres, true).await.expect("PostgreSQL starts; install it first");
     println!("{count} executions of 4 nodes, on PostgreSQL; fsync and synchronous_commit on");
     println!(
-        "                                   executions/s   executions/tx   CPU µs: sidehook   PostgreSQL   both, first fifth   last fifth"
+        "                                   executions/s   executions/tx   CPU µs: sidehook   PostgreSQL   both, by how many wait: 100-80 %  80-60  60-40  40-20   20-0"
     );
     let rounds = [
         ("NocoBase's queue, one math.js", with_expression(), Queue::NocoBases),
@@ -115,7 +116,8 @@ async fn run(name: &str, database: &TestDatabase, nodes: &[Node], queue: Queue, 
         (last > first).then(|| taken as f64 * 10_000.0 / (last - first) as f64)
     };
     let part = |from, to| part(from, to).map_or("-".to_owned(), |cost| format!("{cost:.0}"));
-    let parts = (part(1, count / 5), part(count - count / 5, count));
+    let fifths = (0..5).map(|fifth| part((fifth * count / 5).max(1), (fifth + 1) * count / 5));
+    let fifths: Vec<String> = fifths.map(|cost| format!("{cost:>6}")).collect();
     // The statistics of other sessions arrive about a second late.
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     let sql = "SELECT pg_stat_clear_snapshot(), \
@@ -128,13 +130,12 @@ async fn run(name: &str, database: &TestDatabase, nodes: &[Node], queue: Queue, 
     let seconds = row.try_get_by_index::<f64>(1).expect("a time");
     let each = |hundredths: u64| hundredths as f64 * 10_000.0 / count as f64;
     println!(
-        "{name:<32} {:>14.0} {:>15.1} {:>18.0} {:>12.0} {:>19} {:>12}",
+        "{name:<32} {:>14.0} {:>15.1} {:>18.0} {:>12.0} {:>34}",
         count as f64 / seconds,
         count as f64 / number(4) as f64,
         each(cpu.sidehook),
         each(cpu.postgres),
-        parts.0,
-        parts.1,
+        fifths.join(" "),
     );
     let _ = Command::new("kill").arg(id.to_string()).status().await;
     let _ = sidehook.wait().await;

@@ -16,6 +16,7 @@ mod databases;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../../tests/it/fixture.rs"]
 mod fixture;
+#[expect(dead_code, reason = "not every bench asks for everything")]
 #[path = "../ground/mod.rs"]
 mod ground;
 

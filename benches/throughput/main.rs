@@ -1,9 +1,11 @@
-//! Throughput over HTTP beside pgbench writing the same rows on the same server in the same run. Machines
-//! are noisy: read the ratios, not the rates.
+//! Throughput over HTTP with default settings, on PostgreSQL beside pgbench writing the same rows on the same server in the
+//! same run. Machines are noisy: read the ratios, not the rates.
 //!
-//! `cargo bench --bench throughput`; `BENCH_SECONDS` sets how long each measurement takes (default 5), `BENCH_REQUESTS`
-//! what is kept of requests (`off`, `all`, …). Of several, such as `off,all`, each gets its server, one beside the other,
-//! and is measured in turn. `BENCH_CONNECTIONS` says by how many connections, such as `1,1,64`.
+//! `cargo bench --bench throughput` measures everything, which takes a quarter of an hour. Variables select parts; lists have
+//! commas: `BENCH_DATABASES` (`postgresql,mariadb,sqlite`), `BENCH_WORKFLOWS` (`two,ten,create,request`), `BENCH_MODES`
+//! (`sync,async`), `BENCH_CONNECTIONS` (`1,16,64,250,1000`). `BENCH_SECONDS` sets how long each measurement takes (default 4),
+//! `BENCH_REQUESTS` what is kept of requests (`off`, `all`, …). Of several, such as `off,all`, each gets its server, one
+//! beside the other, and is measured in turn. It fails at its end where an answer was another than 2xx or an execution was lost.
 
 #![expect(
     clippy::disallowed_methods,
@@ -11,173 +13,149 @@
     reason = "a bench fails by panicking, and measures with clocks and tasks of its own"
 )]
 #![expect(unreachable_pub, reason = "nobody is outside of this program")]
+// Futures of statements are nested deeply.
+#![recursion_limit = "256"]
 
+mod cell;
+#[path = "../../tests/it/collections.rs"]
+mod collections;
+mod database;
 #[expect(dead_code, unused_imports, reason = "shared with the tests, which use more of it")]
 #[path = "../../tests/it/databases/mod.rs"]
 mod databases;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../../tests/it/fixture.rs"]
 mod fixture;
+#[expect(dead_code, reason = "not every bench asks for everything")]
 #[path = "../ground/mod.rs"]
 mod ground;
+#[path = "../ground/load.rs"]
 mod load;
 mod pgbench;
+#[expect(dead_code, reason = "shared with the tests, which use more of it")]
+#[path = "../../tests/it/rows.rs"]
+mod rows;
+#[expect(dead_code, reason = "not every bench asks for everything")]
+#[path = "../ground/sidehook.rs"]
+mod sidehook;
+mod target;
+#[path = "../ground/workflows.rs"]
+mod workflows;
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
-use serde_json::json;
-use sidehook::store::Pool;
-use sidehook::store::Store;
-use tokio::process::{Child, Command};
+use cell::Cell;
+use database::Database;
+use databases::Product;
+use pgbench::Reference;
+use sidehook::Sidehook;
+use workflows::Workflow;
 
-use databases::{Kind, Server, TestDatabase};
-
-const CONNECTIONS: &str = "1,16,64,250";
+/// What is measured of each workflow.
+struct Rounds {
+    modes: Vec<bool>,
+    connections: Vec<usize>,
+    levels: Vec<String>,
+    span: Duration,
+}
 
 #[tokio::main]
 async fn main() {
-    let seconds = std::env::var("BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
-    let span = Duration::from_secs(seconds);
-    let server = Server::start(Kind::Postgres, true).await.expect("PostgreSQL starts; install it first");
-    let database = server.create_database().await.expect("a database");
-    let store = prepare(&database).await;
-    let requests = std::env::var("BENCH_REQUESTS").unwrap_or_else(|_| "all".to_owned());
-    let mut servers = Vec::new();
-    for level in requests.split(',') {
-        servers.push((level, start_sidehook(&database, level).await));
-    }
-    let backend = pid(&store.db).await;
-    let rounds = std::env::var("BENCH_CONNECTIONS").unwrap_or_else(|_| CONNECTIONS.to_owned());
-    let rounds: Vec<usize> =
-        rounds.split(',').map(|text| text.parse().expect("a number of connections")).collect();
-
-    println!("sidehook and pgbench on one PostgreSQL, {seconds} s each; fsync and synchronous_commit on");
-    let single = pgbench::run(&database, 1, 64, span).await;
-    let grouped = pgbench::run(&database, 64, 16, span).await;
-    println!("pgbench   1 execution  per transaction, 64 clients   {single:>9.0} executions/s");
-    println!("pgbench  64 executions per transaction, 16 clients   {grouped:>9.0} executions/s");
+    let rounds = Rounds {
+        modes: chosen("BENCH_MODES", &[("sync".to_owned(), true), ("async".to_owned(), false)]),
+        connections: list("BENCH_CONNECTIONS", "1,16,64,250,1000")
+            .iter()
+            .map(|text| text.parse().expect("a number of connections"))
+            .collect(),
+        levels: list("BENCH_REQUESTS", "all"),
+        span: Duration::from_secs(list("BENCH_SECONDS", "4")[0].parse().expect("a number of seconds")),
+    };
+    let workflows = Workflow::ALL.map(|workflow| (workflow.name().to_owned(), workflow));
+    let workflows = chosen("BENCH_WORKFLOWS", &workflows);
+    raise_limit(rounds.connections.iter().copied().max().unwrap_or_default());
+    let target = target::start().await;
+    let (begun, mut faults) = (Instant::now(), Vec::new());
     println!(
-        "                                    answers/s   drain s  executions/s   x single   x grouped   p50 ms   p99 ms   executions/tx   CPU µs: sidehook   PostgreSQL"
+        "{} s each, by TCP without TLS, everything durable; latencies as callers see them",
+        rounds.span.as_secs()
     );
-    for key in ["bench-sync", "bench-async"] {
-        for (connections, (level, (sidehook, url))) in
-            rounds.iter().flat_map(|connections| servers.iter().map(move |server| (*connections, server)))
-        {
-            let id = sidehook.id().expect("it runs");
-            let before = Progress::read(&store.db).await;
-            let cpu_before = ground::process::taken(id, backend);
-            let outcome = load::run(url, key, connections, span).await;
-            let loaded = Instant::now();
-            drained(&store.db).await;
-            let drain = loaded.elapsed().as_secs_f64();
-            let cpu_after = ground::process::taken(id, backend);
-            // The statistics of other sessions arrive about a second late.
-            tokio::time::sleep(Duration::from_millis(1_200)).await;
-            let after = Progress::read(&store.db).await;
-            assert_eq!(outcome.failures, 0, "requests failed");
-            let executions = (after.executions - before.executions) as f64;
-            let loading = outcome.elapsed.as_secs_f64();
-            let (acknowledged, rate) = (executions / loading, executions / (loading + drain));
-            let per_transaction = executions / (after.transactions - before.transactions).max(1) as f64;
-            // In hundredths of a second.
-            let each = |hundredths: u64| hundredths as f64 * 10_000.0 / executions;
-            println!(
-                "{key:<12} {level:<8} {connections:>4} connections {acknowledged:>10.0} {drain:>9.1} {rate:>13.0} {:>10.2} {:>11.2} {:>8.2} {:>8.2} {per_transaction:>15.1} {:>18.0} {:>12.0}",
-                rate / single,
-                rate / grouped,
-                outcome.percentile(0.5),
-                outcome.percentile(0.99),
-                each(cpu_after.sidehook - cpu_before.sidehook),
-                each(cpu_after.postgres - cpu_before.postgres),
-            );
+    for product in database::products() {
+        let database = Database::start(product, &target).await;
+        println!("\n{product}");
+        let does_compare = product == Product::Postgres && workflows.contains(&Workflow::Two);
+        let pgbench = match does_compare {
+            true => Some(pgbench::measure(&database.database, rounds.span).await),
+            false => None,
+        };
+        for workflow in &workflows {
+            faults.extend(measure(&database, *workflow, &rounds, pgbench.as_ref()).await);
         }
     }
-    for (_, (sidehook, _)) in &mut servers {
-        stop(sidehook).await;
+    println!("\n{} s; {} faults", begun.elapsed().as_secs(), faults.len());
+    faults.iter().for_each(|fault| println!("{fault}"));
+    assert!(faults.is_empty(), "every answer has to be 2xx, and no execution may be lost");
+}
+
+/// Measures a workflow in all its rounds, with sidehooks of its own; returns what was wrong.
+async fn measure(
+    database: &Database,
+    workflow: Workflow,
+    rounds: &Rounds,
+    pgbench: Option<&Reference>,
+) -> Vec<String> {
+    let (mut servers, mut faults) = (Vec::new(), Vec::new());
+    for level in &rounds.levels {
+        servers.push((level, Sidehook::start(&database.database, &[("SIDEHOOK_REQUESTS", level)]).await));
     }
-}
-
-/// Creates the tables and two workflows of two nodes each.
-async fn prepare(database: &TestDatabase) -> Store {
-    let store = ground::stand_alone(database).await;
-    let trigger = json!({"request": {"body": [{"key": "amount"}]}});
-    let value = fixture::node("v", "variable", json!({"value": {"amount": "{{$context.body.amount}}"}}));
-    let answer = fixture::node("r", "response", json!({"statusCode": 200, "body": {"ok": true}}));
-    let output = fixture::node("o", "output", json!({"value": "{{$context.body.amount}}"}));
-    let workflows = [
-        fixture::workflow("bench-sync", true, &trigger, &[value.clone(), answer]),
-        fixture::workflow("bench-async", false, &trigger, &[value, output]),
-    ];
-    for workflow in workflows {
-        store.insert_workflow(&workflow, chrono::DateTime::UNIX_EPOCH).await.expect("a workflow");
-    }
-    store
-}
-
-/// The process of a session.
-async fn pid(db: &Pool) -> u32 {
-    let statement = Statement::from_string(DbBackend::Postgres, "SELECT pg_backend_pid()");
-    let row = db.query_one_raw(statement).await.expect("an answer").expect("a row");
-    row.try_get_by_index::<i32>(0).expect("a number").unsigned_abs()
-}
-
-async fn start_sidehook(database: &TestDatabase, requests: &str) -> (Child, String) {
-    let port =
-        std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
-    let child = Command::new(env!("CARGO_BIN_EXE_sidehook"))
-        .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
-        .env_clear()
-        .envs(database.env())
-        .env("SIDEHOOK_LOG", "warn")
-        .env("SIDEHOOK_REQUESTS", requests)
-        .kill_on_drop(true)
-        .spawn()
-        .expect("sidehook starts");
-    let address = format!("127.0.0.1:{port}");
-    for _ in 0..200 {
-        if tokio::net::TcpStream::connect(&address).await.is_ok() {
-            return (child, address);
+    for is_sync in &rounds.modes {
+        let mode = if *is_sync { "synchronous" } else { "asynchronous" };
+        println!("\n{}: {}, {mode}\n           {}", database.product, workflow.about(), cell::HEAD);
+        for connections in &rounds.connections {
+            for (level, sidehook) in &servers {
+                print!("{level:<10} ");
+                let _ = std::io::stdout().flush();
+                let cell = Cell {
+                    database,
+                    sidehook,
+                    workflow,
+                    is_sync: *is_sync,
+                    connections: *connections,
+                    span: rounds.span,
+                };
+                let (line, fault) = cell.measure(pgbench).await;
+                println!("{line}");
+                if let Some(fault) = fault {
+                    println!("{fault}");
+                    faults.push(fault);
+                }
+            }
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("sidehook does not listen");
+    for (_, sidehook) in servers {
+        sidehook.stop().await;
+    }
+    faults
 }
 
-async fn stop(child: &mut Child) {
-    if let Some(id) = child.id() {
-        let _ = Command::new("kill").arg(id.to_string()).status().await;
-    }
-    let _ = child.wait().await;
+/// The parts of a list in a variable of the environment.
+fn list(variable: &str, default: &str) -> Vec<String> {
+    let text = std::env::var(variable).unwrap_or_else(|_| default.to_owned());
+    text.split(',').map(str::to_owned).collect()
 }
 
-struct Progress {
-    executions: i64,
-    transactions: i64,
+/// What a variable chooses by name; everything without it.
+fn chosen<T: Copy>(variable: &str, known: &[(String, T)]) -> Vec<T> {
+    let all = known.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(",");
+    let find = |name: &String| known.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
+    let found = |name: &String| find(name).unwrap_or_else(|| panic!("{variable} is of {all}, not {name}"));
+    list(variable, &all).iter().map(found).collect()
 }
 
-impl Progress {
-    async fn read(db: &Pool) -> Self {
-        let sql = "SELECT pg_stat_clear_snapshot(), \
-                   (SELECT count(*) FROM executions WHERE status = 1), \
-                   (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database())";
-        let row =
-            db.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await.expect("the statistics");
-        let row = row.expect("a row");
-        let number = |index| row.try_get_by_index::<i64>(index).expect("a number");
-        Self { executions: number(1), transactions: number(2) }
-    }
-}
-
-/// Waits until every execution has ended: each has a lease until then.
-async fn drained(db: &Pool) {
-    let sql = "SELECT EXISTS (SELECT 1 FROM sidehook_leases)";
-    loop {
-        let row =
-            db.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await.expect("an answer");
-        if !row.expect("a row").try_get_by_index::<bool>(0).expect("a truth") {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+/// Connections are file descriptors; sidehook raises its own limit, too.
+fn raise_limit(connections: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let wanted = maximum.unwrap_or(u64::MAX).min(2 * connections as u64 + 1_000);
+    setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }).expect("more file descriptors");
 }

@@ -20,9 +20,11 @@ use crate::wait::TIMEOUT;
 const RUN_ELSEWHERE: &[(&str, &str, &str)] = &[
     ("(cd plugin && npm ci", ".ci/run", "(cd plugin && npm ci"),
     ("cargo bench --bench expr", ".ci/full", "cargo bench --bench expr"),
+    ("cargo bench --bench instructions", ".ci/full", "cargo bench --bench instructions"),
     ("cargo bench --bench large", ".ci/full", "cargo bench --bench large"),
     ("cargo bench --bench queued", ".ci/full", "cargo bench --bench queued"),
     ("cargo bench --bench rest", ".ci/full", "cargo bench --bench rest"),
+    ("cargo bench --bench scale", ".ci/full", "cargo bench --bench scale"),
     ("cargo bench --bench secrets", ".ci/full", "cargo bench --bench secrets"),
     ("cargo bench --bench throughput", ".ci/full", "cargo bench --bench throughput"),
     ("cargo clippy --workspace --all-targets", ".ci/run", "cargo clippy --workspace --all-targets"),

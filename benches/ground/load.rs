@@ -5,24 +5,30 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+/// What came of the requests.
 pub struct Outcome {
     /// From the first request to the last answer.
     pub elapsed: Duration,
+    /// How many answers had another status than 2xx.
     pub failures: usize,
-    /// In milliseconds, ascending.
+    /// Of all answers, in milliseconds, ascending.
     latencies: Vec<f64>,
 }
 
 impl Outcome {
+    pub fn answers(&self) -> usize {
+        self.latencies.len()
+    }
+
+    /// How long the part `part` of all answers took at most, in milliseconds.
     pub fn percentile(&self, part: f64) -> f64 {
         let place = (self.latencies.len() as f64 * part) as usize;
         self.latencies.get(place.min(self.latencies.len().saturating_sub(1))).copied().unwrap_or_default()
     }
 }
 
-/// Sends requests over so many connections, one after the other on each, for so long.
-pub async fn run(address: &str, key: &str, connections: usize, span: Duration) -> Outcome {
-    let body = r#"{"amount":150}"#;
+/// Sends requests with this body over so many connections, one after the other on each, for so long.
+pub async fn run(address: &str, key: &str, body: &str, connections: usize, span: Duration) -> Outcome {
     let request = format!(
         "POST /api/webhook:trigger/{key} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",
