@@ -50,20 +50,28 @@ const sidehook = {
 const target = await startTarget();
 /** The nodes before the last one, as functions of where the payload is; `node` is what an earlier one gave. */
 const WORKFLOWS = {
-  two: { about: 'two nodes', nodes: [({ payload }) => ['variable', { value: { amount: payload('amount') } }]] },
+  two: {
+    about: 'two nodes',
+    nodes: [({ payload }) => ['variable', { value: { amount: payload('amount') } }]],
+  },
   ten: {
     about: 'ten nodes with expressions',
     nodes: [
       ({ payload }) => ['variable', { value: payload('amount') }],
       ({ node }) => ['calculation', { engine: 'math.js', expression: `${node(0)} * 1.19 + 2` }],
-      ({ payload }) => ['calculation', { engine: 'formula.js', expression: `SUM(${payload('items.price')})` }],
+      ({ payload }) => [
+        'calculation',
+        { engine: 'formula.js', expression: `SUM(${payload('items.price')})` },
+      ],
       ({ node }) => ['calculation', { engine: 'math.js', expression: `round(${node(1)} + ${node(2)}, 2)` }],
       ({ node }) => [
         'condition',
         {
           engine: 'basic',
           rejectOnFalse: true,
-          calculation: { group: { type: 'and', calculations: [{ calculator: 'gt', operands: [node(3), 10] }] } },
+          calculation: {
+            group: { type: 'and', calculations: [{ calculator: 'gt', operands: [node(3), 10] }] },
+          },
         },
       ],
       ({ payload }) => [
@@ -71,7 +79,10 @@ const WORKFLOWS = {
         { engine: 'jmespath', source: payload('items'), expression: '[?n > `1`].price' },
       ],
       ({ node }) => ['variable', { value: node(5, '.0') }],
-      ({ payload, node }) => ['calculation', { engine: 'string', expression: `${payload('title')}: ${node(3)}` }],
+      ({ payload, node }) => [
+        'calculation',
+        { engine: 'string', expression: `${payload('title')}: ${node(3)}` },
+      ],
       ({ node }) => ['variable', { value: { text: node(7), prices: node(5) } }],
     ],
   },
@@ -146,11 +157,18 @@ async function compare(name, sync) {
 /** Calls it until the time is over, and waits until all that it has begun has ended. */
 async function measure(side, workflow) {
   const call = side.call(workflow);
-  await until('it is served', async () => (await load({ ...call, connections: 1, requests: 1 })).failures === 0);
+  await until(
+    'it is served',
+    async () => (await load({ ...call, connections: 1, requests: 1 })).failures === 0,
+  );
   await ended(workflow, 1);
   const before = await counted(workflow);
   const begun = Date.now();
-  const { latencies, failures, elapsed } = await load({ ...call, connections: CONNECTIONS, seconds: SECONDS });
+  const { latencies, failures, elapsed } = await load({
+    ...call,
+    connections: CONNECTIONS,
+    seconds: SECONDS,
+  });
   const answered = Date.now();
   await ended(workflow, latencies.length + before.all);
   const drain = (Date.now() - answered) / 1000;

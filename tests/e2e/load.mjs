@@ -7,7 +7,15 @@ import net from 'node:net';
  * or so many `requests` on each. Gives how long all answers took in milliseconds, ascending; how many were not 2xx; and how
  * long everything took in milliseconds.
  */
-export async function load({ port, path, headers, body, connections, seconds = Infinity, requests = Infinity }) {
+export async function load({
+  port,
+  path,
+  headers,
+  body,
+  connections,
+  seconds = Infinity,
+  requests = Infinity,
+}) {
   const lines = [
     `POST ${path} HTTP/1.1`,
     `host: 127.0.0.1:${port}`,
