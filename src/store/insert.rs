@@ -13,6 +13,21 @@ pub(super) use super::column::{Column, Get, fields};
 use super::json_table::json_table;
 use super::unnest::unnest;
 
+/// Where rows go.
+struct Target<'a, R> {
+    table: Table,
+    columns: &'a [Column<R>],
+    /// Whether rows are replaced that have the key, which is the first column, already.
+    replaces: bool,
+}
+
+impl<R> Target<'_, R> {
+    /// The key and the other columns, where rows are replaced.
+    fn replaced(&self) -> Option<(&Column<R>, &[Column<R>])> {
+        self.columns.split_first().filter(|_| self.replaces)
+    }
+}
+
 impl Store {
     pub(super) async fn insert_rows<R, C: ConnectionTrait>(
         &self,
@@ -21,7 +36,7 @@ impl Store {
         columns: &[Column<R>],
         rows: &[&R],
     ) -> Result<(), DbErr> {
-        self.put_rows(db, table, columns, rows, None).await
+        self.put_rows(db, &Target { table, columns, replaces: false }, rows).await
     }
 
     /// Like [`Store::insert_rows`]. The first column is the key: rows that have it already are replaced.
@@ -32,19 +47,17 @@ impl Store {
         columns: &[Column<R>],
         rows: &[&R],
     ) -> Result<(), DbErr> {
-        self.put_rows(db, table, columns, rows, columns.split_first()).await
+        self.put_rows(db, &Target { table, columns, replaces: true }, rows).await
     }
 
     async fn put_rows<R, C: ConnectionTrait>(
         &self,
         db: &C,
-        table: Table,
-        columns: &[Column<R>],
+        target: &Target<'_, R>,
         rows: &[&R],
-        replaced: Option<(&Column<R>, &[Column<R>])>,
     ) -> Result<(), DbErr> {
-        for portion in portions(&columns.iter().collect::<Vec<_>>(), rows) {
-            self.put_portion(db, table, columns, portion, replaced).await?;
+        for portion in portions(&target.columns.iter().collect::<Vec<_>>(), rows) {
+            self.put_portion(db, target, portion).await?;
         }
         Ok(())
     }
@@ -52,17 +65,16 @@ impl Store {
     async fn put_portion<R, C: ConnectionTrait>(
         &self,
         db: &C,
-        table: Table,
-        columns: &[Column<R>],
+        target: &Target<'_, R>,
         rows: &[&R],
-        replaced: Option<(&Column<R>, &[Column<R>])>,
     ) -> Result<(), DbErr> {
         // A single row has less to do with a statement of its own.
         let is_postgres = self.codec.backend() == DbBackend::Postgres;
-        let is_single = rows.len() == 1 && (replaced.is_some() || !is_postgres);
+        let is_single = rows.len() == 1 && (target.replaces || !is_postgres);
         if is_single || self.codec.backend() == DbBackend::Sqlite {
-            return self.put_values(db, table, columns, rows, replaced).await;
+            return self.put_values(db, target, rows).await;
         }
+        let Target { table, columns, .. } = *target;
         let names: Vec<String> = columns.iter().map(|column| self.quoted_column(column)).collect();
         let (query, values) = match is_postgres {
             true => unnest(columns, rows),
@@ -73,7 +85,7 @@ impl Store {
             }
         };
         let mut sql = format!("INSERT INTO {} ({}) {query}", self.quoted_table(table), names.join(", "));
-        if let Some((key, others)) = replaced {
+        if let Some((key, others)) = target.replaced() {
             let set =
                 (2..).zip(others).map(|(place, column)| match (is_postgres, self.quoted_column(column)) {
                     (true, name) => format!("{name} = EXCLUDED.{name}"),
@@ -93,11 +105,10 @@ impl Store {
     async fn put_values<R, C: ConnectionTrait>(
         &self,
         db: &C,
-        table: Table,
-        columns: &[Column<R>],
+        target: &Target<'_, R>,
         rows: &[&R],
-        replaced: Option<(&Column<R>, &[Column<R>])>,
     ) -> Result<(), DbErr> {
+        let Target { table, columns, .. } = *target;
         for rows in rows.chunks(self.codec.bind_limit() / columns.len()) {
             let mut insert = Query::insert();
             let names = columns.iter().map(|column| self.column(column.field));
@@ -105,7 +116,7 @@ impl Store {
             for row in rows {
                 insert.values_panic(columns.iter().map(|column| column.value(row, self)));
             }
-            if let Some((key, others)) = replaced {
+            if let Some((key, others)) = target.replaced() {
                 let others = others.iter().map(|column| self.column(column.field));
                 let again = OnConflict::column(self.column(key.field)).update_columns(others).to_owned();
                 insert.on_conflict(again);
