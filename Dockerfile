@@ -41,7 +41,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && if [ "${TARGETARCH:-amd64}" != "${BUILDARCH:-amd64}" ]; then \
         export "CARGO_TARGET_$(echo "$target" | tr a-z- A-Z_)_LINKER=$machine-linux-gnu-gcc"; \
     fi \
-    && cargo auditable build --profile "$PROFILE" --locked --bin sidehook --target "$target" \
+    && cargo auditable build --profile "$PROFILE" --locked --features nats,redis --bin sidehook --target "$target" \
     && install -D --mode=755 "target/$target/$(echo "$PROFILE" | sed 's/^dev$/debug/')/sidehook" /out/sidehook
 
 # Everything else that is in the image, out of Debian's packages.

@@ -13,6 +13,7 @@ pub mod http;
 pub mod ids;
 pub mod metrics;
 pub mod node;
+pub mod queue;
 pub mod script;
 pub mod store;
 pub mod webhook;

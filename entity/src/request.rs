@@ -1,9 +1,10 @@
 //! A request that a sender has sent, and what became of it (`sidehook_requests`).
 
 use sea_orm::FromQueryResult;
+use serde::{Deserialize, Serialize};
 
 /// Credentials and signatures are never part of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, FromQueryResult)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, FromQueryResult, Serialize, Deserialize)]
 pub struct Model {
     /// In the layout of job ids: it sorts by time, and no two instances give out the same.
     pub id: i64,

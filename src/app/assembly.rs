@@ -84,7 +84,7 @@ pub async fn environment(store: &Store, config: &Config) -> Result<Object, DbErr
 }
 
 /// The certificates to trust beside the well-known ones.
-pub(super) fn certificates(config: &Config) -> Vec<CertificateDer<'static>> {
+pub fn certificates(config: &Config) -> Vec<CertificateDer<'static>> {
     let extra = config.requests.extra_certificates.as_deref().map(outbound::certificates).transpose();
     let extra = extra.unwrap_or_else(|reason| {
         // Node.js goes on without them, too.

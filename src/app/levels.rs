@@ -22,6 +22,7 @@ impl App {
             Level::Dropped(self.requests.dropped()),
         ];
         levels.extend(self.engine.levels());
+        levels.extend(self.front.as_ref().map(|front| front.level()));
         if self.config.app == MAIN {
             let memory = self.process.memory.used();
             levels.push(Level::Memory { used: memory, limit: self.config.http.memory });

@@ -4,6 +4,7 @@
 mod assembly;
 mod complaints;
 mod documents;
+mod front;
 mod hooks;
 mod levels;
 mod listening;
@@ -27,8 +28,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span};
 
-pub use assembly::{UNOPENED, connect, environment, modules, open_store, secret_key};
+pub use assembly::{UNOPENED, certificates, connect, environment, modules, open_store, secret_key};
 pub use documents::Documents;
+pub use front::{Front, Put, Unput};
 pub use hooks::{Called, Hook, Hooks};
 pub use listening::{Deaf, Listening};
 pub use needs::Needs;
@@ -82,6 +84,8 @@ pub struct App {
     pub listening: Listening,
     /// What is run here of what NocoBase has queued.
     pub queued: Queued,
+    /// The queue in front of the database, where there is one.
+    pub front: Option<Arc<Front>>,
     pub metrics: Arc<Metrics>,
     /// What it shares with other applications.
     pub process: Process,
@@ -115,7 +119,9 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let begun = async {
             let ids = Arc::new(assembly::ids(installed_at, &registration, clock.clone())?);
-            let app = Self::assemble(config, store.clone(), (&registration, ids, clock), process)?;
+            let front = Front::open(&config, &process.certificates).await?;
+            let start = (&registration, ids, clock);
+            let app = Self::assemble(config, store.clone(), start, (process, front))?;
             match app.begin().await {
                 Ok(()) => Ok(app),
                 Err(err) => {
@@ -146,7 +152,7 @@ impl App {
         config: Config,
         store: Store,
         (registration, ids, clock): (&Registration, Arc<Ids>, Arc<dyn Clock>),
-        process: Process,
+        (process, front): (Process, Option<Front>),
     ) -> anyhow::Result<Arc<Self>> {
         let written = CancellationToken::new();
         let (tasks, failure, span) = (TaskTracker::new(), Failure::default(), assembly::span(&config));
@@ -170,6 +176,7 @@ impl App {
         });
         Ok(Arc::new(Self {
             queued: Queued::new(&config, &store, engine.clone()),
+            front: front.map(Arc::new),
             metrics,
             process,
             mail,
@@ -214,6 +221,10 @@ impl App {
             tidying::tidy(self.store.clone(), self.requests.clone(), self.config.request_log.clone());
         self.spawn("tidying of the request log", tidying);
         self.spawn("mail connections", self.mail.clone().tend());
+        if let Some(front) = &self.front {
+            self.spawn("watch of the queue", front.clone().watch());
+            self.spawn("reader of the queue", front::read(self.clone(), front.clone()));
+        }
         self.doubt();
         self.spawn("readiness", self.clone().look_into_doubts());
         for Background { name, until, task } in self.engine.background() {
@@ -257,7 +268,8 @@ impl App {
 
     /// Why no events should be sent here at the moment.
     pub fn readiness(&self) -> Result<(), Unready> {
-        self.readiness.check(self.failure.reason().is_some(), self.engine.silent_for())
+        let queue = self.front.as_ref().map(|front| front.answers());
+        self.readiness.check(self.failure.reason().is_some(), self.engine.silent_for(), queue)
     }
 
     /// An event could not be recorded: whether others can is looked into.
@@ -301,6 +313,9 @@ impl App {
     /// Lets what runs end within `grace`, and ends the background tasks. Returns how many executions are left.
     async fn end_tasks(&self, grace: Duration) -> usize {
         self.stop.cancel();
+        if let Some(front) = &self.front {
+            front.resign().await;
+        }
         let left = self.engine.drain(grace).await;
         self.written.cancel();
         self.tasks.close();
@@ -323,6 +338,11 @@ impl App {
                 (false, _) => {}
             }
         }
+    }
+
+    /// Whether the database gives no sign of taking events.
+    fn is_database_away(&self) -> bool {
+        self.engine.silent_for() > readiness::MAX_SILENCE
     }
 
     /// Why no event can be recorded.

@@ -17,6 +17,8 @@ pub enum Unready {
     Silent,
     #[error("the database does not take events; `sidehook check` and the log say why")]
     Unwritable,
+    #[error("the queue in front of the database does not answer; the log says why")]
+    NoQueue,
 }
 
 /// What is known beside the signs of life.
@@ -49,12 +51,20 @@ impl Readiness {
         self.is_unwritable.swap(!is_writable, Ordering::AcqRel) == is_writable
     }
 
-    /// `silent_for` is how old the last sign of life is.
-    pub(super) fn check(&self, has_failed: bool, silent_for: Duration) -> Result<(), Unready> {
+    /// `silent_for` is how old the last sign of life is, and `queue` whether the one in front of the database, where there
+    /// is one, answers: then it takes events without the database.
+    pub(super) fn check(
+        &self,
+        has_failed: bool,
+        silent_for: Duration,
+        queue: Option<bool>,
+    ) -> Result<(), Unready> {
         if self.is_leaving.load(Ordering::Acquire) {
             Err(Unready::Leaving)
         } else if has_failed {
             Err(Unready::Failed)
+        } else if let Some(answers) = queue {
+            if answers { Ok(()) } else { Err(Unready::NoQueue) }
         } else if silent_for > MAX_SILENCE {
             Err(Unready::Silent)
         } else if self.is_unwritable.load(Ordering::Acquire) {
@@ -72,7 +82,7 @@ mod tests {
     #[test]
     fn what_is_not_writable_stays_so_until_it_was_tried_again() {
         let readiness = Readiness::default();
-        let check = || readiness.check(false, Duration::ZERO);
+        let check = || readiness.check(false, Duration::ZERO, None);
         assert!(!readiness.is_to_be_tried() && check().is_ok());
         readiness.doubt();
         assert!(check().is_ok(), "one event may have been refused for its own sake");
@@ -85,9 +95,11 @@ mod tests {
     #[test]
     fn silence_failure_and_leaving_are_told() {
         let readiness = Readiness::default();
-        assert_eq!(readiness.check(false, MAX_SILENCE * 2), Err(Unready::Silent));
-        assert_eq!(readiness.check(true, Duration::ZERO), Err(Unready::Failed));
+        assert_eq!(readiness.check(false, MAX_SILENCE * 2, None), Err(Unready::Silent));
+        assert_eq!(readiness.check(false, MAX_SILENCE * 2, Some(true)), Ok(()), "the queue takes events");
+        assert_eq!(readiness.check(false, Duration::ZERO, Some(false)), Err(Unready::NoQueue));
+        assert_eq!(readiness.check(true, Duration::ZERO, Some(true)), Err(Unready::Failed));
         readiness.leave();
-        assert_eq!(readiness.check(true, Duration::ZERO), Err(Unready::Leaving));
+        assert_eq!(readiness.check(true, Duration::ZERO, None), Err(Unready::Leaving));
     }
 }

@@ -17,6 +17,7 @@ mod nodes;
 mod outgoing;
 mod output;
 mod prune;
+mod queue;
 mod reachable;
 mod replay;
 mod requests;
@@ -90,6 +91,8 @@ enum Command {
     Send(send::Send),
     /// Send recorded requests once more
     Replay(replay::Replay),
+    /// Say what is in the queue in front of the database, and put events back that were put aside
+    Queue(queue::Queue),
     /// Remove old executions
     Prune(prune::Prune),
     /// Say which instances are alive, what waits for them and what has failed lately
@@ -154,6 +157,7 @@ async fn run() -> anyhow::Result<()> {
         Command::Listen(listen) => Box::pin(listen.run()).await,
         Command::Send(send) => Box::pin(send.run()).await,
         Command::Replay(replay) => Box::pin(replay.run()).await,
+        Command::Queue(queue) => Box::pin(queue.run()).await,
         Command::Prune(prune) => Box::pin(prune.run()).await,
         Command::Status(status) => Box::pin(status.run()).await,
         Command::SelfTest(test) => Box::pin(test.run()).await,

@@ -16,6 +16,7 @@ mod metrics;
 mod nocobase;
 mod page;
 mod proxy;
+mod queue;
 mod reader;
 mod request_log;
 mod requests;
@@ -40,6 +41,7 @@ pub use metrics::{Metrics, Place};
 pub use nocobase::{Api, NocoBase};
 pub use page::{Page, Sample};
 pub use proxy::{Proxies, Proxy};
+pub use queue::{Queue, QueueKind};
 pub use reader::{Faults, Sources};
 pub use request_log::RequestLog;
 pub use requests::Requests;
@@ -61,6 +63,8 @@ pub struct Config {
     pub http: Http,
     pub database: Database,
     pub engine: Engine,
+    /// What is in front of the database.
+    pub queue: Queue,
     pub javascript: JavaScript,
     /// The key of NocoBase's secrets.
     pub secret_key: SecretKey,
@@ -100,6 +104,7 @@ impl Config {
             http: Http::read(reader),
             database: Database::read(reader),
             engine: Engine::read(reader),
+            queue: Queue::read(reader),
             javascript: JavaScript::read(reader),
             secret_key: SecretKey::read(reader),
             nocobase: NocoBase::read(reader),

@@ -16,7 +16,7 @@ use crate::store::recorder::{FreedKey, LeaseChange, Record, RecordError};
 
 /// How often a claim is tried: another instance may be faster, and its execution be over and gone before it is looked
 /// at.
-const ATTEMPTS: usize = 5;
+pub(super) const ATTEMPTS: usize = 5;
 
 /// By what the deliveries of one event are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ async fn claim(shared: &Shared, delivery: &Delivery, mut record: Record) -> Resu
     Err(RecordError::Unavailable("other deliveries of the same event come and go".to_owned()))
 }
 
-fn gives_way(shared: &Shared, delivery: &Delivery, found: &State) -> bool {
+pub(super) fn gives_way(shared: &Shared, delivery: &Delivery, found: &State) -> bool {
     let Some(status) = found.status.filter(|status| *status != STARTED) else { return false };
     let ttl = delivery.ttl.and_then(|ttl| TimeDelta::from_std(ttl).ok());
     let is_old = || ttl.is_some_and(|ttl| found.created_at.is_some_and(|at| shared.ids.now() - at >= ttl));

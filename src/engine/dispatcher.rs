@@ -111,7 +111,7 @@ fn broken(err: &tokio::task::JoinError) -> RecordError {
 }
 
 /// A context as it is recorded. A long one is written where nobody has to wait for it.
-async fn written(context: &Value) -> Result<String, RecordError> {
+pub(crate) async fn written(context: &Value) -> Result<String, RecordError> {
     if !context.is_heavy() {
         return Ok(json::stringify_or_null(context));
     }

@@ -13,6 +13,7 @@ mod schedule;
 mod shared;
 mod spawn;
 mod subflow;
+mod take_in;
 mod turns;
 mod watch;
 
@@ -25,7 +26,7 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::claim::Delivery;
-pub(crate) use self::dispatcher::{Event, Taken};
+pub(crate) use self::dispatcher::{Event, Taken, written};
 pub(crate) use self::enqueue::Enqueued;
 pub(crate) use self::follow::First;
 pub(crate) use self::run::Ended;
@@ -33,6 +34,7 @@ pub(crate) use self::run::failure::{Failure, PastJob};
 pub(crate) use self::run::request::{Kept, Request, State as RequestState, is_failure};
 pub(crate) use self::run::workflow::Workflow;
 pub(crate) use self::shared::Settings;
+pub(crate) use self::take_in::{Arrived, Earlier, Prepared};
 pub(crate) use self::watch::heartbeat::Open;
 
 use self::schedule::feeder;
@@ -117,6 +119,21 @@ impl Engine {
     /// own as well: what has been recorded is run, whether or not the caller is still there.
     pub async fn enqueue(&self, event: Event) -> Result<Enqueued, RecordError> {
         enqueue::enqueue(&self.shared, event).await
+    }
+
+    /// What is known of earlier deliveries of an event.
+    pub(crate) async fn earlier(&self, delivery: &Delivery) -> Earlier {
+        take_in::earlier(&self.shared, delivery).await
+    }
+
+    /// Makes ready what [`Engine::take_in`] takes. The executions of events have the order in which this was called.
+    pub(crate) fn prepare(&self, arrived: Arrived) -> Result<Prepared, RecordError> {
+        take_in::prepare(&self.shared, arrived)
+    }
+
+    /// Records an event that has waited in a queue, unless that was done before. Whoever has a free worker runs it.
+    pub(crate) async fn take_in(&self, event: &Prepared) -> Result<(), RecordError> {
+        take_in::take_in(&self.shared, event).await
     }
 
     /// Records an execution with the context of this event that goes on where another of the same workflow version has

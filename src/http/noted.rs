@@ -231,7 +231,7 @@ impl<'a> Noted<'a> {
             None => (self.row(), self.kept()),
         };
         // Without a sign of life of this instance there are no ids; the database is away then.
-        let Some(mut row) = given else { return };
+        let Some(mut row) = given.filter(|row| row.id != 0) else { return };
         if self.level.keeps_body(has_failed) && row.body.is_none() {
             put(&mut row, kept);
         }
@@ -265,8 +265,14 @@ impl<'a> Noted<'a> {
             .map_or(Secrets::Unknown, |hook| Secrets::At(hook.trigger.admission.credentials().collect()));
         let masked = masked(&self.head, &secrets, &self.params);
         let workflow = self.hook.as_ref().map(|hook| &hook.workflow);
+        let id = match self.app.engine.ids().job_id() {
+            Ok(id) => id,
+            // An event that goes into the queue gets one when it comes out.
+            Err(_) if self.app.front.is_some() => 0,
+            Err(_) => return None,
+        };
         Some(request::Model {
-            id: self.app.engine.ids().job_id().ok()?,
+            id,
             received_at: self.received_at,
             workflow_key: workflow.map(|workflow| workflow.key.clone()),
             workflow_id: workflow.map(|workflow| workflow.id),

@@ -39,6 +39,12 @@ pub enum Level {
     },
     /// How old the last sign of life of this instance is, in seconds.
     Silence(f64),
+    /// What the queue in front of the database has.
+    InFront {
+        events: u64,
+        bytes: u64,
+        dead: u64,
+    },
     /// Webhooks that are served.
     Workflows(usize),
     /// Rows that the request log has written by itself so far.
@@ -60,6 +66,8 @@ pub(super) struct Levels {
     database: IntGaugeVec,
     memory: IntGaugeVec,
     silence: Gauge,
+    in_front: IntGaugeVec,
+    in_front_bytes: IntGaugeVec,
     workflows: IntGauge,
     written: IntCounter,
     dropped: IntCounter,
@@ -102,6 +110,8 @@ impl Levels {
                 "What bodies and contexts take, and may take: SIDEHOOK_MEMORY.",
                 &["state"],
             )?,
+            in_front: gauges("queue_depth", "Events in the queue in front of the database.", &["state"])?,
+            in_front_bytes: gauges("queue_bytes", "The bytes of those that wait.", &["state"])?,
             workflows: gauge("workflows", "Webhooks that are served.")?,
             written: counter("request_log_written_total", "Rows of requests that have no execution.")?,
             dropped: counter("request_log_dropped_total", "Rows that did not fit into the request log.")?,
@@ -135,6 +145,11 @@ impl Levels {
                     set(&self.memory.with_label_values(&["limit"]), limit as u64);
                 }
                 Level::Silence(seconds) => self.silence.set(seconds),
+                Level::InFront { events, bytes, dead } => {
+                    set(&self.in_front.with_label_values(&["waiting"]), events);
+                    set(&self.in_front.with_label_values(&["dead"]), dead);
+                    set(&self.in_front_bytes.with_label_values(&["waiting"]), bytes);
+                }
                 Level::Workflows(count) => set(&self.workflows, count as u64),
                 Level::Written(count) => self.written.inc_by(count.saturating_sub(self.written.get())),
                 Level::Dropped(count) => self.dropped.inc_by(count.saturating_sub(self.dropped.get())),

@@ -15,7 +15,7 @@ use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterV
 pub use self::families::Families;
 pub use self::hour::Minute;
 pub use self::levels::Level;
-pub use self::outcome::Outcome;
+pub use self::outcome::{InFront, Outcome};
 
 use self::hour::Hour;
 use self::levels::Levels;
@@ -43,6 +43,7 @@ pub struct Metrics {
     flush_time: Histogram,
     flush_records: Histogram,
     unlogged: IntCounter,
+    in_front: IntCounterVec,
     levels: Levels,
     hour: Hour,
     started: Instant,
@@ -114,6 +115,11 @@ impl Metrics {
                 "Requests whose executions were recorded without them.",
                 &[],
             )?),
+            in_front: counter(
+                "queue_events_total",
+                "Events of the queue in front of the database, by what has become of them here.",
+                &["outcome"],
+            )?,
             levels: Levels::register(&registry)?,
             hour: Hour::default(),
             started: Instant::now(),
@@ -157,6 +163,11 @@ impl Metrics {
     /// The request log did not take so many requests whose executions are recorded.
     pub fn requests_unlogged(&self, requests: usize) {
         self.unlogged.inc_by(requests as u64);
+    }
+
+    /// Something has become of so many events of the queue in front of the database.
+    pub fn in_front(&self, fate: InFront, events: usize) {
+        self.in_front.with_label_values(&[fate.label()]).inc_by(events as u64);
     }
 
     /// What the last hour was like, by the minutes in which there were requests, counted from the start.

@@ -1,4 +1,4 @@
-//! What came of a request.
+//! What came of a request, and of an event of the queue in front of the database.
 
 /// What came of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,36 @@ impl Outcome {
             Self::Answered => "answered",
             Self::Refused => "refused",
             Self::HungUp => "hung_up",
+        }
+    }
+}
+
+/// What has become of an event of the queue in front of the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InFront {
+    /// It was stored there.
+    Published,
+    /// Another one of the same id had been stored there a moment ago.
+    Duplicate,
+    /// There was no room for it.
+    Full,
+    /// It is an execution.
+    Consumed,
+    /// It has come out once more: whoever had it before has died, or could not say that it was done.
+    Redelivered,
+    /// It could not become an execution and was put aside.
+    Dead,
+}
+
+impl InFront {
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Duplicate => "duplicate",
+            Self::Full => "full",
+            Self::Consumed => "consumed",
+            Self::Redelivered => "redelivered",
+            Self::Dead => "dead",
         }
     }
 }

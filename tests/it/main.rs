@@ -24,6 +24,7 @@ mod http;
 mod layers;
 mod node;
 mod process;
+mod queue;
 mod raw;
 mod records;
 mod rows;

@@ -72,6 +72,17 @@ impl Process {
         Self { _folder: Some(folder), ..process }
     }
 
+    /// Its number among the instances of its database, as its log tells it.
+    pub fn number(&self) -> i32 {
+        let printed = self.printed();
+        let mut lines = printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let started = lines.find(|line| line["message"] == "sidehook has started");
+        let number = started.as_ref().and_then(|line| line["instance"].as_i64());
+        number
+            .and_then(|number| i32::try_from(number).ok())
+            .unwrap_or_else(|| panic!("no number:\n{printed}"))
+    }
+
     /// Starts a command that serves, and waits until it does.
     pub async fn start_in(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
         Self::wait(command(arguments, settings, folder).spawn().expect("sidehook starts")).await

@@ -4,6 +4,7 @@ mod beside;
 mod called;
 mod channel;
 mod finding;
+mod front;
 mod listener;
 mod missed;
 mod queued;
@@ -126,6 +127,7 @@ async fn examine(store: &Store, config: &Config, report: &mut Report) -> anyhow:
         report.fact("Connection", state);
     }
     report.fact("Listens on", &config.http.listen.to_string());
+    front::look(config, report).await;
     let permission = store.permission().await?;
     let gaps = check_tables(store, &permission, report).await?;
     if gaps.is_empty() && !permission.hides_workflows() {

@@ -2,7 +2,7 @@
 
 use super::super::noted::Noted;
 use super::untaken::unrecorded;
-use crate::app::{App, Hook};
+use crate::app::{App, Hook, Put, Unput};
 use crate::engine::Event;
 use crate::expr::{Scope, Value};
 use crate::webhook::intake::Read;
@@ -30,13 +30,34 @@ pub(super) fn reply(app: &App, hook: &Hook, context: Value) -> Result<Reply, Ref
     hook.trigger.response.reply(&scope)
 }
 
-/// Records the event, then answers.
+/// Records the event, or stores it in the queue in front of the database, then answers.
 pub(super) async fn enqueue(
     app: &App,
     event: Event,
     reply: Reply,
     noted: &mut Noted<'_>,
 ) -> Result<Reply, Refusal> {
+    let Some(front) = &app.front else { return record(app, event, reply, noted).await };
+    match front.put(app, event).await {
+        Ok(Put::Stored) => Ok(reply),
+        Ok(Put::Duplicate(first)) => {
+            noted.not_taken(first);
+            Ok(match first {
+                Some(first) => reply.of_duplicate(first),
+                None => reply,
+            })
+        }
+        // What the queue does not take for its size goes past it.
+        Err(Unput::TooLarge(event)) => record(app, *event, reply, noted).await,
+        Err(Unput::Refused(fault)) => {
+            noted.not_taken(None);
+            tracing::warn!(reason = %fault, "an event was turned away");
+            Err(Refusal::unavailable())
+        }
+    }
+}
+
+async fn record(app: &App, event: Event, reply: Reply, noted: &mut Noted<'_>) -> Result<Reply, Refusal> {
     let recorded = app.engine.enqueue(event).await.map_err(|err| unrecorded(app, &err, noted))?;
     if recorded.is_duplicate {
         noted.not_taken(Some(recorded.id));

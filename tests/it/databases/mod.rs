@@ -4,8 +4,8 @@
 //! another one. What is in a database is up to the tests.
 
 mod account;
-mod daemon;
-mod installed;
+pub mod daemon;
+pub mod installed;
 mod mariadb;
 mod mysql;
 mod mysql_kin;
@@ -26,7 +26,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbE
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-pub use server::Server;
+pub use server::{Server, free_port};
 
 /// How long a server may take to accept a connection, or to drop a database.
 const TIMEOUT: Duration = Duration::from_secs(10);

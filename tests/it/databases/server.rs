@@ -144,7 +144,7 @@ impl Server {
 
 /// A port on which nothing listens. It is below those that systems give out by themselves, so that nobody gets it
 /// by chance before the server listens, or while it is stopped.
-fn free_port() -> Result<u16> {
+pub fn free_port() -> Result<u16> {
     let mut random = rand::rng();
     (0..100)
         .map(|_| random.random_range(20_000..32_000))

@@ -90,8 +90,8 @@ async fn the_33rd_instance_refuses_to_start() {
         let soon = chrono::TimeDelta::hours(1);
         let ahead = sidehook::clock::Clock::now(&sidehook::clock::SystemClock) + soon;
         fill_instances(&rows, 0..32, ahead.timestamp_millis()).await;
-        let refused =
-            App::start(config(&database, &[]), &Handle::current()).await.err().expect("no number is free");
+        let refused = Box::pin(App::start(config(&database, &[]), &Handle::current())).await;
+        let refused = refused.err().expect("no number is free");
         let text = format!("{refused:#}");
         assert!(text.contains("all 32 instance numbers are in use"), "{text}");
         if database.kind == Kind::Sqlite {

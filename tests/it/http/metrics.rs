@@ -101,8 +101,10 @@ async fn the_documents_name_the_metrics_that_there_are() {
     let mut known: Vec<&str> = text
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
-        // The second is told of several applications only, see tests/it/apps.
+        // The second is told of several applications only, see tests/it/apps, and the others with a queue in front of
+        // the database, see tests/it/queue.
         .chain(["sidehook_queue_seconds", "sidehook_app_up"])
+        .chain(["sidehook_queue_events_total", "sidehook_queue_depth", "sidehook_queue_bytes"])
         .collect();
     known.sort_unstable();
     known.dedup();

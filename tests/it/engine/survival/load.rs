@@ -9,6 +9,7 @@ use std::time::Duration;
 use entity::Table;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use sidehook::queue::Queue;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -16,21 +17,23 @@ use super::receiver::{Receiver, Repeat};
 use super::samples::{Sample, samples};
 use crate::databases::TestDatabase;
 use crate::process::Process;
+use crate::queue::servers::{Servers, pairs};
 use crate::rows::Rows;
 use crate::server::{client, config, prepare};
 use crate::wait::{TIMEOUT, until};
 
 /// So many callers send at a time.
 const CALLERS: usize = 16;
-/// Of every instance.
-const SETTINGS: [(&str, &str); 1] = [("SIDEHOOK_WORKERS", "8")];
-
 /// Some instances on one database, the workflows that they run, and where those send their requests to.
 pub struct Fleet<'a> {
     pub database: &'a TestDatabase,
     pub receiver: Receiver,
     pub samples: Vec<Sample>,
     pub instances: Vec<Process>,
+    /// What is in front of the database.
+    queue: Option<Arc<dyn Queue>>,
+    /// Of every instance.
+    settings: Vec<(String, String)>,
     /// Where each of them serves.
     urls: Arc<Mutex<Vec<String>>>,
 }
@@ -52,7 +55,7 @@ pub struct Sending {
 }
 
 impl<'a> Fleet<'a> {
-    pub async fn start(database: &'a TestDatabase, count: usize) -> Self {
+    pub async fn start(database: &'a TestDatabase, count: usize, front: Option<&Servers>) -> Self {
         let receiver = Receiver::start().await;
         let samples = samples(&receiver.url);
         let rows = Rows { store: prepare(database, &[]).await };
@@ -60,9 +63,18 @@ impl<'a> Fleet<'a> {
             rows.add(&sample.hook).await;
         }
         rows.store.db.close().await.expect("the connection closes");
-        let instances = join_all((0..count).map(|_| Process::serve(database, &SETTINGS))).await;
+        let mut settings = vec![("SIDEHOOK_WORKERS".to_owned(), "8".to_owned())];
+        let queue = match front {
+            Some(servers) => {
+                settings.extend(servers.settings());
+                Some(servers.open(database).await)
+            }
+            None => None,
+        };
+        let of_each = pairs(&settings);
+        let instances = join_all((0..count).map(|_| Process::serve(database, &of_each))).await;
         let urls = instances.iter().map(|instance| instance.url.clone()).collect();
-        Self { database, receiver, samples, instances, urls: Arc::new(Mutex::new(urls)) }
+        Self { database, receiver, samples, instances, queue, settings, urls: Arc::new(Mutex::new(urls)) }
     }
 
     /// Begins to send to all instances.
@@ -104,7 +116,7 @@ impl<'a> Fleet<'a> {
 
     /// Starts an instance in the place of one that has ended.
     pub async fn replace(&mut self, place: usize) {
-        self.instances[place] = Process::serve(self.database, &SETTINGS).await;
+        self.instances[place] = Process::serve(self.database, &pairs(&self.settings)).await;
         let mut urls = self.urls.lock().expect("no panic while it is held");
         urls[place].clone_from(&self.instances[place].url);
     }
@@ -120,7 +132,7 @@ impl<'a> Fleet<'a> {
     pub async fn check(&self, acknowledged: &BTreeSet<u64>) -> usize {
         let rows = self.rows().await;
         let deadline = Instant::now() + TIMEOUT;
-        while !is_all_over(&rows).await {
+        while !self.is_all_over(&rows).await {
             assert!(Instant::now() < deadline, "{}\n{}", self.what_is_left(&rows).await, self.printed());
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
@@ -144,6 +156,15 @@ impl<'a> Fleet<'a> {
         self.check_received(&sent);
         rows.store.db.close().await.expect("the connection closes");
         numbers.len()
+    }
+
+    /// Whether no event waits in front of the database, no execution is open and none has a lease or a timer.
+    pub async fn is_all_over(&self, rows: &Rows) -> bool {
+        let is_drained = match &self.queue {
+            Some(queue) => queue.depth().await.is_ok_and(|depth| depth.events == 0),
+            None => true,
+        };
+        is_drained && is_all_over(rows).await
     }
 
     /// The receiver has got all that the jobs say, nothing else, and what came again was the same as before.
