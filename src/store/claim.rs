@@ -1,17 +1,21 @@
 //! Taking the executions that come next, without looking for them first: several instances that do so at the same time
-//! pass each other's, and no row is read twice. On PostgreSQL alone, where a lock on rows locks nothing between them; see
-//! [`Store::claim_waiting`] for the others.
+//! pass each other's, and no row is taken twice. SQLite has one writer at a time, so that nobody else is there to pass.
 
 use chrono::{DateTime, Utc};
-use entity::Table;
+use entity::{Table, snake_case};
+use sea_orm::sea_query::extension::mysql::{IndexHintScope, MySqlSelectStatementExt};
 use sea_orm::sea_query::{
-    Alias, CommonTableExpression, Expr, ExprTrait, LockBehavior, LockType, Query, UnionType, WithClause,
+    Alias, CommonTableExpression, Cond, Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement,
+    UnionType, WithClause, WithQuery,
 };
-use sea_orm::{ConnectionTrait, DbBackend, DbErr};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, IsolationLevel};
 
+use super::fault::Fault;
 use super::instance::Owner;
-use super::lease::in_turn;
 use super::{Store, own_column as column};
+
+/// The columns of the index by which executions have their turns.
+const TURNS: [&str; 4] = ["instance_id", "workflow_id", "due_at", "execution_id"];
 
 /// A place in the order in which executions of a workflow have their turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +43,6 @@ pub struct Found {
 }
 
 impl Store {
-    /// Whether waiting executions can be taken without having been looked for.
-    pub fn claims_next(&self) -> bool {
-        self.codec.backend() == DbBackend::Postgres
-    }
-
     /// Takes the waiting executions of a workflow that come next and that nobody has locked, and starts those that have
     /// yet to begin. Their ids are added to `claimed`; after an error they may have been taken or not.
     pub async fn claim_next(
@@ -53,7 +52,34 @@ impl Store {
         now: DateTime<Utc>,
         claimed: &mut Vec<i64>,
     ) -> Result<Found, DbErr> {
-        let tx = self.begin().await?;
+        // InnoDB locks what is between the rows, too, so that nobody could add any, unless each statement is to see what is
+        // committed by then (MySQL 9.7, "Transaction Isolation Levels").
+        let isolation = (self.codec.backend() == DbBackend::MySql).then_some(IsolationLevel::ReadCommitted);
+        let mut claiming = self.try_to_claim_next(owner, wanted, now, claimed, isolation).await;
+        if let Err(err) = &claiming
+            && Fault::of(err) == Fault::StatementLog
+        {
+            claiming = self.try_to_claim_next(owner, wanted, now, claimed, None).await;
+        }
+        match claiming {
+            // Whoever wins a deadlock has some of them. The others are still there.
+            Err(err) if Fault::of(&err) == Fault::Race => {
+                claimed.clear();
+                Ok(Found::default())
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn try_to_claim_next(
+        &self,
+        owner: Owner,
+        wanted: Wanted,
+        now: DateTime<Utc>,
+        claimed: &mut Vec<i64>,
+        isolation: Option<IsolationLevel>,
+    ) -> Result<Found, DbErr> {
+        let tx = self.begin_isolated(isolation).await?;
         if !self.fence(&tx, owner).await? {
             return Ok(Found::default());
         }
@@ -86,13 +112,13 @@ impl Store {
             .from(self.table(Table::Leases))
             .cond_where(self.is_waiting(now))
             .and_where(Expr::col(column("workflow_id")).eq(wanted.workflow_id))
-            .limit(wanted.limit as u64)
-            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
-        in_turn(&mut select);
+            .limit(wanted.limit as u64);
         if let Some(mark) = wanted.after {
-            let place = ["due_at", "execution_id"].map(|name| Expr::col(column(name)));
-            let after = [Expr::val(mark.due_at), Expr::val(mark.execution_id)];
-            select.and_where(Expr::tuple(place).gt(Expr::tuple(after)));
+            select.cond_where(self.is_after(mark));
+        }
+        self.in_turn(&mut select);
+        if self.codec.backend() != DbBackend::Sqlite {
+            select.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
         }
         let rows = db.query_all(&select).await?;
         let mark = |row: &sea_orm::QueryResult| {
@@ -101,40 +127,84 @@ impl Store {
         rows.iter().map(mark).collect()
     }
 
-    /// The workflows of which executions wait, from one to the next by the index: a DISTINCT would read all that wait, in
-    /// each instance.
-    pub(super) async fn workflows_by_steps(&self, now: DateTime<Utc>) -> Result<Vec<i64>, DbErr> {
+    /// Whether a lease has its turn after that place. MySQL looks by the index for the longer form only.
+    fn is_after(&self, mark: Mark) -> Cond {
+        let [due_at, execution_id] = ["due_at", "execution_id"].map(|name| Expr::col(column(name)));
+        if self.codec.backend() == DbBackend::MySql {
+            let same_time = due_at.clone().eq(mark.due_at).and(execution_id.gt(mark.execution_id));
+            return Cond::any().add(due_at.gt(mark.due_at)).add(same_time);
+        }
+        let after = [Expr::val(mark.due_at), Expr::val(mark.execution_id)];
+        Cond::all().add(Expr::tuple([due_at, execution_id]).gt(Expr::tuple(after)))
+    }
+
+    /// Orders waiting executions of a workflow by whose turn comes first, along the index: what is sorted is locked as a
+    /// whole. PostgreSQL sees that the index has this order only where the columns are named that are the same for all;
+    /// MariaDB only where they are not. Both go by what they last knew of the number of rows, which may have been none.
+    fn in_turn(&self, select: &mut SelectStatement) {
+        let is_mysql = self.codec.backend() == DbBackend::MySql;
+        for name in TURNS.into_iter().skip(if is_mysql { 2 } else { 0 }) {
+            select.order_by(column(name), sea_orm::Order::Asc);
+        }
+        if is_mysql {
+            let table = snake_case(&self.names.table_name(Table::Leases));
+            let index = format!("{table}_{}", TURNS.join("_"));
+            select.force_index(Alias::new(index), IndexHintScope::All);
+        }
+    }
+
+    /// The workflows of which executions wait for a worker, or have waited for a time that has come. However many wait,
+    /// some rows of the index are read for each workflow.
+    pub async fn workflows_with_backlog(&self, now: DateTime<Utc>) -> Result<Vec<i64>, DbErr> {
+        let rows = match self.codec.backend() {
+            DbBackend::MySql => self.db.query_all(&self.workflows_by_groups(now)).await?,
+            _ => self.db.query_all(&self.workflows_by_steps(now)).await?,
+        };
+        rows.iter().map(|row| Ok(row.try_get_by_index::<Option<i64>>(0)?.unwrap_or_default())).collect()
+    }
+
+    /// The first of each group: InnoDB passes the others ("Loose Index Scan"). Both columns have to be named for that.
+    fn workflows_by_groups(&self, now: DateTime<Utc>) -> SelectStatement {
+        let first = Expr::col(column("due_at")).min();
+        let mut select = Query::select();
+        select
+            .column(column("workflow_id"))
+            .from(self.table(Table::Leases))
+            .and_where(Expr::col(column("instance_id")).is_null())
+            .group_by_columns(["instance_id", "workflow_id"].map(column))
+            .and_having(first.lte(now.timestamp_millis()));
+        select
+    }
+
+    /// From one workflow to the next by the index: a DISTINCT would read all that wait, in each instance.
+    fn workflows_by_steps(&self, now: DateTime<Utc>) -> WithQuery {
         let (steps, found) = (Alias::new("steps"), Alias::new("found"));
-        let next = |condition: Expr| {
+        let first = |condition: Cond| {
             let mut select = Query::select();
             select
                 .column(column("workflow_id"))
                 .from(self.table(Table::Leases))
-                .cond_where(self.is_waiting(now))
-                .and_where(condition)
+                .and_where(Expr::col(column("instance_id")).is_null())
+                .cond_where(condition)
                 .order_by(column("instance_id"), sea_orm::Order::Asc)
                 .order_by(column("workflow_id"), sea_orm::Order::Asc)
                 .limit(1);
             Expr::SubQuery(None, Box::new(select.into()))
         };
+        let workflow = Expr::col(column("workflow_id"));
         let before = Expr::col((steps.clone(), found.clone()));
+        let next = first(Cond::all().add(workflow.clone().gt(before.clone())));
         let mut further = Query::select();
-        further
-            .expr(next(Expr::col(column("workflow_id")).gt(before.clone())))
-            .from(steps.clone())
-            .and_where(before.clone().is_not_null());
+        further.expr(next).from(steps.clone()).and_where(before.clone().is_not_null());
         let mut all = Query::select();
-        all.expr(next(Expr::col(column("workflow_id")).is_not_null())).union(UnionType::All, further);
+        all.expr(first(Cond::all().add(workflow.clone().is_not_null()))).union(UnionType::All, further);
         let mut cte = CommonTableExpression::new();
         cte.query(all).table_name(steps.clone()).column(found.clone());
+        let is_due = Expr::col(column("due_at")).lte(now.timestamp_millis());
+        let due = first(Cond::all().add(workflow.eq(before.clone())).add(is_due));
         let mut select = Query::select();
-        select
-            .column(found)
-            .from(steps)
-            .and_where(before.is_not_null())
-            .with_cte(WithClause::new().recursive(true).cte(cte).to_owned());
-        let rows = self.db.query_all(&select).await?;
-        rows.iter().map(|row| row.try_get_by_index(0)).collect()
+        select.column(found).from(steps).and_where(before.is_not_null()).and_where(due.is_not_null());
+        select.with(WithClause::new().recursive(true).cte(cte).to_owned())
     }
 
     /// Makes leases that have been locked one's own.

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use entity::status::execution::STARTED;
 use entity::{Table, lease};
-use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, Query, SelectStatement};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, JoinType};
+use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, Query};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, JoinType};
 
 use super::insert::{Column, Get};
 use super::instance::{Owner, TIME_TO_LIVE, Whose};
@@ -41,14 +41,6 @@ fn columns<'a>() -> [Column<Row<'a>>; 6] {
     ]
 }
 
-/// Orders waiting executions of a workflow by whose turn comes first. The two columns that are the same for all of them are
-/// named because PostgreSQL sorts everything that waits otherwise: it does not see that the index has this order.
-pub(super) fn in_turn(select: &mut SelectStatement) {
-    for name in ["instance_id", "workflow_id", "due_at", "execution_id"] {
-        select.order_by(column(name), sea_orm::Order::Asc);
-    }
-}
-
 /// At most so many executions that were ended elsewhere are woken at a time.
 const WAKES: u64 = 500;
 
@@ -77,21 +69,6 @@ impl Store {
             db.execute(&delete).await?;
         }
         Ok(())
-    }
-
-    /// The workflows of which executions wait for a worker, or have waited for a time that has come.
-    pub async fn workflows_with_backlog(&self, now: DateTime<Utc>) -> Result<Vec<i64>, DbErr> {
-        if self.codec.backend() == DbBackend::Postgres {
-            return self.workflows_by_steps(now).await;
-        }
-        let mut select = Query::select();
-        select
-            .distinct()
-            .column(column("workflow_id"))
-            .from(self.table(Table::Leases))
-            .cond_where(self.is_waiting(now));
-        let rows = self.db.query_all(&select).await?;
-        rows.iter().map(|row| Ok(row.try_get_by_index::<Option<i64>>(0)?.unwrap_or_default())).collect()
     }
 
     /// Makes waiting executions due that somebody else has ended or deleted, so that what is kept of them goes.
@@ -127,84 +104,10 @@ impl Store {
         Ok(self.db.execute(&update).await?.rows_affected())
     }
 
-    /// Takes executions that have been found waiting, and starts those that have yet to begin. Returns their ids;
-    /// those are missing with which another instance was faster, or is about to be: several that look for work at the same
-    /// time do not wait for each other. After an error they may have been taken or not.
-    pub async fn claim_waiting(
-        &self,
-        owner: Owner,
-        waiting: &[i64],
-        now: DateTime<Utc>,
-    ) -> Result<Vec<i64>, DbErr> {
-        if waiting.is_empty() {
-            return Ok(Vec::new());
-        }
-        let tx = self.begin().await?;
-        if !self.fence(&tx, owner).await? {
-            return Ok(Vec::new());
-        }
-        let (found, taken) = self.lock_free_executions(&tx, waiting).await?;
-        let waiting: Vec<i64> = waiting.iter().copied().filter(|id| !taken.contains(id)).collect();
-        if waiting.is_empty() {
-            return Ok(waiting);
-        }
-        let claimed = self.take_waiting_leases(&tx, &waiting, owner).await?;
-        let is_queueing = |(id, status): &&(i64, Option<i32>)| status.is_none() && claimed.contains(id);
-        let queueing: Vec<i64> = found.iter().filter(is_queueing).map(|(id, _)| *id).collect();
-        self.start_executions(&tx, &queueing, now).await?;
-        tx.commit().await?;
-        Ok(claimed)
-    }
-
-    /// The executions of a workflow that wait for a worker, or have waited for a time that has come: the oldest,
-    /// at most `limit`.
-    pub async fn waiting_executions(
-        &self,
-        workflow_id: i64,
-        limit: u64,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<i64>, DbErr> {
-        let mut select = Query::select();
-        select
-            .column(column("execution_id"))
-            .from(self.table(Table::Leases))
-            .cond_where(self.is_waiting(now))
-            .and_where(Expr::col(column("workflow_id")).eq(workflow_id))
-            .limit(limit);
-        in_turn(&mut select);
-        let rows = self.db.query_all(&select).await?;
-        rows.iter().map(|row| row.try_get_by_index(0)).collect()
-    }
-
     pub(super) fn is_waiting(&self, now: DateTime<Utc>) -> Cond {
         Cond::all()
             .add(Expr::col(column("instance_id")).is_null())
             .add(Expr::col(column("due_at")).lte(now.timestamp_millis()))
-    }
-
-    /// Makes leases of nobody one's own. Returns the executions of those that still were nobody's, in order.
-    async fn take_waiting_leases<C: ConnectionTrait>(
-        &self,
-        db: &C,
-        executions: &[i64],
-        owner: Owner,
-    ) -> Result<Vec<i64>, DbErr> {
-        let mut select = Query::select();
-        select
-            .column(column("execution_id"))
-            .from(self.table(Table::Leases))
-            .and_where(Expr::col(column("instance_id")).is_null())
-            .and_where(self.is_among(column("execution_id"), executions.iter().copied()))
-            .order_by(column("execution_id"), sea_orm::Order::Asc);
-        if self.codec.backend() != DbBackend::Sqlite {
-            select.lock_exclusive();
-        }
-        let rows = db.query_all(&select).await?;
-        let free: Vec<i64> = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
-        if !free.is_empty() {
-            self.give_leases(db, &free, owner).await?;
-        }
-        Ok(executions.iter().copied().filter(|id| free.contains(id)).collect())
     }
 
     /// The leases of some executions, by execution id.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use sea_orm::DbErr;
 use tokio::time::Instant;
 
-use super::backlog::{Backlog, claimed};
+use super::backlog::Backlog;
 use super::pickup::{Versions, pick_up};
 use super::queue::{LOOK_INTERVAL, Queue};
 use crate::engine::shared::Shared;
@@ -149,7 +149,12 @@ async fn take_queued(
 ) -> Result<Vec<i64>, DbErr> {
     let queued = queue.take(shared, workflow_id, limit).await?;
     let claiming = shared.store.claim_queued(shared.owner, workflow_id, &queued, shared.ids.now());
-    claimed(shared, claiming, &queued).await
+    let claimed = shared.limited(claiming).await;
+    if claimed.is_err() {
+        // They may be ours all the same: the answer to COMMIT gets lost with the connection.
+        shared.strand(queued);
+    }
+    claimed
 }
 
 /// How long the feeder may sleep.

@@ -10,4 +10,4 @@ mod names;
 pub mod proxy;
 mod recorder;
 mod together;
-mod waiting;
+pub mod waiting;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use entity::Table;
+use futures_util::future::join_all;
 use sea_orm::ConnectionTrait;
 use sidehook::clock::{Clock, SystemClock};
 use sidehook::metrics::Metrics;
-use sidehook::store::claim::Wanted;
+use sidehook::store::claim::{Found, Mark, Wanted};
 use sidehook::store::execution::NewExecution;
 use sidehook::store::instance::Owner;
 use sidehook::store::lease::Lease;
@@ -22,17 +23,17 @@ use crate::server::{on_databases, on_every_database, prepare};
 
 const WORKFLOW: i64 = 1;
 
-/// Executions that have been acknowledged and wait; returns their ids, oldest first.
-async fn wait(rows: &Rows, owner: Owner, count: usize) -> Vec<i64> {
+/// Executions of a workflow that have been acknowledged and wait; returns their ids, oldest first.
+pub async fn wait(rows: &Rows, owner: Owner, workflow_id: i64, count: usize) -> Vec<i64> {
     let metrics = Arc::new(Metrics::new(false, None));
     let (recorder, writing) = Recorder::start(rows.store.clone(), owner, || SystemClock.now(), metrics);
     tokio::spawn(writing);
     let ids: Vec<i64> = (0..count).map(|_| next_id()).collect();
     let now = SystemClock.now();
-    for id in &ids {
+    let wait_one = async |id: &i64| {
         let row = NewExecution {
             id: *id,
-            workflow_id: WORKFLOW,
+            workflow_id,
             key: "k".to_owned(),
             event_key: id.to_string(),
             context: "{}".to_owned(),
@@ -40,11 +41,19 @@ async fn wait(rows: &Rows, owner: Owner, count: usize) -> Vec<i64> {
             updated_at: now,
             ..NewExecution::default()
         };
-        let lease = LeaseChange::Wait(Lease { workflow_id: WORKFLOW, ..Lease::default() });
+        let lease = LeaseChange::Wait(Lease { workflow_id, ..Lease::default() });
         let record = Record { execution_id: *id, create: Some(row), lease, ..Record::default() };
         recorder.write_event(record).await.expect("recorded");
-    }
+    };
+    join_all(ids.iter().map(wait_one)).await;
     ids
+}
+
+async fn claim(rows: &Rows, owner: Owner, after: Option<Mark>, limit: usize) -> (Vec<i64>, Found) {
+    let (wanted, mut claimed) = (Wanted { workflow_id: WORKFLOW, after, limit }, Vec::new());
+    let claiming = rows.store.claim_next(owner, wanted, SystemClock.now(), &mut claimed);
+    let found = timeout(Duration::from_secs(10), claiming).await.expect("nothing is waited for");
+    (claimed, found.expect("claimed"))
 }
 
 /// Several instances that look for work at the same time see the same executions first.
@@ -53,20 +62,22 @@ async fn every_execution_has_one_owner() {
     on_every_database(async |database| {
         let rows = Rows { store: prepare(&database, &[]).await };
         let owner = rows.store.register_instance("first").await.expect("a number").owner;
-        let ids = wait(&rows, owner, 120).await;
-        let claim = async |token: &str| {
+        let ids = wait(&rows, owner, WORKFLOW, 120).await;
+        let claim_all = async |token: &str| {
             let owner = rows.store.register_instance(token).await.expect("a number").owner;
-            let mut claimed = Vec::new();
-            for part in ids.chunks(8) {
-                claimed
-                    .extend(rows.store.claim_waiting(owner, part, SystemClock.now()).await.expect("claimed"));
-                tokio::task::yield_now().await;
+            let (mut all, mut after) = (Vec::new(), None);
+            loop {
+                let (claimed, found) = claim(&rows, owner, after, 8).await;
+                all.extend(claimed);
+                after = found.last;
+                if !found.has_more {
+                    return all;
+                }
             }
-            claimed
         };
-        let (one, other) = tokio::join!(claim("one"), claim("other"));
+        let (one, other) = tokio::join!(claim_all("one"), claim_all("other"));
         // What was locked at that moment is still there.
-        let left = claim("third").await;
+        let left = claim_all("third").await;
         let all = [one, other, left].concat();
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "an execution has two owners");
         assert_eq!(all.len(), ids.len(), "what nobody has taken is left");
@@ -79,54 +90,69 @@ async fn what_somebody_has_locked_keeps_nobody_waiting() {
     on_databases(&[Kind::Postgres, Kind::Mysql], async |database| {
         let rows = Rows { store: prepare(&database, &[]).await };
         let owner = rows.store.register_instance("one").await.expect("a number").owner;
-        let ids = wait(&rows, owner, 3).await;
+        let ids = wait(&rows, owner, WORKFLOW, 3).await;
         // One of them has been deleted: whoever claims it sees to its lease.
         let (table, id) = (rows.table(Table::Executions), rows.quoted("id"));
         rows.execute(&format!("DELETE FROM {table} WHERE {id} = {}", ids[2])).await;
         let other = rows.store.db.begin().await.expect("a transaction");
         let lock = format!("SELECT {id} FROM {table} WHERE {id} = {} FOR UPDATE", ids[0]);
         other.execute_unprepared(&lock).await.expect("locked");
-        let claim = async || {
-            let claiming = rows.store.claim_waiting(owner, &ids, SystemClock.now());
-            timeout(Duration::from_secs(10), claiming).await.expect("nothing is waited for").expect("claimed")
-        };
-        assert_eq!(claim().await, ids[1..]);
+        assert_eq!(claim(&rows, owner, None, 5).await.0, ids[1..]);
         other.rollback().await.expect("let go");
-        assert_eq!(claim().await, ids[..1]);
+        assert_eq!(claim(&rows, owner, None, 5).await.0, ids[..1]);
     })
     .await;
 }
 
-/// Instances that take what comes next pass what others have locked, and go on after what they have taken.
+/// Instances that take what comes next pass what others have locked, and go on after what they have taken. Meanwhile
+/// others add to it.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_next_executions_are_taken_without_being_looked_for() {
-    on_databases(&[Kind::Postgres], async |database| {
+async fn what_comes_next_is_taken_beside_others_who_take_and_add() {
+    on_databases(&[Kind::Postgres, Kind::Mysql], async |database| {
         let rows = Rows { store: prepare(&database, &[]).await };
         let owner = rows.store.register_instance("one").await.expect("a number").owner;
-        let ids = wait(&rows, owner, 6).await;
-        assert!(rows.store.claims_next());
-        let waiting = rows.store.workflows_with_backlog(SystemClock.now()).await.expect("workflows");
-        assert_eq!(waiting, [WORKFLOW]);
+        let ids = wait(&rows, owner, WORKFLOW, 6).await;
+        let leases = rows.table(Table::Leases);
+        // Others that the index has before and after them.
+        let others =
+            format!("INSERT INTO {leases} (execution_id, workflow_id, due_at) VALUES (1, 0, 0), (2, 2, 0)");
+        rows.execute(&others).await;
         let other = rows.store.db.begin().await.expect("a transaction");
-        let lock = "SELECT execution_id FROM sidehook_leases ORDER BY execution_id LIMIT 1 FOR UPDATE";
-        other.execute_unprepared(lock).await.expect("locked");
-        let claim = async |after| {
-            let (wanted, mut claimed) = (Wanted { workflow_id: WORKFLOW, after, limit: 3 }, Vec::new());
-            let claiming = rows.store.claim_next(owner, wanted, SystemClock.now(), &mut claimed);
-            let found = timeout(Duration::from_secs(10), claiming).await.expect("nothing is waited for");
-            (claimed, found.expect("claimed"))
-        };
-        let (claimed, first) = claim(None).await;
+        let lock = format!("SELECT execution_id FROM {leases} WHERE execution_id = {} FOR UPDATE", ids[0]);
+        other.execute_unprepared(&lock).await.expect("locked");
+        let (claimed, first) = claim(&rows, owner, None, 3).await;
         assert_eq!((claimed, first.has_more), (ids[1..4].to_vec(), true));
         other.rollback().await.expect("let go");
-        let (claimed, second) = claim(first.last).await;
+        let (claimed, second) = claim(&rows, owner, first.last, 3).await;
         assert_eq!((claimed, second.has_more), (ids[4..].to_vec(), false));
-        let (claimed, _) = claim(None).await;
+        let (claimed, _) = claim(&rows, owner, None, 3).await;
         assert_eq!(claimed, ids[..1], "what had been locked is left");
         let started = rows.store.find_states(&ids).await.expect("rows");
         assert!(started.iter().all(|state| state.status == Some(0)), "{started:?}");
-        let waiting = rows.store.workflows_with_backlog(SystemClock.now()).await.expect("workflows");
-        assert!(waiting.is_empty(), "{waiting:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn workflows_of_which_executions_are_due_are_found() {
+    on_every_database(async |database| {
+        let rows = Rows { store: prepare(&database, &[]).await };
+        let now = SystemClock.now();
+        let waiting = async || rows.store.workflows_with_backlog(now).await.expect("workflows");
+        assert_eq!(waiting().await, Vec::<i64>::new());
+        let (ms, table) = (now.timestamp_millis(), rows.table(Table::Leases));
+        // Of 1 some are due, of 3 some and some later, of 2 all later; those of 4 have an owner.
+        let leases = [
+            "(1, NULL, 1, 0)".to_owned(),
+            "(2, NULL, 1, 0)".to_owned(),
+            format!("(3, NULL, 2, {})", ms + 1),
+            format!("(4, NULL, 3, {ms})"),
+            format!("(5, NULL, 3, {})", ms + 1),
+            "(6, 7, 4, 0)".to_owned(),
+        ];
+        let columns = "(execution_id, instance_id, workflow_id, due_at)";
+        rows.execute(&format!("INSERT INTO {table} {columns} VALUES {}", leases.join(", "))).await;
+        assert_eq!(waiting().await, [1, 3]);
     })
     .await;
 }
