@@ -59,10 +59,12 @@ pub async fn connect(config: &Config) -> Result<Store, OpenError> {
     connect_up_to(config, config.database.pool_max).await
 }
 
-/// Opens the database for one purpose only: with a single connection.
-pub(super) async fn connect_alone(config: &Config) -> Result<Store, DbErr> {
+/// Opens the database of a store once more, for one purpose only: with a single connection.
+pub(super) async fn connect_alone(config: &Config, store: &Store) -> Result<Store, DbErr> {
     let opened = connect_up_to(config, 1).await;
-    opened.map_err(|err| DbErr::Conn(RuntimeErr::Internal(err.to_string())))
+    opened
+        .map(|alone| alone.in_turn_with(store))
+        .map_err(|err| DbErr::Conn(RuntimeErr::Internal(err.to_string())))
 }
 
 async fn connect_up_to(config: &Config, max_connections: u32) -> Result<Store, OpenError> {

@@ -401,10 +401,10 @@ impl App {
     }
 
     async fn keep_alive(self: Arc<Self>) {
-        let config = self.config.clone();
+        let (config, store) = (self.config.clone(), self.store.clone());
         let open = move || {
-            let config = config.clone();
-            Box::pin(async move { assembly::connect_alone(&config).await }) as BoxFuture<_>
+            let (config, store) = (config.clone(), store.clone());
+            Box::pin(async move { assembly::connect_alone(&config, &store).await }) as BoxFuture<_>
         };
         if let Err(err) = self.engine.keep_alive(Box::new(open)).await {
             self.failure.report(err.to_string());

@@ -18,7 +18,7 @@ use super::write::{Writer, path_collection};
 use crate::expr::system::System;
 use crate::expr::{Object, Value};
 use crate::store::metadata::{Metadata, TableColumn};
-use crate::store::{Codec, Executor, Store};
+use crate::store::{Codec, Executor, Store, Transaction};
 
 /// The collections of one data source.
 pub struct Collections {
@@ -70,9 +70,9 @@ impl Collections {
         &self.store.codec
     }
 
-    /// Begins a transaction of its own, which a node outside of the main data source writes in.
-    pub async fn begin(&self, isolation: Option<IsolationLevel>) -> Result<DatabaseTransaction, DbErr> {
-        self.store.begin_isolated(isolation).await
+    /// Begins a transaction of its own, which a node outside of the main data source writes in, when it is its turn.
+    pub async fn begin(&self, isolation: Option<IsolationLevel>) -> Result<Transaction, DbErr> {
+        self.store.begin_in_turn(isolation).await
     }
 
     /// Whether the database answers.
@@ -84,6 +84,11 @@ impl Collections {
     pub fn executor<'a>(&'a self, transaction: Option<&'a DatabaseTransaction>) -> Executor<'a> {
         let pool = &self.store.data;
         transaction.map_or(Executor::Pool(pool), |transaction| Executor::Transaction(transaction, pool))
+    }
+
+    /// Where work in the background reads: beside a transaction that may be open around it and has its turn already.
+    pub fn beside_transactions(&self) -> Executor<'_> {
+        Executor::Pool(&self.store.beside)
     }
 
     /// Reads records of `schema`, one of those that these collections have given.

@@ -48,5 +48,5 @@ pub use storage::Storage;
 pub use stored_file::StoredFile;
 pub use write::{Change, NO_FILTER, ROLES, Writer, has_roles, path_collection};
 
-pub use crate::store::Executor;
 pub use crate::store::notification::{Channel, InAppMessage, Notifications, SendLog};
+pub use crate::store::{Executor, Transaction};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sea_orm::{DatabaseTransaction, DbErr, IsolationLevel};
 
 use super::{Context, Outcome, Sample, Services};
-use crate::collection::{Collections, Executor, Reader, Schema, SourceError, Sources};
+use crate::collection::{Collections, Executor, Reader, Schema, SourceError, Sources, Transaction};
 use crate::expr::convert::to_text;
 use crate::expr::{Thrown, Value};
 
@@ -104,7 +104,7 @@ impl Elsewhere {
         Self(collections)
     }
 
-    pub async fn begin(&self, isolation: Option<IsolationLevel>) -> Result<DatabaseTransaction, Thrown> {
+    pub async fn begin(&self, isolation: Option<IsolationLevel>) -> Result<Transaction, Thrown> {
         self.0.begin(isolation).await.map_err(database)
     }
 }
@@ -113,7 +113,7 @@ impl Elsewhere {
 /// transaction node around, else in one of its own.
 pub(super) enum Session<'a> {
     Shared(&'a DatabaseTransaction),
-    Own(DatabaseTransaction),
+    Own(Transaction),
 }
 
 impl<'a> Session<'a> {

@@ -130,8 +130,11 @@ impl Fault {
 pub fn describe(err: &DbErr) -> String {
     let words = match err {
         DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => {
-            "no connection to the database is free".to_owned()
+            "no connection to the database could be had in time: either it does not answer, or all that there may be are in \
+             use (DB_POOL_MAX)"
+                .to_owned()
         }
+        DbErr::Conn(RuntimeErr::Internal(words)) => words.clone(),
         DbErr::Conn(RuntimeErr::SqlxError(driver))
         | DbErr::Exec(RuntimeErr::SqlxError(driver))
         | DbErr::Query(RuntimeErr::SqlxError(driver)) => words_of(driver),

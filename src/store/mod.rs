@@ -18,6 +18,7 @@ pub mod inspect;
 pub mod instance;
 pub mod job;
 mod json_table;
+mod lane;
 pub mod lease;
 pub mod left;
 pub mod listening;
@@ -40,6 +41,8 @@ mod stats;
 pub mod storage;
 mod subflow;
 mod timer;
+mod transaction;
+mod turns;
 mod unnest;
 mod update;
 pub mod workflow;
@@ -49,11 +52,12 @@ use std::time::Duration;
 use entity::{Names, Table};
 use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, SelectStatement, TableRef};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, TransactionOptions};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, IsolationLevel, TransactionOptions};
 
 pub use codec::Codec;
 pub use pool::{Executor, Pool, touch};
 pub use subflow::Callable;
+pub use transaction::Transaction;
 
 /// How long a statement of sidehook's own may take. Longer than SQLite waits for somebody else's transaction.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(12);
@@ -63,17 +67,27 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(12);
 pub struct Store {
     /// For sidehook's own statements.
     pub db: Pool,
-    /// The same connections for statements of workflows, which may take their time.
+    /// The same connections for statements of workflows, which may take their time and wait for their turn.
     pub data: Pool,
+    /// The same again for what work in the background reads, beside a transaction that may have its turn already.
+    pub beside: Pool,
     pub names: Names,
     pub codec: Codec,
 }
 
 impl Store {
     pub fn new(pool: impl Into<Pool>, names: Names, time_offset: chrono::FixedOffset) -> Self {
-        let data = pool.into();
-        let codec = Codec::new(data.get_database_backend(), time_offset);
-        Self { db: data.limited(STATEMENT_TIMEOUT), data, names, codec }
+        let pool = pool.into();
+        let codec = Codec::new(pool.get_database_backend(), time_offset);
+        let (db, data) = (pool.limited(STATEMENT_TIMEOUT), pool.in_turn());
+        Self { db, data, beside: pool, names, codec }
+    }
+
+    /// The same, which writes in turn with another store of the same database.
+    #[must_use]
+    pub fn in_turn_with(self, other: &Self) -> Self {
+        let pool = self.beside.in_turn_with(&other.beside);
+        Self { db: pool.limited(STATEMENT_TIMEOUT), data: pool.in_turn(), beside: pool, ..self }
     }
 
     fn table(&self, table: Table) -> TableRef {
@@ -117,19 +131,25 @@ impl Store {
 
     /// Begins a transaction that is going to write. On SQLite it takes the write lock at once: one that
     /// starts by reading could fail later, when another has written in between.
-    async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+    async fn begin(&self) -> Result<Transaction, DbErr> {
         self.begin_isolated(None).await
     }
 
     /// The same, with an isolation level other than the database's own. SQLite has but one.
-    pub async fn begin_isolated(
-        &self,
-        isolation: Option<IsolationLevel>,
-    ) -> Result<DatabaseTransaction, DbErr> {
+    async fn begin_isolated(&self, isolation: Option<IsolationLevel>) -> Result<Transaction, DbErr> {
+        self.db.begin_with(self.writing(isolation)).await
+    }
+
+    /// The same for what a workflow writes, when it is its turn: such transactions leave connections to sidehook's own
+    /// statements, however many of them there are.
+    pub async fn begin_in_turn(&self, isolation: Option<IsolationLevel>) -> Result<Transaction, DbErr> {
+        self.data.begin_with(self.writing(isolation)).await
+    }
+
+    fn writing(&self, isolation: Option<IsolationLevel>) -> TransactionOptions {
         let sqlite_transaction_mode = Some(sea_orm::SqliteTransactionMode::Immediate);
         let isolation_level = isolation.filter(|_| self.codec.backend() != DbBackend::Sqlite);
-        let options = TransactionOptions { isolation_level, sqlite_transaction_mode, ..Default::default() };
-        self.db.begin_with(options).await
+        TransactionOptions { isolation_level, sqlite_transaction_mode, ..Default::default() }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The pool of connections as everybody uses it: transactions begin where nobody can cut them off, statements that are
-//! older than a change of their tables are prepared anew, and what is sidehook's own does not wait for ever.
+//! older than a change of their tables are prepared anew, what is sidehook's own does not wait for ever, and workflows take
+//! turns that leave connections to sidehook.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,14 +10,21 @@ use async_trait::async_trait;
 use sea_orm::sea_query::Value;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
-    RuntimeErr, Statement, TransactionOptions, TransactionTrait,
+    RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 use tokio_util::task::TaskTracker;
 
 use super::fault::Fault;
+use super::transaction::Transaction;
+use super::turns::{Turn, Turns};
 
 /// How long a transaction may take to begin. Longer than SQLite waits for somebody else's.
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(12);
+/// Those who wait for a turn are told when nobody has been given one for so long. Longer than most statements of workflows
+/// take, shorter than those who call them wait.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The same of those who wait to write to an SQLite file. As long as SQLite waits for other processes.
+const WRITING_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Which connections of a pool are not to be used again.
 #[derive(Clone, Debug)]
@@ -55,16 +63,37 @@ pub struct Pool {
     beginnings: TaskTracker,
     /// How long a statement outside of transactions may take.
     limit: Option<Duration>,
+    /// The turns of workflows at its connections.
+    turns: Arc<Turns>,
+    /// Whether statements and transactions take them.
+    is_in_turn: bool,
+    /// The turn of who writes to an SQLite file. Without it those who wait would look for the lock at intervals that SQLite
+    /// chooses, and none would have it meanwhile.
+    writing: Option<Arc<Turns>>,
 }
 
 impl Pool {
     pub(super) fn new(db: DatabaseConnection, retired: Retirement) -> Self {
-        Self { db, retired, beginnings: TaskTracker::new(), limit: None }
+        let turns = Arc::new(Turns::new(for_workflows(max_connections(&db))));
+        let writing = is_sqlite(&db).then(|| Arc::new(Turns::new(1)));
+        Self { db, retired, beginnings: TaskTracker::new(), limit: None, turns, is_in_turn: false, writing }
     }
 
     /// The same pool, for statements that have an answer at once or not at all.
     pub(super) fn limited(&self, limit: Duration) -> Self {
         Self { limit: Some(limit), ..self.clone() }
+    }
+
+    /// The same pool for workflows, which leave some of its connections to sidehook: a statement or a transaction waits
+    /// until it is its turn. Whoever has such a transaction must not ask for another turn: its statements are for what it
+    /// reads, too.
+    pub(super) fn in_turn(&self) -> Self {
+        Self { is_in_turn: true, ..self.clone() }
+    }
+
+    /// The same pool, which writes in turn with another one of the same database.
+    pub(super) fn in_turn_with(&self, other: &Self) -> Self {
+        Self { writing: other.writing.clone(), ..self.clone() }
     }
 
     /// For the migrations.
@@ -113,20 +142,54 @@ impl Pool {
     }
 
     /// Begins a transaction as the database does it by default.
-    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+    pub async fn begin(&self) -> Result<Transaction, DbErr> {
         self.begin_with(TransactionOptions::default()).await
     }
 
     /// Begins a transaction, in a task that goes on when the caller is cancelled: the driver loses sight of a BEGIN
     /// whose answer nobody waits for, and the connection would come back inside of a transaction. One that nobody
     /// takes is rolled back.
-    pub(super) async fn begin_with(&self, options: TransactionOptions) -> Result<DatabaseTransaction, DbErr> {
+    pub(super) async fn begin_with(&self, options: TransactionOptions) -> Result<Transaction, DbErr> {
+        let turn = self.turn().await?;
+        let is_written = matches!(options.sqlite_transaction_mode, Some(SqliteTransactionMode::Immediate));
+        let writing = if is_written { self.turn_to_write().await? } else { None };
         let db = self.db.clone();
         let begun = self.beginnings.spawn(async move {
             let silent = |_| Err(away("no transaction could be begun: the database does not answer"));
-            tokio::time::timeout(BEGIN_TIMEOUT, db.begin_with_options(options)).await.unwrap_or_else(silent)
+            let begun = tokio::time::timeout(BEGIN_TIMEOUT, db.begin_with_options(options)).await;
+            begun.unwrap_or_else(silent).map(|open| Transaction::new(open, [turn, writing]))
         });
         begun.await.unwrap_or_else(|err| Err(away(&err.to_string())))
+    }
+
+    /// The turn of a workflow, where this is the pool for those.
+    async fn turn(&self) -> Result<Option<Turn>, DbErr> {
+        if !self.is_in_turn {
+            return Ok(None);
+        }
+        let stands_still = || {
+            away(&format!(
+                "none of the {} connections for workflows has become free for {} seconds: look for statements, or branches of \
+                 transaction nodes, that take long or wait for each other, or give more connections (DB_POOL_MAX; \
+                 SIDEHOOK_SOURCE_POOL_MAX for a data source, SIDEHOOK_APPS_POOL_MAX for a sub-application)",
+                self.turns.count(),
+                PATIENCE.as_secs()
+            ))
+        };
+        self.turns.take(PATIENCE).await.map(Some).ok_or_else(stands_still)
+    }
+
+    /// The turn of who writes, where that is SQLite's.
+    async fn turn_to_write(&self) -> Result<Option<Turn>, DbErr> {
+        let Some(writing) = &self.writing else { return Ok(None) };
+        let stands_still = || {
+            away(&format!(
+                "another transaction of this sidehook has kept the SQLite file for {} seconds, where only one can write: a \
+                 transaction node does so until its branch ends",
+                WRITING_PATIENCE.as_secs()
+            ))
+        };
+        writing.take(WRITING_PATIENCE).await.map(Some).ok_or_else(stands_still)
     }
 
     /// Runs a statement, a second time where it is older than a change of its tables.
@@ -169,6 +232,26 @@ impl From<DatabaseConnection> for Pool {
     }
 }
 
+fn is_sqlite(db: &DatabaseConnection) -> bool {
+    !matches!(db.get_database_backend(), DbBackend::Postgres | DbBackend::MySql)
+}
+
+/// How many connections a pool may have.
+fn max_connections(db: &DatabaseConnection) -> u32 {
+    match db.get_database_backend() {
+        DbBackend::Postgres => db.get_postgres_connection_pool().options().get_max_connections(),
+        DbBackend::MySql => db.get_mysql_connection_pool().options().get_max_connections(),
+        _ => db.get_sqlite_connection_pool().options().get_max_connections(),
+    }
+}
+
+/// How many of so many connections workflows may use at a time. The others are for what everybody waits for: the recorder, its
+/// large records, the fetching of what waits, and health.
+fn for_workflows(max_connections: u32) -> u32 {
+    let kept = max_connections.div_ceil(4).min(3);
+    max_connections.saturating_sub(kept).max(1)
+}
+
 /// MySQL gives a parameter the type of its first value, and the driver keeps statements by their texts alone: a text
 /// would then be compared as a number, because a number was asked for before (MySQL 9.7, "Prepared Statements": derived
 /// types of parameters). So that they are statements of their own, the types stand in a comment.
@@ -207,18 +290,23 @@ impl ConnectionTrait for Pool {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let _turn = self.turn().await?;
+        let _writing = self.turn_to_write().await?;
         self.run(statement, |statement| self.db.execute_raw(statement)).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let _turn = self.turn().await?;
         self.limited_to(self.db.execute_unprepared(sql)).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        let _turn = self.turn().await?;
         self.run(statement, |statement| self.db.query_one_raw(statement)).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let _turn = self.turn().await?;
         self.run(statement, |statement| self.db.query_all_raw(statement)).await
     }
 }
@@ -311,6 +399,11 @@ mod tests {
         assert_eq!(texts, ["it", "ti", "fb"].map(|types| format!("SELECT ? = ? /* {types} */")));
         assert_eq!(statement(DbBackend::MySql, Vec::new()), "SELECT ? = ?");
         assert_eq!(statement(DbBackend::Sqlite, vec![1.into()]), "SELECT ? = ?");
+    }
+
+    #[test]
+    fn workflows_leave_connections_to_sidehook() {
+        assert_eq!([1, 2, 3, 4, 5, 10, 100].map(for_workflows), [1, 1, 2, 3, 3, 7, 97]);
     }
 
     #[test]

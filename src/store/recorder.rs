@@ -24,6 +24,7 @@ use self::failure::Failure;
 use self::unlogged::Unlogged;
 use super::Store;
 use super::instance::Owner;
+use super::lane::Lane;
 use super::record::Waiting;
 use crate::metrics::Metrics;
 
@@ -31,7 +32,7 @@ use crate::metrics::Metrics;
 const BATCH_RECORDS: usize = 512;
 /// At most about so many bytes in one transaction; the smallest default of `max_allowed_packet` is 16 MB.
 const BATCH_BYTES: usize = 4 << 20;
-/// A record larger than this is written on a connection of its own, beside the others.
+/// A record larger than this is written on another connection, beside the others.
 const LARGE_RECORD: usize = 1 << 20;
 /// At most so many records wait; then new events are refused.
 const QUEUE_RECORDS: usize = 20_000;
@@ -103,7 +104,7 @@ impl Recorder {
 }
 
 async fn write_batches(writer: Arc<Writer>, mut records: mpsc::Receiver<Waiting>) {
-    let large = tokio_util::task::TaskTracker::new();
+    let large = Lane::default();
     while let Some(first) = records.recv().await {
         let mut batch = Vec::new();
         let mut bytes = 0;
@@ -111,7 +112,7 @@ async fn write_batches(writer: Arc<Writer>, mut records: mpsc::Receiver<Waiting>
         while let Some(waiting) = next {
             if waiting.bytes > LARGE_RECORD {
                 let writer = writer.clone();
-                large.spawn(async move { writer.write_batch(vec![waiting]).await });
+                large.add(async move { writer.write_batch(vec![waiting]).await });
             } else {
                 bytes += waiting.bytes;
                 batch.push(waiting);
@@ -121,8 +122,7 @@ async fn write_batches(writer: Arc<Writer>, mut records: mpsc::Receiver<Waiting>
         }
         writer.write_batch(batch).await;
     }
-    large.close();
-    large.wait().await;
+    large.end().await;
 }
 
 /// Writes batches of records, each as one transaction.

@@ -132,7 +132,7 @@ impl Records {
         }
         let (schema, store) = (self.schema(), &self.rows.store);
         let transaction = store.db.begin().await.expect("a transaction");
-        let writer = self.known.writer(&schema, &transaction, &self.ids).with_evaluators(&self.pool);
+        let writer = self.known.writer(&schema, &*transaction, &self.ids).with_evaluators(&self.pool);
         let written = work(&writer, &self.collection(collection)).await;
         match written {
             Ok(_) => transaction.commit().await.expect("it commits"),

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use sea_orm::{DatabaseTransaction, IsolationLevel, TransactionTrait};
 
-use super::cut_off::wait_for_database;
+use super::cut_off::{keep_open, wait_for_database};
 use super::transactions::{Scope as TransactionScope, Transactions};
 use crate::engine::shared::Shared;
 use crate::engine::subflow;
@@ -14,6 +14,7 @@ use crate::expr::{Scope, Thrown, Value};
 use crate::ids::NoIdsLeft;
 use crate::node::{self, Call, Called, JobId, Services};
 use crate::script::Pool;
+use crate::store::Transaction;
 use crate::store::recorder::RecordError;
 
 /// What a node reaches through its context beside the run.
@@ -35,12 +36,16 @@ pub(super) struct Host<'a> {
 
 impl Host<'_> {
     /// Begins a transaction, however long the database is away. The caller of an event that is not recorded
-    /// yet is told instead.
-    async fn begin(&mut self, isolation: Option<IsolationLevel>) -> Result<DatabaseTransaction, Thrown> {
+    /// yet is told instead. Within a transaction of another data source the node fails: others may wait for that one.
+    async fn begin(&mut self, isolation: Option<IsolationLevel>) -> Result<Transaction, Thrown> {
         loop {
-            match self.shared.recorder.begin(isolation).await {
+            let begun = self.shared.recorder.begin(isolation);
+            match keep_open(&self.transactions.scopes, begun).await {
                 Ok(transaction) => return Ok(transaction),
                 Err(RecordError::Unavailable(reason)) if self.has_row && !self.shared.is_stopping() => {
+                    if self.transactions.has_scope() {
+                        return Err(Thrown::error(reason));
+                    }
                     wait_for_database(self.execution_id, &reason).await;
                 }
                 Err(err) => {
@@ -66,8 +71,12 @@ impl Host<'_> {
         isolation: Option<IsolationLevel>,
     ) -> Result<(), Thrown> {
         let transaction = match (self.transactions.scope(source), elsewhere) {
-            (Some(outer), _) => outer.begin().await.map_err(|err| Thrown::error(err.to_string()))?,
-            (None, Some(elsewhere)) => elsewhere.begin(isolation).await?,
+            (Some(outer), _) => {
+                outer.begin().await.map(Transaction::from).map_err(|err| Thrown::error(err.to_string()))?
+            }
+            (None, Some(elsewhere)) => {
+                keep_open(&self.transactions.scopes, elsewhere.begin(isolation)).await?
+            }
             (None, None) => self.begin(isolation).await?,
         };
         self.transactions.scopes.push(TransactionScope { source: source.into(), transaction });

@@ -6,18 +6,19 @@ use std::sync::Arc;
 use sea_orm::DatabaseTransaction;
 
 use crate::node::MAIN;
+use crate::store::Transaction;
 
 /// The transaction of a transaction node.
 pub(super) struct Scope {
     /// The data source that it is in.
     pub source: Arc<str>,
-    pub transaction: DatabaseTransaction,
+    pub transaction: Transaction,
 }
 
 #[derive(Default)]
 pub(super) struct Transactions {
     /// That of the node that runs, where no transaction node is around it.
-    pub own: Option<DatabaseTransaction>,
+    pub own: Option<Transaction>,
     /// Those of the transaction nodes around it, outermost first. Inner ones of the same data source are savepoints.
     pub scopes: Vec<Scope>,
     /// Whether the innermost one is to be committed with the job that is saved next.
@@ -33,12 +34,12 @@ impl Transactions {
     /// The transaction of the innermost transaction node of a data source.
     pub(super) fn scope(&self, source: &str) -> Option<&DatabaseTransaction> {
         let of_source = self.scopes.iter().rev().find(|scope| &*scope.source == source);
-        of_source.map(|scope| &scope.transaction)
+        of_source.map(|scope| &*scope.transaction)
     }
 
     /// That in which the node that runs writes to the main data source.
     pub(super) fn current(&self) -> Option<&DatabaseTransaction> {
-        self.scope(MAIN).or(self.own.as_ref())
+        self.scope(MAIN).or(self.own.as_deref())
     }
 
     /// Whether the job that is saved next ends a transaction that is to be committed.
@@ -77,7 +78,7 @@ impl Transactions {
     }
 }
 
-async fn take_back(transaction: DatabaseTransaction) {
+async fn take_back(transaction: Transaction) {
     if let Err(err) = transaction.rollback().await {
         // The connection is gone, and the transaction with it.
         tracing::debug!(reason = %err, "a transaction could not be rolled back");

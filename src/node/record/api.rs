@@ -32,7 +32,7 @@ pub(in crate::node) fn outcome(
 
 impl Destination {
     async fn find(&self, find: &Find) -> Result<Vec<Record>, Thrown> {
-        let db = self.collections.executor(None);
+        let db = self.collections.beside_transactions();
         let reader = self.collections.reader(&self.schema, &db, self.system.now().to_utc());
         reader.find(&self.collection, find).await
     }

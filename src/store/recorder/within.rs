@@ -4,16 +4,17 @@ use sea_orm::{DatabaseTransaction, DbErr, IsolationLevel, TransactionTrait};
 
 use super::failure::Failure;
 use super::{Recorder, Writer};
+use crate::store::Transaction;
 use crate::store::fault::{Fault, describe};
 use crate::store::record::{Record, RecordError, Written};
 
 impl Recorder {
-    /// Begins a transaction for writes that belong to a record: it goes in with [`Recorder::write_within`]. Where
-    /// somebody takes this instance's number over before that, none of it is committed.
-    pub async fn begin(&self, isolation: Option<IsolationLevel>) -> Result<DatabaseTransaction, RecordError> {
+    /// Begins a transaction for writes that belong to a record, when it is its turn: it goes in with
+    /// [`Recorder::write_within`]. Where somebody takes this instance's number over before that, none of it is committed.
+    pub async fn begin(&self, isolation: Option<IsolationLevel>) -> Result<Transaction, RecordError> {
         let Writer { store, owner, .. } = &*self.writer;
         let begun = async {
-            let tx = store.begin_isolated(isolation).await?;
+            let tx = store.begin_in_turn(isolation).await?;
             match store.fences_late() || store.fence(&tx, *owner).await? {
                 true => Ok(tx),
                 false => Err(Failure::Fenced),
@@ -24,11 +25,7 @@ impl Recorder {
 
     /// Writes a record in a transaction and commits it. What the database refuses is not there, a lost race
     /// included; after any other error nothing may be assumed: where the answer to COMMIT got lost, all of it is.
-    pub async fn write_within(
-        &self,
-        tx: DatabaseTransaction,
-        record: &Record,
-    ) -> Result<Written, RecordError> {
+    pub async fn write_within(&self, tx: Transaction, record: &Record) -> Result<Written, RecordError> {
         let Writer { store, owner, now, .. } = &*self.writer;
         let written = async {
             if store.fences_late() && !store.fence(&tx, *owner).await? {

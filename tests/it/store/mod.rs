@@ -10,4 +10,5 @@ mod names;
 pub mod proxy;
 mod recorder;
 mod together;
+mod turns;
 pub mod waiting;
