@@ -11,7 +11,7 @@ use super::{Settings, output};
 use crate::app::{UNOPENED, connect};
 use crate::clock::{Clock, SystemClock};
 use crate::node;
-use crate::store::history::Removable;
+use crate::store::removal::{Removable, Removal};
 
 /// Of the database's time at most about one part in so many is taken.
 const SHARE: u32 = 4;
@@ -64,17 +64,13 @@ impl Prune {
             return output::line(format!("{total:>9}  in all; run it again with --yes to remove them"));
         }
         let mut removed = 0;
-        for workflow in &own {
-            loop {
-                let started = Instant::now();
-                let count = store.remove_executions(workflow.workflow_id, &filter).await?;
-                if count == 0 {
-                    break;
-                }
-                removed += count;
-                eprintln!("{removed:>9} of {total} removed");
-                tokio::time::sleep((started.elapsed() * (SHARE - 1)).max(PAUSE)).await;
-            }
+        let mut removal = Removal::new(&own, filter);
+        let mut started = Instant::now();
+        while let Some(count) = removal.step(&store).await? {
+            removed += count;
+            eprintln!("{removed:>9} of {total} removed");
+            tokio::time::sleep((started.elapsed() * (SHARE - 1)).max(PAUSE)).await;
+            started = Instant::now();
         }
         output::line(format!("{removed:>9}  removed"))
     }

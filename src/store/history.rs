@@ -1,16 +1,12 @@
-//! Executions of the past, for those who look at them and those who remove them. NocoBase's screen shows the same rows.
+//! Executions of the past, for those who look at them. NocoBase's screen shows the same rows.
 
 use chrono::{DateTime, Utc};
-use entity::status::execution::STARTED;
 use entity::{JsonText, Table, Timestamp, job};
-use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, Query, SelectStatement};
+use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, Query};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, JoinType, Order, QueryResult};
 
 use super::Store;
 use super::job::NewJob;
-
-/// At most so many executions are removed in one transaction.
-const REMOVED_AT_ONCE: u64 = 500;
 
 /// Which executions are asked for; everything that is given has to hold.
 #[derive(Clone, Debug, Default)]
@@ -36,17 +32,6 @@ pub struct Past {
     pub created_at: Option<DateTime<Utc>>,
     pub updated_at: Option<DateTime<Utc>>,
     pub started_at: Option<DateTime<Utc>>,
-}
-
-/// What may be removed of a workflow.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Removable {
-    pub workflow_id: i64,
-    pub key: String,
-    pub title: String,
-    pub executions: i64,
-    /// The types of its nodes.
-    pub node_types: Vec<String>,
 }
 
 impl Store {
@@ -187,90 +172,8 @@ impl Store {
         Ok(titles)
     }
 
-    /// How many executions of each webhook workflow may be removed: those that are over, as NocoBase has it
-    /// (`plugin-workflow/src/server/actions/executions.ts`).
-    pub async fn removable(&self, filter: &ExecutionFilter) -> Result<Vec<Removable>, DbErr> {
-        let (e, w) = (Alias::new("e"), Alias::new("w"));
-        let mut select = Query::select();
-        let of = |table: &Alias, field: &str| (table.clone(), self.column(field));
-        select
-            .column(of(&w, "id"))
-            .column(of(&w, "key"))
-            .column(of(&w, "title"))
-            .expr(Expr::col(of(&e, "id")).count())
-            .from_as(self.table(Table::Executions), e.clone())
-            .join_as(
-                JoinType::InnerJoin,
-                self.table(Table::Workflows),
-                w.clone(),
-                Expr::col(of(&w, "id")).equals(of(&e, "workflowId")),
-            )
-            .and_where(Expr::col(of(&w, "type")).eq("webhook"))
-            .and_where(Expr::col(of(&e, "status")).ne(STARTED))
-            .cond_where(self.holds(filter, &e))
-            .group_by_columns([of(&w, "id"), of(&w, "key"), of(&w, "title")])
-            .order_by(of(&w, "id"), Order::Asc);
-        let mut removable = Vec::new();
-        for row in self.db.query_all(&select).await? {
-            let (workflow_id, title): (i64, Option<String>) =
-                (row.try_get_by_index(0)?, row.try_get_by_index(2)?);
-            removable.push(Removable {
-                workflow_id,
-                key: row.try_get_by_index(1)?,
-                title: title.unwrap_or_default(),
-                executions: row.try_get_by_index(3)?,
-                node_types: self.node_types(workflow_id).await?,
-            });
-        }
-        Ok(removable)
-    }
-
-    async fn node_types(&self, workflow_id: i64) -> Result<Vec<String>, DbErr> {
-        let mut select = Query::select();
-        select
-            .distinct()
-            .column(self.column("type"))
-            .from(self.table(Table::FlowNodes))
-            .and_where(Expr::col(self.column("workflowId")).eq(workflow_id));
-        let rows = self.db.query_all(&select).await?;
-        let types: Result<Vec<Option<String>>, DbErr> =
-            rows.iter().map(|row| row.try_get_by_index(0)).collect();
-        Ok(types?.into_iter().flatten().collect())
-    }
-
-    /// Removes some of a workflow's oldest executions that are over, with their jobs, as NocoBase does it. Returns how
-    /// many; zero when none are left.
-    pub async fn remove_executions(
-        &self,
-        workflow_id: i64,
-        filter: &ExecutionFilter,
-    ) -> Result<usize, DbErr> {
-        let e = Alias::new("e");
-        let mut select = Query::select();
-        select
-            .column((e.clone(), self.column("id")))
-            .from_as(self.table(Table::Executions), e.clone())
-            .and_where(Expr::col((e.clone(), self.column("workflowId"))).eq(workflow_id))
-            .and_where(Expr::col((e.clone(), self.column("status"))).ne(STARTED))
-            .cond_where(self.holds(filter, &e))
-            .order_by((e, self.column("id")), Order::Asc)
-            .limit(REMOVED_AT_ONCE);
-        let tx = self.begin().await?;
-        let ids = ids(&tx, &select).await?;
-        // One that was started anew in the meantime is no longer over: its row says so while it is locked.
-        let over = self.lock_executions(&tx, &ids).await?;
-        let over: Vec<i64> = over
-            .into_iter()
-            .filter(|(_, status)| status.is_some_and(|status| status != STARTED))
-            .map(|(id, _)| id)
-            .collect();
-        self.delete_jobs_of(&tx, &over).await?;
-        self.delete_executions(&tx, &over).await?;
-        tx.commit().await?;
-        Ok(over.len())
-    }
-
-    fn holds(&self, filter: &ExecutionFilter, table: &Alias) -> Cond {
+    /// That executions are those that a filter asks for.
+    pub(super) fn holds(&self, filter: &ExecutionFilter, table: &Alias) -> Cond {
         let is = |field: &str| Expr::col((table.clone(), self.column(field)));
         let mut all = Cond::all();
         if let Some(key) = &filter.key {
@@ -306,8 +209,4 @@ impl Store {
         let row = self.db.query_one(&select).await?;
         row.map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).transpose()
     }
-}
-
-async fn ids<C: ConnectionTrait>(db: &C, select: &SelectStatement) -> Result<Vec<i64>, DbErr> {
-    db.query_all(select).await?.iter().map(|row| row.try_get_by_index(0)).collect()
 }

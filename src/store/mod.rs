@@ -30,6 +30,7 @@ mod pool;
 pub mod queued;
 mod record;
 pub mod recorder;
+pub mod removal;
 pub mod request;
 pub mod request_log;
 pub mod rights;

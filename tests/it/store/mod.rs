@@ -9,6 +9,7 @@ mod left_over;
 mod names;
 pub mod proxy;
 mod recorder;
+mod removal;
 mod together;
 mod turns;
 pub mod waiting;
