@@ -3,6 +3,9 @@
 
 use sea_orm::sea_query::{Alias, DynIden, IntoIden, IntoTableRef, TableRef};
 
+/// The longest name of an index, in bytes: what PostgreSQL keeps of one.
+const MAX_NAME: usize = 63;
+
 /// The tables that sidehook reads or writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {
@@ -103,6 +106,19 @@ impl Names {
             return format!("sidehook_{}{}", self.prefix, table.base_name());
         }
         self.prefixed(&self.column_name(table.base_name()))
+    }
+
+    /// The name of an index that sidehook makes: table and fields in snake_case, whatever the columns are called, such as
+    /// `executions_status_expires_at`. Cut where PostgreSQL would cut it, which MySQL refuses instead (from 65 characters
+    /// on): a prefix may be long.
+    pub fn index_name(&self, table: Table, fields: &[&str]) -> String {
+        let mut name = snake_case(&self.table_name(table));
+        for field in fields {
+            name.push('_');
+            name.push_str(&snake_case(field));
+        }
+        name.truncate(MAX_NAME);
+        name
     }
 
     /// The name of a column of one of NocoBase's tables, given its camelCase field name.

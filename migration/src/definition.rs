@@ -1,7 +1,7 @@
 //! Tables as data, and how they are created. Everything is created only where it is missing, so that MySQL,
 //! which commits table by table, can begin again after a migration cut short.
 
-use entity::{Names, Table, snake_case};
+use entity::{Names, Table};
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr,
     sea_query::{self, IndexCreateStatement, TableCreateStatement},
@@ -50,7 +50,7 @@ impl Definition {
         names: &Names,
     ) -> Result<(), DbErr> {
         for index in self.indexes {
-            let (table, name) = (names.table_name(self.table), index.name(self.table, names));
+            let (table, name) = (names.table_name(self.table), names.index_name(self.table, index.fields));
             if !has_index(transaction, &table, &name).await? {
                 let mut statement = self.index_statement(index, names);
                 // MySQL knows no `IF NOT EXISTS` here.
@@ -95,7 +95,7 @@ impl Definition {
 
     fn bare_index_statement(&self, index: &Index, names: &Names) -> IndexCreateStatement {
         let mut statement = sea_query::Index::create();
-        statement.name(index.name(self.table, names)).table(names.table(self.table));
+        statement.name(names.index_name(self.table, index.fields)).table(names.table(self.table));
         for field in index.fields {
             statement.col(names.column(field));
         }
@@ -103,18 +103,6 @@ impl Definition {
             statement.unique();
         }
         statement
-    }
-}
-
-impl Index {
-    /// `executions_status_expires_at`: table and fields in snake_case, whatever the columns are called.
-    fn name(&self, table: Table, names: &Names) -> String {
-        let mut name = snake_case(&names.table_name(table));
-        for field in self.fields {
-            name.push('_');
-            name.push_str(&snake_case(field));
-        }
-        name
     }
 }
 

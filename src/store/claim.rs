@@ -2,7 +2,7 @@
 //! pass each other's, and no row is taken twice. SQLite has one writer at a time, so that nobody else is there to pass.
 
 use chrono::{DateTime, Utc};
-use entity::{Table, snake_case};
+use entity::Table;
 use sea_orm::sea_query::extension::mysql::{IndexHintScope, MySqlSelectStatementExt};
 use sea_orm::sea_query::{
     Alias, CommonTableExpression, Cond, Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement,
@@ -147,8 +147,7 @@ impl Store {
             select.order_by(column(name), sea_orm::Order::Asc);
         }
         if is_mysql {
-            let table = snake_case(&self.names.table_name(Table::Leases));
-            let index = format!("{table}_{}", TURNS.join("_"));
+            let index = self.names.index_name(Table::Leases, &TURNS);
             select.force_index(Alias::new(index), IndexHintScope::All);
         }
     }

@@ -195,7 +195,7 @@ async fn prefix_and_underscores_and_schema_go_together() {
 #[tokio::test]
 async fn prefixes_keep_deployments_of_one_database_apart() {
     on_every_database(async |database| {
-        let [one, two] = ["one_", "two_"];
+        let [one, two] = ["the_first_of_two_nocobases_", "two_"];
         let first = TestServer::start_with(&database, &[("DB_TABLE_PREFIX", one)]).await;
         let second = TestServer::start_with(&database, &[("DB_TABLE_PREFIX", two)]).await;
         let hook = workflow("k", false, &json!({}), &[node("v", "variable", json!({"value": 1}))]);

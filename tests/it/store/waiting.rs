@@ -136,7 +136,9 @@ async fn what_comes_next_is_taken_beside_others_who_take_and_add() {
 #[tokio::test]
 async fn workflows_of_which_executions_are_due_are_found() {
     on_every_database(async |database| {
-        let rows = Rows { store: prepare(&database, &[]).await };
+        let rows = Rows {
+            store: prepare(&database, &[("DB_TABLE_PREFIX", "of_a_nocobase_with_a_long_name_")]).await,
+        };
         let now = SystemClock.now();
         let waiting = async || rows.store.workflows_with_backlog(now).await.expect("workflows");
         assert_eq!(waiting().await, Vec::<i64>::new());
