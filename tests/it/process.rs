@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::databases::TestDatabase;
+use crate::queue::world::ready_in_front;
 use crate::wait::TIMEOUT;
 
 /// A `sidehook` that serves. It is killed when this is dropped.
@@ -53,6 +54,7 @@ impl Process {
         let pairs: Vec<_> = environment.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let process = Self::start_in(folder.path(), &["serve"], &pairs).await;
+        ready_in_front(&process.url, settings).await;
         Self { _folder: Some(folder), ..process }
     }
 

@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::databases::{Kind, Product, TestDatabase};
+use crate::queue::world::ready_in_front;
 use crate::rows::Rows;
 use crate::wait::until;
 
@@ -96,6 +97,7 @@ impl TestServer {
             };
             serve(&apps, &server, stop).await
         });
+        ready_in_front(&url, settings).await;
         let rows = Rows { store: app.store.clone() };
         Self { url, rows, app, control, client: client(), stop: Some(stop), serving: Some(serving) }
     }

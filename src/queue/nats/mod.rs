@@ -2,16 +2,17 @@
 //! bucket whose only key is the reader's lease. Written for servers from 2.9 on.
 
 mod connection;
+mod streams;
 
 use std::error::Error as _;
 use std::time::{Duration, Instant};
 
 use async_nats::connection::State;
-use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
+use async_nats::jetstream::consumer::{PullConsumer, pull};
 use async_nats::jetstream::context::{Context, ContextBuilder, PublishError, PublishErrorKind};
 use async_nats::jetstream::kv::{CreateErrorKind, Store, UpdateErrorKind};
 use async_nats::jetstream::message::{Message, PublishMessage};
-use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::jetstream::stream::{self, DiscardPolicy, StorageType};
 use async_nats::jetstream::{self, ErrorCode};
 use async_nats::{Client, HeaderMap};
 use async_trait::async_trait;
@@ -22,8 +23,9 @@ use tokio::sync::{Mutex, OnceCell};
 use tokio::time::sleep;
 
 use self::connection::{PAUSE, TIMEOUT, connect};
+use self::streams::consumer;
 use super::sequence::Sequence;
-use super::{DUPLICATE_WINDOW, Dead, Delivered, Depth, Fault, LEASE, Lead, PATIENCE, Queue, Stored};
+use super::{Dead, Delivered, Depth, Fault, LEASE, Lead, PATIENCE, Queue, Stored};
 use crate::config::{self, Secret};
 
 /// How long [`Queue::next`] waits where there is nothing.
@@ -110,58 +112,6 @@ impl Nats {
 
     fn subject(name: &str) -> String {
         format!("{name}.events")
-    }
-
-    fn stream_config(&self, name: &str) -> stream::Config {
-        stream::Config {
-            name: name.to_owned(),
-            subjects: vec![Self::subject(name)],
-            storage: StorageType::File,
-            num_replicas: self.settings.replicas,
-            max_bytes: i64::try_from(self.settings.max_bytes).unwrap_or(i64::MAX),
-            // What does not fit is refused: nothing that waits is thrown away for it.
-            discard: DiscardPolicy::New,
-            duplicate_window: DUPLICATE_WINDOW,
-            ..stream::Config::default()
-        }
-    }
-
-    /// The bucket of the lease. The library asks for the account before it makes one, which it cannot read of servers of
-    /// version 2.9.
-    fn bucket(&self, name: &str) -> stream::Config {
-        stream::Config {
-            name: format!("KV_{name}"),
-            subjects: vec![format!("$KV.{name}.>")],
-            max_messages_per_subject: 1,
-            max_age: LEASE,
-            duplicate_window: LEASE,
-            storage: StorageType::File,
-            num_replicas: self.settings.replicas,
-            discard: DiscardPolicy::New,
-            allow_rollup: true,
-            deny_delete: true,
-            allow_direct: true,
-            ..stream::Config::default()
-        }
-    }
-
-    async fn make(&self) -> Result<Made, Fault> {
-        let Names { events, dead, lease } = &self.names;
-        let max_age = self.settings.max_age.unwrap_or_default();
-        let duplicate_window =
-            if max_age.is_zero() { DUPLICATE_WINDOW } else { DUPLICATE_WINDOW.min(max_age) };
-        let of_events = stream::Config {
-            retention: RetentionPolicy::WorkQueue,
-            max_age,
-            duplicate_window,
-            ..self.stream_config(events)
-        };
-        let events = self.context.get_or_create_stream(of_events).await.map_err(Fault::of)?;
-        let dead = self.context.get_or_create_stream(self.stream_config(dead)).await.map_err(Fault::of)?;
-        let consumer = events.get_or_create_consumer(READER, consumer()).await.map_err(Fault::of)?;
-        self.context.get_or_create_stream(self.bucket(lease)).await.map_err(Fault::of)?;
-        let lease = self.context.get_key_value(lease).await.map_err(Fault::of)?;
-        Ok(Made { events, dead, consumer, lease })
     }
 
     /// One attempt at storing.
@@ -395,16 +345,6 @@ impl Queue for Nats {
             );
         }
         Ok(warnings)
-    }
-}
-
-fn consumer() -> pull::Config {
-    pull::Config {
-        durable_name: Some(READER.to_owned()),
-        ack_policy: AckPolicy::Explicit,
-        ack_wait: LEASE,
-        max_ack_pending: IN_HAND,
-        ..pull::Config::default()
     }
 }
 

@@ -33,6 +33,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Makes it a failure when a database cannot be had, otherwise its tests have nothing to do: with `1` for those that
 /// Debian has, with `all` for MySQL, too.
 pub const REQUIRE_VARIABLE: &str = "SIDEHOOK_REQUIRE_DATABASES";
+/// The URL of a queue that is put in front of all databases, where it is set.
+pub const QUEUE_VARIABLE: &str = "SIDEHOOK_TEST_QUEUE_URL";
 
 /// The dialects that a NocoBase speaks. MariaDB goes as MySQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +154,7 @@ impl TestDatabase {
         Ok(Self { kind: product.kind(), product, url: url.into(), place })
     }
 
-    /// NocoBase's `DB_*` settings for this database.
+    /// NocoBase's `DB_*` settings for this database, and those of the queue in front of it where one is asked for.
     pub fn env(&self) -> Vec<(String, String)> {
         let settings = match &self.place {
             Place::Folder(folder) => {
@@ -162,7 +164,17 @@ impl TestDatabase {
             Place::Shared(_) | Place::Private => self.server_settings(),
         };
         let dialect = ("DB_DIALECT", self.kind.to_string());
-        [dialect].into_iter().chain(settings).map(|(name, value)| (name.to_owned(), value)).collect()
+        let all = [dialect].into_iter().chain(settings).chain(self.queue_settings());
+        all.map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// A part of that queue of this database's own.
+    fn queue_settings(&self) -> Vec<(&'static str, String)> {
+        let Ok(url) = env::var(QUEUE_VARIABLE) else { return Vec::new() };
+        // A name has at most 32 characters; the end of the URL is what differs.
+        let letters = self.url.chars().rev().filter(char::is_ascii_alphanumeric).take(32);
+        let name = letters.collect::<Vec<_>>().into_iter().rev().collect();
+        vec![("SIDEHOOK_QUEUE_URL", url), ("SIDEHOOK_QUEUE_NAME", name)]
     }
 
     fn server_settings(&self) -> Vec<(&'static str, String)> {

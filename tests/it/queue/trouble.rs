@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::servers::{Kind, Servers, pairs};
 use super::world::{Senders, Sent, check, counting, numbers, on_every_queue, reaches, ready};
-use crate::databases::{Kind as DatabaseKind, Server};
+use crate::databases::{Kind as DatabaseKind, Server, TestDatabase};
 use crate::process::Process;
 use crate::rows::Rows;
 use crate::server::{client, config, prepare};
@@ -20,7 +20,7 @@ fn away() -> Duration {
 }
 
 /// The rows of a database, once it answers.
-async fn rows(database: &crate::databases::TestDatabase) -> Rows {
+async fn rows(database: &TestDatabase) -> Rows {
     Rows { store: sidehook::app::open_store(&config(database, &[])).await.expect("the database opens") }
 }
 
@@ -216,4 +216,16 @@ fn add(sent: &mut Vec<Sent>, round: Vec<Sent>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_or_doubled_when_each_server_is_killed_in_turn() {
     tokio::join!(survives(Kind::Nats, 3), survives(Kind::Redis, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_room_for_its_streams_says_what_to_do() {
+    let Some(servers) = Servers::start(Kind::Nats, 1).await else { return };
+    let database = TestDatabase::create(DatabaseKind::Sqlite).await.expect("SQLite can always be had");
+    let mut settings = servers.settings();
+    // Twice that is more than the server has.
+    settings.push(("SIDEHOOK_QUEUE_MAX_BYTES".to_owned(), "5gb".to_owned()));
+    let queue = sidehook::queue::open(&config(&database, &pairs(&settings)).queue, "main", &[]).await;
+    let refused = queue.expect("settings").expect("a queue").set_up().await.expect_err("no room");
+    assert!(refused.to_string().contains("raise its max_file or lower the setting"), "{refused}");
 }

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::servers::{Kind, Servers};
-use crate::databases::{Kind as DatabaseKind, TestDatabase};
+use crate::databases::{Kind as DatabaseKind, QUEUE_VARIABLE, TestDatabase};
 use crate::fixture::{node, workflow};
 use crate::rows::Rows;
 use crate::server::{TestServer, client};
@@ -43,6 +43,14 @@ pub async fn ready(url: &str) {
         answer.is_ok_and(|answer| answer.status() == 200)
     };
     until(is_ready, || format!("{url} does not become ready")).await;
+}
+
+/// The same of one behind the queue that all tests are behind, unless its settings name its own.
+pub async fn ready_in_front(url: &str, settings: &[(&str, &str)]) {
+    let has_own = settings.iter().any(|(name, _)| *name == "SIDEHOOK_QUEUE_URL");
+    if !has_own && std::env::var(QUEUE_VARIABLE).is_ok() {
+        ready(url).await;
+    }
 }
 
 /// Events in the queue of a server, and those that were put aside.

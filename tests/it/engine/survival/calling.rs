@@ -47,7 +47,8 @@ async fn callers_and_what_they_call_survive_the_end_of_their_instances() {
             instances[place].ended().await;
             instances[place] = Process::serve(&database, &[]).await;
         }
-        until(async || is_all_over(&rows).await, || instances[0].printed()).await;
+        let have_come = async || rows.executions(caller.id).await.len() == CALLERS;
+        until(async || have_come().await && is_all_over(&rows).await, || instances[0].printed()).await;
         let executions = rows.executions(caller.id).await;
         assert_eq!(executions.len(), CALLERS);
         for execution in executions {

@@ -31,7 +31,7 @@ pub struct Fleet<'a> {
     pub samples: Vec<Sample>,
     pub instances: Vec<Process>,
     /// What is in front of the database.
-    queue: Option<Arc<dyn Queue>>,
+    pub queue: Option<Arc<dyn Queue>>,
     /// Of every instance.
     settings: Vec<(String, String)>,
     /// Where each of them serves.
@@ -64,14 +64,13 @@ impl<'a> Fleet<'a> {
         }
         rows.store.db.close().await.expect("the connection closes");
         let mut settings = vec![("SIDEHOOK_WORKERS".to_owned(), "8".to_owned())];
-        let queue = match front {
-            Some(servers) => {
-                settings.extend(servers.settings());
-                Some(servers.open(database).await)
-            }
-            None => None,
-        };
+        settings.extend(front.map(Servers::settings).unwrap_or_default());
         let of_each = pairs(&settings);
+        let queue = config(database, &of_each).queue;
+        let queue = sidehook::queue::open(&queue, "main", &[]).await.expect("settings");
+        if let Some(queue) = &queue {
+            until(async || queue.set_up().await.is_ok(), || "the queue does not answer".to_owned()).await;
+        }
         let instances = join_all((0..count).map(|_| Process::serve(database, &of_each))).await;
         let urls = instances.iter().map(|instance| instance.url.clone()).collect();
         Self { database, receiver, samples, instances, queue, settings, urls: Arc::new(Mutex::new(urls)) }

@@ -160,7 +160,8 @@ async fn delays_of_no_length_end_once() {
         let send = async |_| server.post("k", &json!({})).await.status().as_u16();
         let statuses = join_all((0..EXECUTIONS).map(send)).await;
         assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
-        until(async || is_all_over(&server).await, || "not all end".to_owned()).await;
+        let have_come = async || server.executions(hook.id).await.len() == EXECUTIONS;
+        until(async || have_come().await && is_all_over(&server).await, || "not all end".to_owned()).await;
         let jobs = server.jobs_by_execution(hook.id).await;
         assert_eq!(jobs.len(), EXECUTIONS);
         let expected = [vec![("loop", 1)], vec![("wait", 1); ROUNDS], vec![("last", 1)]].concat();
