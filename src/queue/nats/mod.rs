@@ -8,11 +8,11 @@ use std::error::Error as _;
 use std::time::{Duration, Instant};
 
 use async_nats::connection::State;
-use async_nats::jetstream::consumer::{PullConsumer, pull};
+use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::context::{Context, ContextBuilder, PublishError, PublishErrorKind};
-use async_nats::jetstream::kv::{CreateErrorKind, Store, UpdateErrorKind};
+use async_nats::jetstream::kv::{CreateErrorKind, UpdateErrorKind};
 use async_nats::jetstream::message::{Message, PublishMessage};
-use async_nats::jetstream::stream::{self, DiscardPolicy, StorageType};
+use async_nats::jetstream::stream::{DiscardPolicy, StorageType};
 use async_nats::jetstream::{self, ErrorCode};
 use async_nats::{Client, HeaderMap};
 use async_trait::async_trait;
@@ -23,7 +23,7 @@ use tokio::sync::{Mutex, OnceCell};
 use tokio::time::sleep;
 
 use self::connection::{PAUSE, TIMEOUT, connect};
-use self::streams::consumer;
+use self::streams::{Made, Names, READER, consumer, make, subject};
 use super::sequence::Sequence;
 use super::{Dead, Delivered, Depth, Fault, LEASE, Lead, PATIENCE, Queue, Stored};
 use crate::config::{self, Secret};
@@ -34,13 +34,9 @@ const WAIT: Duration = Duration::from_secs(1);
 const MISSING_FOR: Duration = LEASE.saturating_add(Duration::from_secs(2));
 /// At least so often it is looked for events that are passed over.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
-/// So many events may be on their way at a time, those included that are tried again.
-const IN_HAND: i64 = 4_096;
 /// Of a message that belongs to headers and protocol.
 const OVERHEAD: usize = 8 << 10;
 
-/// The only consumer of the stream, and the only key of the bucket.
-const READER: &str = "reader";
 /// The header that says why an event was put aside.
 const REASON: &str = "Sidehook-Reason";
 
@@ -51,23 +47,6 @@ pub(super) struct Nats {
     settings: config::Queue,
     made: OnceCell<Made>,
     reading: Mutex<Reading>,
-}
-
-struct Names {
-    /// Of the stream.
-    events: String,
-    /// Of the stream for those that were put aside.
-    dead: String,
-    /// Of the bucket.
-    lease: String,
-}
-
-/// What is on the servers.
-struct Made {
-    events: stream::Stream,
-    dead: stream::Stream,
-    consumer: PullConsumer,
-    lease: Store,
 }
 
 /// What the reader knows.
@@ -93,11 +72,7 @@ impl Nats {
         Ok(Self {
             context: context.build(client.clone()),
             client,
-            names: Names {
-                events: name.to_owned(),
-                dead: format!("{name}_dead"),
-                lease: format!("{name}_reader"),
-            },
+            names: Names::of(name),
             settings: settings.clone(),
             made: OnceCell::new(),
             reading: Mutex::default(),
@@ -108,10 +83,6 @@ impl Nats {
         self.made
             .get()
             .ok_or_else(|| Fault::Unavailable("its streams have not been looked at yet".to_owned()))
-    }
-
-    fn subject(name: &str) -> String {
-        format!("{name}.events")
     }
 
     /// One attempt at storing.
@@ -125,7 +96,7 @@ impl Nats {
     }
 
     async fn store_in(&self, name: &str, message: PublishMessage) -> Result<Stored, Fault> {
-        let subject = Self::subject(name);
+        let subject = subject(name);
         let (begun, mut is_first) = (Instant::now(), true);
         loop {
             let fault = match self.attempt(&subject, message.clone()).await {
@@ -196,7 +167,7 @@ impl Nats {
 #[async_trait]
 impl Queue for Nats {
     async fn set_up(&self) -> Result<(), Fault> {
-        self.made.get_or_try_init(|| self.make()).await.map(drop)
+        self.made.get_or_try_init(|| make(&self.context, &self.names, &self.settings)).await.map(drop)
     }
 
     fn longest(&self) -> usize {
@@ -300,7 +271,7 @@ impl Queue for Nats {
         let (mut found, mut from) = (Vec::new(), state.first_sequence);
         while found.len() < most && from <= state.last_sequence && state.messages > 0 {
             let next = stream.raw_message_builder().sequence(from);
-            let Ok(message) = next.next_by_subject(Self::subject(&self.names.dead)).send().await else {
+            let Ok(message) = next.next_by_subject(subject(&self.names.dead)).send().await else {
                 break;
             };
             from = message.sequence + 1;

@@ -1,21 +1,70 @@
 //! The streams of a queue in NATS JetStream, and the one consumer: what is missing of them is made.
 
 use async_nats::jetstream::ErrorCode;
-use async_nats::jetstream::consumer::{AckPolicy, pull};
-use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind};
+use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
+use async_nats::jetstream::context::{Context, CreateStreamError, CreateStreamErrorKind};
+use async_nats::jetstream::kv::Store;
 use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
 
-use super::{IN_HAND, Made, Names, Nats, READER};
+use crate::config;
 use crate::queue::{DUPLICATE_WINDOW, Fault, LEASE};
 
-impl Nats {
-    fn stream_config(&self, name: &str) -> stream::Config {
+/// The only consumer of the stream, and the only key of the bucket.
+pub(super) const READER: &str = "reader";
+/// So many events may be on their way at a time, those included that are tried again.
+const IN_HAND: i64 = 4_096;
+
+pub(super) struct Names {
+    /// Of the stream.
+    pub(super) events: String,
+    /// Of the stream for those that were put aside.
+    pub(super) dead: String,
+    /// Of the bucket.
+    lease: String,
+}
+
+/// What is on the servers.
+pub(super) struct Made {
+    pub(super) events: stream::Stream,
+    pub(super) dead: stream::Stream,
+    pub(super) consumer: PullConsumer,
+    pub(super) lease: Store,
+}
+
+/// What is made, as the settings say.
+struct Wanted<'a>(&'a config::Queue);
+
+impl Names {
+    pub(super) fn of(name: &str) -> Self {
+        Self { events: name.to_owned(), dead: format!("{name}_dead"), lease: format!("{name}_reader") }
+    }
+}
+
+/// What events of a stream are sent to.
+pub(super) fn subject(name: &str) -> String {
+    format!("{name}.events")
+}
+
+/// Finds streams and consumer, and makes those that are not there.
+pub(super) async fn make(context: &Context, names: &Names, settings: &config::Queue) -> Result<Made, Fault> {
+    let Names { events, dead, lease } = names;
+    let wanted = Wanted(settings);
+    let events = context.get_or_create_stream(wanted.events(events)).await.map_err(unmade)?;
+    let dead = context.get_or_create_stream(wanted.stream(dead)).await.map_err(unmade)?;
+    let consumer = events.get_or_create_consumer(READER, consumer()).await.map_err(Fault::of)?;
+    context.get_or_create_stream(wanted.bucket(lease)).await.map_err(unmade)?;
+    let lease = context.get_key_value(lease).await.map_err(Fault::of)?;
+    Ok(Made { events, dead, consumer, lease })
+}
+
+impl Wanted<'_> {
+    fn stream(&self, name: &str) -> stream::Config {
         stream::Config {
             name: name.to_owned(),
-            subjects: vec![Self::subject(name)],
+            subjects: vec![subject(name)],
             storage: StorageType::File,
-            num_replicas: self.settings.replicas,
-            max_bytes: i64::try_from(self.settings.max_bytes).unwrap_or(i64::MAX),
+            num_replicas: self.0.replicas,
+            max_bytes: i64::try_from(self.0.max_bytes).unwrap_or(i64::MAX),
             // What does not fit is refused: nothing that waits is thrown away for it.
             discard: DiscardPolicy::New,
             duplicate_window: DUPLICATE_WINDOW,
@@ -33,7 +82,7 @@ impl Nats {
             max_age: LEASE,
             duplicate_window: LEASE,
             storage: StorageType::File,
-            num_replicas: self.settings.replicas,
+            num_replicas: self.0.replicas,
             discard: DiscardPolicy::New,
             allow_rollup: true,
             deny_delete: true,
@@ -42,23 +91,16 @@ impl Nats {
         }
     }
 
-    pub(super) async fn make(&self) -> Result<Made, Fault> {
-        let Names { events, dead, lease } = &self.names;
-        let max_age = self.settings.max_age.unwrap_or_default();
+    fn events(&self, name: &str) -> stream::Config {
+        let max_age = self.0.max_age.unwrap_or_default();
         let duplicate_window =
             if max_age.is_zero() { DUPLICATE_WINDOW } else { DUPLICATE_WINDOW.min(max_age) };
-        let of_events = stream::Config {
+        stream::Config {
             retention: RetentionPolicy::WorkQueue,
             max_age,
             duplicate_window,
-            ..self.stream_config(events)
-        };
-        let events = self.context.get_or_create_stream(of_events).await.map_err(unmade)?;
-        let dead = self.context.get_or_create_stream(self.stream_config(dead)).await.map_err(unmade)?;
-        let consumer = events.get_or_create_consumer(READER, consumer()).await.map_err(Fault::of)?;
-        self.context.get_or_create_stream(self.bucket(lease)).await.map_err(unmade)?;
-        let lease = self.context.get_key_value(lease).await.map_err(Fault::of)?;
-        Ok(Made { events, dead, consumer, lease })
+            ..self.stream(name)
+        }
     }
 }
 
