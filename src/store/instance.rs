@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use entity::{Table, instance};
 use sea_orm::sea_query::{Cond, Expr, ExprTrait, LockBehavior, LockType, Query};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
 
 use super::fault::Fault;
 use super::{Store, own_column as column};
@@ -157,20 +157,24 @@ impl Store {
     /// Makes sure inside a transaction that this instance still owns its number. The row stays locked
     /// until the end of the transaction, so a takeover waits for it. See also [`Store::fences_late`].
     pub(super) async fn fence<C: ConnectionTrait>(&self, db: &C, owner: Owner) -> Result<bool, DbErr> {
+        Ok(db.query_one_raw(self.fencing(owner)).await?.is_some())
+    }
+
+    /// The question that finds a row where [`Store::fence`] is passed.
+    pub(super) fn fencing(&self, owner: Owner) -> Statement {
         let mut select = Query::select();
         select
             .column(column("generation"))
             .from(self.table(Table::Instances))
-            .and_where(Expr::col(column("id")).eq(owner.number));
+            .and_where(Expr::col(column("id")).eq(owner.number))
+            .and_where(Expr::col(column("generation")).eq(owner.generation));
         match self.codec.backend() {
             // Lets signs of life through, and nobody who takes the row for update: PostgreSQL's table of row locks.
             DbBackend::Postgres => select.lock(LockType::KeyShare),
             DbBackend::MySql => select.lock_shared(),
             _ => &mut select,
         };
-        let row = db.query_one(&select).await?;
-        let generation: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
-        Ok(generation == Some(owner.generation))
+        self.codec.backend().build(&select)
     }
 
     /// Whether the transaction of a node is fenced at its end instead of its beginning. It may take long, and where

@@ -7,14 +7,18 @@ use chrono::{DateTime, Utc};
 use entity::status::execution::STARTED;
 use entity::status::job::{ABORTED, PENDING};
 use entity::{handover, request, timer};
-use sea_orm::{DatabaseTransaction, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr};
 
 use super::Store;
 use super::execution::NewExecution;
+use super::gathered::Gathered;
 use super::instance::Owner;
 use super::job::{JobUpdate, NewJob};
 use super::record::{LeaseChange, Record, Written};
 use super::stats::Counts;
+
+/// So many counters at most are changed in one statement with the other rows.
+const FEW_COUNTERS: usize = 8;
 
 /// What the database says of a record's execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +66,18 @@ impl Plan<'_> {
     }
 }
 
+/// Whether no two statements that write a record are about the same row, and none needs to see what another has changed.
+fn touches_rows_once(record: &Record) -> bool {
+    let has_both = |one: bool, other: bool| one && other;
+    record.frees.is_none()
+        && !record.replaces_jobs
+        && !record.deletes
+        && !has_both(!record.new_jobs.is_empty(), !record.job_updates.is_empty())
+        && !has_both(!record.timers.is_empty(), !record.ended_timers.is_empty())
+        // One each: many of them would be as many parts.
+        && record.answered.is_none()
+}
+
 impl Store {
     /// Writes records in a transaction that has passed the fence. Returns what becomes of each.
     pub(super) async fn write_records(
@@ -71,6 +87,59 @@ impl Store {
         owner: Owner,
         now: DateTime<Utc>,
     ) -> Result<Vec<Written>, DbErr> {
+        let (written, counts) = self.write_rows(tx, records, owner, now).await?;
+        self.count(tx, &counts, now).await?;
+        Ok(written)
+    }
+
+    /// Whether [`Store::write_gathered`] can write these records.
+    pub(super) fn may_gather(&self, records: &[&Record]) -> bool {
+        let mut ids = HashSet::with_capacity(records.len());
+        self.codec.backend() == DbBackend::Postgres
+            && records.iter().all(|record| ids.insert(record.execution_id) && touches_rows_once(record))
+    }
+
+    /// The same as [`Store::write_records`], with the fence and the request log, in as few statements as there can be.
+    /// `None` where this instance does not own its number any more, or a counter has yet to be made: the transaction is
+    /// to be rolled back then.
+    pub(super) async fn write_gathered(
+        &self,
+        tx: &DatabaseTransaction,
+        records: &[&Record],
+        owner: Owner,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Vec<Written>>, DbErr> {
+        let gathered = Gathered::new(tx);
+        // It comes first in the order of locks, and executions that are there are locked by a question of their own.
+        if records.iter().all(|record| record.create.is_some()) {
+            gathered.ask(self.fencing(owner));
+        } else if !self.fence(tx, owner).await? {
+            return Ok(None);
+        }
+        let (written, counts) = self.write_rows(&gathered, records, owner, now).await?;
+        // Each number of counters is a statement of its own to be prepared.
+        let are_few = counts.len() <= FEW_COUNTERS;
+        if are_few {
+            self.additions(&counts, now).into_iter().for_each(|addition| gathered.change(addition));
+        }
+        self.log_requests(&gathered, records).await?;
+        if !gathered.carry_out().await? {
+            return Ok(None);
+        }
+        if !are_few {
+            self.count(tx, &counts, now).await?;
+        }
+        Ok(Some(written))
+    }
+
+    /// All rows but those of the counters and of the request log.
+    async fn write_rows<C: ConnectionTrait>(
+        &self,
+        tx: &C,
+        records: &[&Record],
+        owner: Owner,
+        now: DateTime<Utc>,
+    ) -> Result<(Vec<Written>, Counts), DbErr> {
         let plans = self.plan(tx, records, owner).await?;
         let mut open: Vec<&Plan> = plans.iter().filter(|plan| plan.state != State::HandedOn).collect();
         for freed in open.iter().filter_map(|plan| plan.record.frees.as_ref()) {
@@ -94,14 +163,13 @@ impl Store {
         for row in open.iter().filter_map(|plan| plan.record.create.as_ref()) {
             counts.add(&row.key, row.workflow_id);
         }
-        self.count(tx, &counts, now).await?;
-        Ok(plans.iter().map(Plan::outcome).collect())
+        Ok((plans.iter().map(Plan::outcome).collect(), counts))
     }
 
     /// What the request log says of some records.
-    pub(super) async fn log_requests(
+    pub(super) async fn log_requests<C: ConnectionTrait>(
         &self,
-        tx: &DatabaseTransaction,
+        tx: &C,
         records: &[&Record],
     ) -> Result<(), DbErr> {
         let rows: Vec<&request::Model> =
@@ -114,9 +182,9 @@ impl Store {
     }
 
     /// Locks the executions that have rows, and finds out what is to be done with each record.
-    async fn plan<'a>(
+    async fn plan<'a, C: ConnectionTrait>(
         &self,
-        tx: &DatabaseTransaction,
+        tx: &C,
         records: &[&'a Record],
         owner: Owner,
     ) -> Result<Vec<Plan<'a>>, DbErr> {
@@ -141,9 +209,9 @@ impl Store {
     }
 
     /// The executions whose records give away a lease that this instance does not have.
-    async fn handed_on(
+    async fn handed_on<C: ConnectionTrait>(
         &self,
-        tx: &DatabaseTransaction,
+        tx: &C,
         records: &[&Record],
         owner: Owner,
     ) -> Result<HashSet<i64>, DbErr> {
@@ -159,7 +227,7 @@ impl Store {
     }
 
     /// Jobs by id. Of an execution that somebody else has ended, none stays pending.
-    async fn write_jobs(&self, tx: &DatabaseTransaction, plans: &[&Plan<'_>]) -> Result<(), DbErr> {
+    async fn write_jobs<C: ConnectionTrait>(&self, tx: &C, plans: &[&Plan<'_>]) -> Result<(), DbErr> {
         let plans: Vec<&Plan> = plans.iter().filter(|plan| plan.has_row()).copied().collect();
         let replaced: Vec<i64> = plans
             .iter()
@@ -191,9 +259,9 @@ impl Store {
         Ok(())
     }
 
-    async fn write_lease_changes(
+    async fn write_lease_changes<C: ConnectionTrait>(
         &self,
-        tx: &DatabaseTransaction,
+        tx: &C,
         plans: &[&Plan<'_>],
         owner: Owner,
     ) -> Result<(), DbErr> {
@@ -211,7 +279,7 @@ impl Store {
         self.delete_leases(tx, &released).await
     }
 
-    async fn write_timers(&self, tx: &DatabaseTransaction, plans: &[&Plan<'_>]) -> Result<(), DbErr> {
+    async fn write_timers<C: ConnectionTrait>(&self, tx: &C, plans: &[&Plan<'_>]) -> Result<(), DbErr> {
         let records = || plans.iter().map(|plan| plan.record);
         let timers: Vec<&timer::Model> = records().flat_map(|record| &record.timers).collect();
         self.insert_timers(tx, &timers).await?;

@@ -7,6 +7,7 @@
 mod failure;
 mod refused;
 mod retries;
+mod together;
 mod unlogged;
 mod within;
 
@@ -106,9 +107,7 @@ impl Recorder {
 async fn write_batches(writer: Arc<Writer>, mut records: mpsc::Receiver<Waiting>) {
     let large = Lane::default();
     while let Some(first) = records.recv().await {
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        let mut next = Some(first);
+        let (mut batch, mut bytes, mut next) = (Vec::new(), 0, Some(first));
         while let Some(waiting) = next {
             if waiting.bytes > LARGE_RECORD {
                 let writer = writer.clone();
@@ -138,9 +137,8 @@ struct Writer {
 impl Writer {
     /// Writes records as one transaction, or those that the database refuses alone and the others together,
     /// and tells their callers.
-    async fn write_batch(&self, batch: Vec<Waiting>) {
+    async fn write_batch(&self, mut batch: Vec<Waiting>) {
         // By event key: two transactions that insert the same keys then meet in the same order.
-        let mut batch = batch;
         batch.sort_by(|a, b| event_key(&a.record).cmp(&event_key(&b.record)));
         let mut parts = vec![batch];
         while let Some(part) = parts.pop() {
@@ -181,6 +179,9 @@ impl Writer {
     }
 
     async fn write_once(&self, records: &[&Record], logs: bool) -> Result<Vec<Written>, Failure> {
+        if logs && let Some(written) = self.write_together(records).await? {
+            return Ok(written);
+        }
         let tx = self.store.begin().await?;
         if !self.store.fence(&tx, self.owner).await? {
             tx.rollback().await?;

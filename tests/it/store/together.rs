@@ -10,9 +10,10 @@ use sidehook::store::lease::Lease;
 use sidehook::store::recorder::{LeaseChange, Record, Written};
 
 use super::recorder::{WORKFLOW, job, recorder, row, write_all};
+use crate::databases::Kind;
 use crate::fixture::next_id;
 use crate::rows::Rows;
-use crate::server::{on_every_database, prepare};
+use crate::server::{on_databases, on_every_database, prepare};
 
 /// JSON of every kind, and what could be taken for the end of something.
 const JSON: [Option<&str>; 18] = [
@@ -181,6 +182,31 @@ async fn executions_and_leases_hold_the_same() {
             assert_eq!(leases.len(), 2 * JSON.len());
             assert_eq!(leases[..JSON.len()], leases[JSON.len()..]);
         }
+    })
+    .await;
+}
+
+/// The fence, all rows and the counters; PostgreSQL says what was prepared on a connection.
+#[tokio::test]
+async fn what_is_written_at_one_moment_is_one_statement() {
+    on_databases(&[Kind::Postgres], async |database| {
+        let rows = Rows { store: prepare(&database, &[("DB_POOL_MAX", "1")]).await };
+        let recorder = recorder(&rows.store).await;
+        let now = SystemClock.now();
+        // The counters are made with the first one.
+        for id in [next_id(), next_id(), next_id()] {
+            let create = Some(row(id, "k", &format!("event {id}"), now));
+            let record =
+                Record { execution_id: id, create, new_jobs: vec![job(id, now)], ..Record::default() };
+            assert_eq!(recorder.write(record).await.expect("it is written"), Written::Committed);
+        }
+        let parts = "WITH p1 AS (SELECT%INSERT INTO%INSERT INTO%UPDATE%UPDATE%";
+        let prepared = format!("SELECT COUNT(*) FROM pg_prepared_statements WHERE statement LIKE '{parts}'");
+        assert_eq!(rows.number(&prepared).await, 1);
+        let executed = format!("SELECT SUM(executed)::bigint FROM {}", rows.table(Table::WorkflowStats));
+        assert_eq!(rows.number(&executed).await, 3);
+        let executions = format!("SELECT COUNT(*) FROM {}", rows.table(Table::Executions));
+        assert_eq!(rows.number(&executions).await, 3);
     })
     .await;
 }
