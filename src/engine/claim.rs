@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use entity::status::execution::STARTED;
 
 use super::run::request::Request;
@@ -83,7 +83,7 @@ async fn claim(shared: &Shared, delivery: &Delivery, mut record: Record) -> Resu
         let found = shared.limited(shared.store.find_by_event_key(&delivery.event_key)).await;
         let found = found.map_err(|err| RecordError::Unavailable(describe(&err)))?;
         record.frees = match found {
-            Some(found) if gives_way(shared, delivery, &found) => {
+            Some(found) if gives_way(&found, delivery.ttl, shared.ids.now()) => {
                 Some(FreedKey { execution_id: found.id, event_key: delivery.event_key.clone() })
             }
             Some(found) => return Ok(Claim::Taken(found)),
@@ -99,9 +99,11 @@ async fn claim(shared: &Shared, delivery: &Delivery, mut record: Record) -> Resu
     Err(RecordError::Unavailable("other deliveries of the same event come and go".to_owned()))
 }
 
-pub(super) fn gives_way(shared: &Shared, delivery: &Delivery, found: &State) -> bool {
+/// Whether the execution of an earlier delivery gives its key up to one that has come `at` that time: it has failed, or has
+/// ended and is at least as old as `ttl`.
+pub(super) fn gives_way(found: &State, ttl: Option<Duration>, at: DateTime<Utc>) -> bool {
     let Some(status) = found.status.filter(|status| *status != STARTED) else { return false };
-    let ttl = delivery.ttl.and_then(|ttl| TimeDelta::from_std(ttl).ok());
-    let is_old = || ttl.is_some_and(|ttl| found.created_at.is_some_and(|at| shared.ids.now() - at >= ttl));
+    let ttl = ttl.and_then(|ttl| TimeDelta::from_std(ttl).ok());
+    let is_old = || ttl.is_some_and(|ttl| found.created_at.is_some_and(|created_at| at - created_at >= ttl));
     status < STARTED || is_old()
 }

@@ -4,9 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use entity::request;
-use entity::status::execution::STARTED;
 
 use super::claim::{ATTEMPTS, Delivery, gives_way};
 use super::run::workflow::Workflow;
@@ -127,10 +126,7 @@ impl Prepared {
             Some((Earlier::Past(id), _)) => found.id == id,
             Some((Earlier::Unknown, ttl)) => {
                 let is_before = found.created_at.is_some_and(|at| at < self.at);
-                let status = found.status.filter(|status| *status != STARTED);
-                let ttl = ttl.and_then(|ttl| TimeDelta::from_std(ttl).ok());
-                let is_old = || ttl.is_some_and(|ttl| found.created_at.is_some_and(|at| self.at - at >= ttl));
-                is_before && status.is_some_and(|status| status < STARTED || is_old())
+                is_before && gives_way(found, ttl, self.at)
             }
             _ => false,
         }
@@ -141,7 +137,7 @@ impl Prepared {
 pub(super) async fn earlier(shared: &Shared, delivery: &Delivery) -> Earlier {
     match shared.store.find_by_event_key(&delivery.event_key).await {
         Ok(None) => Earlier::Nothing,
-        Ok(Some(found)) if gives_way(shared, delivery, &found) => Earlier::Past(found.id),
+        Ok(Some(found)) if gives_way(&found, delivery.ttl, shared.ids.now()) => Earlier::Past(found.id),
         Ok(Some(found)) => Earlier::Standing(found.id),
         Err(_) => Earlier::Unknown,
     }
