@@ -131,7 +131,7 @@ pub(super) async fn new_row(shared: &Shared, event: &Event) -> Result<NewExecuti
         key: workflow.key.clone(),
         event_key: match &event.delivery {
             Some(delivery) => delivery.event_key.clone(),
-            None => uuid::Uuid::new_v4().to_string(),
+            None => shared.ids.event_key(),
         },
         context: written(&event.context).await?,
         status: Some(STARTED),

@@ -80,7 +80,7 @@ impl Front {
         }
         let context = written(&event.context).await.map_err(|err| refused(&err))?;
         let key = event.delivery.as_ref().map(|delivery| delivery.event_key.clone());
-        let key = key.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        let key = key.unwrap_or_else(|| app.engine.ids().event_key());
         let mut stored = queue::Event::new(&event.workflow.key, &key, now, context);
         stored.seen = earlier.map(seen);
         let ttl = event.delivery.as_ref().and_then(|delivery| delivery.ttl);
