@@ -1,12 +1,14 @@
 //! Taking the executions that come next, without looking for them first: several instances that do so at the same time
 //! pass each other's, and no row is taken twice. SQLite has one writer at a time, so that nobody else is there to pass.
 
+mod at_once;
+
 use chrono::{DateTime, Utc};
 use entity::Table;
 use sea_orm::sea_query::extension::mysql::{IndexHintScope, MySqlSelectStatementExt};
 use sea_orm::sea_query::{
     Alias, CommonTableExpression, Cond, Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement,
-    UnionType, WithClause, WithQuery,
+    UnionType, UpdateStatement, WithClause, WithQuery,
 };
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, IsolationLevel};
 
@@ -54,8 +56,14 @@ impl Store {
     ) -> Result<Found, DbErr> {
         // InnoDB locks what is between the rows, too, so that nobody could add any, unless each statement is to see what is
         // committed by then (MySQL 9.7, "Transaction Isolation Levels").
-        let isolation = (self.codec.backend() == DbBackend::MySql).then_some(IsolationLevel::ReadCommitted);
-        let mut claiming = self.try_to_claim_next(owner, wanted, now, claimed, isolation).await;
+        let mut claiming = match self.codec.backend() {
+            DbBackend::Postgres => self.claim_at_once(owner, wanted, now, claimed).await,
+            DbBackend::MySql => {
+                let isolation = Some(IsolationLevel::ReadCommitted);
+                self.try_to_claim_next(owner, wanted, now, claimed, isolation).await
+            }
+            _ => self.try_to_claim_next(owner, wanted, now, claimed, None).await,
+        };
         if let Err(err) = &claiming
             && Fault::of(err) == Fault::StatementLog
         {
@@ -106,6 +114,15 @@ impl Store {
         wanted: Wanted,
         now: DateTime<Utc>,
     ) -> Result<Vec<Mark>, DbErr> {
+        let rows = db.query_all(&self.next(wanted, now)).await?;
+        let mark = |row: &sea_orm::QueryResult| {
+            Ok(Mark { due_at: row.try_get_by_index(0)?, execution_id: row.try_get_by_index(1)? })
+        };
+        rows.iter().map(mark).collect()
+    }
+
+    /// Locks the leases whose turn it is, and passes those that somebody else has locked.
+    fn next(&self, wanted: Wanted, now: DateTime<Utc>) -> SelectStatement {
         let mut select = Query::select();
         select
             .columns(["due_at", "execution_id"].map(column))
@@ -120,11 +137,7 @@ impl Store {
         if self.codec.backend() != DbBackend::Sqlite {
             select.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
         }
-        let rows = db.query_all(&select).await?;
-        let mark = |row: &sea_orm::QueryResult| {
-            Ok(Mark { due_at: row.try_get_by_index(0)?, execution_id: row.try_get_by_index(1)? })
-        };
-        rows.iter().map(mark).collect()
+        select
     }
 
     /// Whether a lease has its turn after that place. MySQL looks by the index for the longer form only.
@@ -213,12 +226,17 @@ impl Store {
         executions: &[i64],
         owner: Owner,
     ) -> Result<(), DbErr> {
+        let which = self.is_among(column("execution_id"), executions.iter().copied());
+        db.execute(&self.giving_leases(which, owner)).await.map(drop)
+    }
+
+    fn giving_leases(&self, which: Expr, owner: Owner) -> UpdateStatement {
         let mut update = Query::update();
         update
             .table(self.table(Table::Leases))
             .value(column("instance_id"), owner.number)
             .value(column("generation"), owner.generation)
-            .and_where(self.is_among(column("execution_id"), executions.iter().copied()));
-        db.execute(&update).await.map(drop)
+            .and_where(which);
+        update
     }
 }

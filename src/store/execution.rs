@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use entity::status::execution::STARTED;
 use entity::{Table, Timestamp, execution};
-use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query, UpdateStatement};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, QueryResult};
 
 use super::Store;
@@ -279,6 +279,12 @@ impl Store {
         if ids.is_empty() {
             return Ok(());
         }
+        let which = self.is_among(self.column("id"), ids.iter().copied());
+        db.execute(&self.starting(which, now)).await.map(drop)
+    }
+
+    /// Starts executions whose ids are among the given ones.
+    pub(super) fn starting(&self, which: Expr, now: DateTime<Utc>) -> UpdateStatement {
         let mut update = Query::update();
         update
             .table(self.table(Table::Executions))
@@ -286,8 +292,8 @@ impl Store {
             .value(self.column("status"), STARTED)
             .value(self.column("startedAt"), self.codec.time(now))
             .value(self.column("updatedAt"), self.codec.time(now))
-            .and_where(self.is_among(self.column("id"), ids.iter().copied()));
-        db.execute(&update).await.map(drop)
+            .and_where(which);
+        update
     }
 
     /// Sets when an execution has to be over.

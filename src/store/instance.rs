@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use entity::{Table, instance};
-use sea_orm::sea_query::{Cond, Expr, ExprTrait, LockBehavior, LockType, Query};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
+use sea_orm::sea_query::{Cond, Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
 
 use super::fault::Fault;
 use super::{Store, own_column as column};
@@ -157,11 +157,11 @@ impl Store {
     /// Makes sure inside a transaction that this instance still owns its number. The row stays locked
     /// until the end of the transaction, so a takeover waits for it. See also [`Store::fences_late`].
     pub(super) async fn fence<C: ConnectionTrait>(&self, db: &C, owner: Owner) -> Result<bool, DbErr> {
-        Ok(db.query_one_raw(self.fencing(owner)).await?.is_some())
+        Ok(db.query_one(&self.fencing(owner)).await?.is_some())
     }
 
     /// The question that finds a row where [`Store::fence`] is passed.
-    pub(super) fn fencing(&self, owner: Owner) -> Statement {
+    pub(super) fn fencing(&self, owner: Owner) -> SelectStatement {
         let mut select = Query::select();
         select
             .column(column("generation"))
@@ -174,7 +174,7 @@ impl Store {
             DbBackend::MySql => select.lock_shared(),
             _ => &mut select,
         };
-        self.codec.backend().build(&select)
+        select
     }
 
     /// Whether the transaction of a node is fenced at its end instead of its beginning. It may take long, and where

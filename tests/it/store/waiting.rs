@@ -104,6 +104,22 @@ async fn what_somebody_has_locked_keeps_nobody_waiting() {
     .await;
 }
 
+#[tokio::test]
+async fn whose_number_has_changed_hands_takes_nothing() {
+    on_every_database(async |database| {
+        let rows = Rows { store: prepare(&database, &[]).await };
+        let owner = rows.store.register_instance("one").await.expect("a number").owner;
+        let ids = wait(&rows, owner, WORKFLOW, 2).await;
+        let earlier = Owner { generation: owner.generation - 1, ..owner };
+        let (claimed, found) = claim(&rows, earlier, None, 5).await;
+        assert_eq!((claimed, found.has_more), (vec![], false));
+        let started = rows.store.find_states(&ids).await.expect("rows");
+        assert!(started.iter().all(|state| state.status.is_none()), "{started:?}");
+        assert_eq!(claim(&rows, owner, None, 5).await.0, ids);
+    })
+    .await;
+}
+
 /// Instances that take what comes next pass what others have locked, and go on after what they have taken. Meanwhile
 /// others add to it.
 #[tokio::test(flavor = "multi_thread")]
