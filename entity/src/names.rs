@@ -1,6 +1,8 @@
 //! Table and column names of one deployment, from `DB_SCHEMA`, `DB_TABLE_PREFIX` and `DB_UNDERSCORED`
 //! (`packages/core/database/src/collection.ts` and `naming` options of NocoBase).
 
+use std::borrow::Cow;
+
 use sea_orm::sea_query::{Alias, DynIden, IntoIden, IntoTableRef, TableRef};
 
 /// The longest name of an index, in bytes: what PostgreSQL keeps of one.
@@ -122,8 +124,8 @@ impl Names {
     }
 
     /// The name of a column of one of NocoBase's tables, given its camelCase field name.
-    pub fn column_name(&self, field: &str) -> String {
-        if self.underscored { snake_case(field) } else { field.to_owned() }
+    pub fn column_name<'a>(&self, field: &'a str) -> Cow<'a, str> {
+        if self.underscored { snake_case(field).into() } else { field.into() }
     }
 
     /// A table for sea-query, with its schema.

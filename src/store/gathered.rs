@@ -1,6 +1,7 @@
 //! Statements of a transaction that PostgreSQL carries out as one. Each is a way to the server and back, for which all wait
 //! whose rows are in the transaction.
 
+use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -61,37 +62,43 @@ impl<'a> Gathered<'a> {
 /// One statement whose columns are the numbers of rows of its parts. PostgreSQL carries a part out when its number is asked
 /// for, so that the order of the columns is that of the locks.
 fn joined(parts: Vec<Part>) -> Statement {
-    let (mut with, mut counts, mut values) = (Vec::new(), Vec::new(), Vec::<Value>::new());
+    let length = parts.iter().map(|part| part.statement.sql.len() + 80).sum();
+    let (mut sql, mut counts, mut values) =
+        (String::with_capacity(length), String::new(), Vec::<Value>::new());
     for (place, Part { statement, returns, .. }) in (1..).zip(parts) {
-        let returning = if returns { "" } else { " RETURNING 1" };
-        with.push(format!("p{place} AS ({}{returning})", renumbered(&statement.sql, values.len())));
-        counts.push(format!("(SELECT count(*) FROM p{place})"));
+        let (with, select) = if place == 1 { ("WITH", " SELECT") } else { (",", ",") };
+        let _ = write!(sql, "{with} p{place} AS (");
+        renumber(&statement.sql, values.len(), &mut sql);
+        sql += if returns { ")" } else { " RETURNING 1)" };
+        let _ = write!(counts, "{select} (SELECT count(*) FROM p{place})");
         values.extend(statement.values.into_iter().flat_map(|values| values.0));
     }
-    let sql = format!("WITH {} SELECT {}", with.join(", "), counts.join(", "));
+    sql += &counts;
     Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
 }
 
-/// The statement with parameters that come after `before` others. Names may have a dollar in them, in quotes.
-fn renumbered(sql: &str, before: usize) -> String {
-    let (mut text, mut rest, mut quote) = (String::with_capacity(sql.len() + 64), sql, None);
-    while let Some(place) = rest.find(['$', '"', '\'']) {
-        let (passed, found) = rest.split_at(place);
+/// Writes the statement with parameters that come after `before` others. Names may have a dollar in them, in quotes.
+fn renumber(sql: &str, before: usize, text: &mut String) {
+    let (mut rest, mut quote) = (sql, None);
+    while let Some(place) = rest.bytes().position(|byte| matches!(byte, b'$' | b'"' | b'\'')) {
+        let mark = rest.as_bytes()[place];
+        let (passed, after) = rest.split_at(place + 1);
         text.push_str(passed);
-        let mark = found.as_bytes()[0];
-        rest = &found[1..];
-        text.push(char::from(mark));
+        rest = after;
         if quote.is_some() {
             quote = quote.filter(|quote| *quote != mark);
         } else if mark != b'$' {
             quote = Some(mark);
         } else {
             let (number, after) = rest.split_at(rest.bytes().take_while(u8::is_ascii_digit).count());
-            text += &number.parse().map_or(number.to_owned(), |number: usize| (number + before).to_string());
+            let _ = match number.parse::<usize>() {
+                Ok(number) => write!(text, "{}", number + before),
+                Err(_) => text.write_str(number),
+            };
             rest = after;
         }
     }
-    text + rest
+    text.push_str(rest);
 }
 
 #[async_trait]
@@ -149,6 +156,8 @@ mod tests {
     fn dollars_in_names_and_texts_are_no_parameters() {
         let sql = r#"UPDATE "a$1""b$2" SET "x'" = $12, y = E'\x1f $3''$4' WHERE z = $2"#;
         let expected = r#"UPDATE "a$1""b$2" SET "x'" = $15, y = E'\x1f $3''$4' WHERE z = $5"#;
-        assert_eq!(renumbered(sql, 3), expected);
+        let mut text = String::new();
+        renumber(sql, 3, &mut text);
+        assert_eq!(text, expected);
     }
 }

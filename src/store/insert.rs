@@ -11,6 +11,7 @@ use super::Store;
 use super::column::portions;
 pub(super) use super::column::{Column, Get, fields};
 use super::json_table::json_table;
+use super::text::listed;
 use super::unnest::unnest;
 
 /// Where rows go.
@@ -75,28 +76,27 @@ impl Store {
             return self.put_values(db, target, rows).await;
         }
         let Target { table, columns, .. } = *target;
-        let names: Vec<String> = columns.iter().map(|column| self.quoted_column(column)).collect();
+        let names = listed(columns.iter().map(|column| self.quoted_column(column)));
         let (query, values) = match is_postgres {
             true => unnest(columns, rows),
             false => {
                 let (query, value) = json_table(self, columns, rows);
-                let all: Vec<String> = (1..=columns.len()).map(|place| format!("u.c{place}")).collect();
-                (format!("SELECT {} FROM {query} AS u", all.join(", ")), vec![value.into()])
+                let all = listed((1..=columns.len()).map(|place| format!("u.c{place}")));
+                (format!("SELECT {all} FROM {query} AS u"), vec![value.into()])
             }
         };
-        let mut sql = format!("INSERT INTO {} ({}) {query}", self.quoted_table(table), names.join(", "));
+        let mut sql = format!("INSERT INTO {} ({names}) {query}", self.quoted_table(table));
         if let Some((key, others)) = target.replaced() {
             let set =
                 (2..).zip(others).map(|(place, column)| match (is_postgres, self.quoted_column(column)) {
                     (true, name) => format!("{name} = EXCLUDED.{name}"),
                     (false, name) => format!("{name} = u.c{place}"),
                 });
-            let set: Vec<String> = set.collect();
             match is_postgres {
                 true => sql += &format!(" ON CONFLICT ({}) DO UPDATE SET ", self.quoted_column(key)),
                 false => sql += " ON DUPLICATE KEY UPDATE ",
             }
-            sql += &set.join(", ");
+            sql += &listed(set);
         }
         let statement = Statement::from_sql_and_values(self.codec.backend(), sql, values);
         db.execute_raw(statement).await.map(drop)
@@ -124,22 +124,5 @@ impl Store {
             db.execute(&insert).await?;
         }
         Ok(())
-    }
-
-    pub(super) fn quoted_table(&self, table: Table) -> String {
-        let name = self.in_quotes(&self.names.table_name(table));
-        match self.names.schema() {
-            Some(schema) => format!("{}.{name}", self.in_quotes(schema)),
-            None => name,
-        }
-    }
-
-    pub(super) fn quoted_column<R>(&self, column: &Column<R>) -> String {
-        self.in_quotes(&self.names.column_name(column.field))
-    }
-
-    fn in_quotes(&self, name: &str) -> String {
-        let mark = if self.codec.backend() == DbBackend::MySql { '`' } else { '"' };
-        format!("{mark}{}{mark}", name.replace(mark, &format!("{mark}{mark}")))
     }
 }

@@ -128,7 +128,8 @@ impl Store {
                 .filter(|(table, _)| self.is_same_name(table, &name))
                 .map(|(_, column)| column.as_str())
                 .collect();
-            let mut columns: Vec<String> = fields.iter().map(|field| self.names.column_name(field)).collect();
+            let mut columns: Vec<String> =
+                fields.iter().map(|field| self.names.column_name(field).into_owned()).collect();
             columns.retain(|column| !own.iter().any(|existing| self.is_same_name(existing, column)));
             let is_complete = columns.is_empty();
             let columns = if own.is_empty() { Vec::new() } else { columns };

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::Store;
 use super::column::{Column, Get};
+use super::text::listed;
 
 /// A query for the values of some rows, whose columns are called `c1`, `c2` and so on, with its parameter. JSON columns and
 /// times are texts, as which they are bound elsewhere, too.
@@ -25,7 +26,7 @@ pub(super) fn json_table<'a, R: 'a>(
         // What does not fit is an error rather than nothing, as it is for a parameter of its own.
         format!("c{} {kind} PATH '$[{index}]' ERROR ON ERROR", index + 1)
     });
-    let sql = format!("JSON_TABLE(?, '$[*]' COLUMNS ({}))", defined.collect::<Vec<_>>().join(", "));
+    let sql = format!("JSON_TABLE(?, '$[*]' COLUMNS ({}))", listed(defined));
     let rows = rows.iter().map(|row| columns.iter().map(|column| value(store, column, row)).collect());
     (sql, Value::Array(rows.collect()).to_string())
 }

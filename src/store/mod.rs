@@ -42,6 +42,7 @@ pub mod standing;
 mod stats;
 pub mod storage;
 mod subflow;
+mod text;
 mod timer;
 mod transaction;
 mod turns;

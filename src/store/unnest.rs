@@ -1,6 +1,8 @@
 //! Rows as a table in a statement of PostgreSQL: one parameter for each column, whatever their number. Texts go as one text
 //! with marks between them, which is far less work than a list of texts; where one of them holds a mark they are a list.
 
+use std::fmt::Write as _;
+
 use sea_orm::sea_query::{ArrayType, Value};
 
 use super::column::{Column, Get};
@@ -16,43 +18,17 @@ pub(super) fn unnest<'a, R: 'a>(
     rows: &[&R],
 ) -> (String, Vec<Value>) {
     let mut parts = Parts::default();
-    for column in columns {
-        let nulls = column.has_nulls;
-        let selected = match column.get {
-            Get::Id(get) => {
-                let numbers = rows.iter().map(|row| get(row).unwrap_or(i64::MIN).into());
-                parts.number(("bigint", ArrayType::BigInt), numbers, nulls.then_some(i64::MIN))
-            }
-            Get::Status(get) => {
-                let numbers = rows.iter().map(|row| get(row).unwrap_or(i32::MIN).into());
-                parts.number(("integer", ArrayType::Int), numbers, nulls.then_some(i32::MIN.into()))
-            }
-            Get::Text(get) => parts.texts(rows, get),
-            Get::Json(get) => format!("{}::json", parts.texts(rows, get)),
-            Get::Time(get) => {
-                let times = rows.iter().map(|row| get(row).unwrap_or_default().into());
-                let times = parts.list("timestamptz", ArrayType::ChronoDateTimeUtc, times);
-                match nulls {
-                    true => parts.or_null(&times, rows.iter().map(|row| get(row).is_none())),
-                    false => times,
-                }
-            }
-            Get::Flag(get) => {
-                let flags = rows.iter().map(|row| get(row).unwrap_or_default().into());
-                parts.list("boolean", ArrayType::Bool, flags)
-            }
-            Get::True => "true".to_owned(),
-        };
-        parts.selected.push(format!("{selected} AS c{}", parts.selected.len() + 1));
+    for (place, column) in (1..).zip(columns) {
+        parts.selected += if place == 1 { "SELECT " } else { ", " };
+        parts.select(column, rows);
+        let _ = write!(parts.selected, " AS c{place}");
     }
-    let Parts { values, arrays, selected } = parts;
-    let aliases: Vec<String> = (1..=arrays.len()).map(|place| format!("v{place}")).collect();
-    let sql = format!(
-        "SELECT {} FROM unnest({}) AS r({})",
-        selected.join(", "),
-        arrays.join(", "),
-        aliases.join(", "),
-    );
+    let Parts { values, arrays, selected: mut sql } = parts;
+    let _ = write!(sql, " FROM unnest({arrays}) AS r(v1");
+    for number in 2..=values.len() {
+        let _ = write!(sql, ", v{number}");
+    }
+    sql.push(')');
     (sql, values)
 }
 
@@ -62,31 +38,59 @@ struct Parts {
     /// Its parameters.
     values: Vec<Value>,
     /// Each as an array; the first one is unnested as `v1`.
-    arrays: Vec<String>,
-    selected: Vec<String>,
+    arrays: String,
+    selected: String,
 }
 
 impl Parts {
-    /// Adds a list of values; returns the name of one.
-    fn list(&mut self, kind: &str, array_type: ArrayType, values: impl Iterator<Item = Value>) -> String {
-        self.values.push(Value::Array(array_type, Some(Box::new(values.collect()))));
-        self.arrays.push(format!("${}::{kind}[]", self.values.len()));
-        format!("v{}", self.values.len())
+    fn select<R>(&mut self, column: &Column<R>, rows: &[&R]) {
+        let nulls = column.has_nulls;
+        match column.get {
+            Get::Id(get) => {
+                let numbers = rows.iter().map(|row| get(row).unwrap_or(i64::MIN).into());
+                self.numbers(("bigint", ArrayType::BigInt), numbers, nulls.then_some(i64::MIN));
+            }
+            Get::Status(get) => {
+                let numbers = rows.iter().map(|row| get(row).unwrap_or(i32::MIN).into());
+                self.numbers(("integer", ArrayType::Int), numbers, nulls.then_some(i32::MIN.into()));
+            }
+            Get::Text(get) => self.texts(rows, get),
+            Get::Json(get) => {
+                self.texts(rows, get);
+                self.selected += "::json";
+            }
+            Get::Time(get) => {
+                let times = rows.iter().map(|row| get(row).unwrap_or_default().into());
+                let time = self.list("timestamptz", ArrayType::ChronoDateTimeUtc, times);
+                match nulls {
+                    true => self.select_or_null(time, rows.iter().map(|row| get(row).is_none())),
+                    false => self.select_one(time),
+                }
+            }
+            Get::Flag(get) => {
+                let flags = rows.iter().map(|row| get(row).unwrap_or_default().into());
+                let flag = self.list("boolean", ArrayType::Bool, flags);
+                self.select_one(flag);
+            }
+            Get::True => self.selected += "true",
+        }
     }
 
-    /// Adds numbers, of which one may stand for null.
-    fn number(
+    /// Selects numbers, of which one may stand for null.
+    fn numbers(
         &mut self,
         (kind, array_type): (&str, ArrayType),
         numbers: impl Iterator<Item = Value>,
         null: Option<i64>,
-    ) -> String {
+    ) {
         let number = self.list(kind, array_type, numbers);
-        null.map_or_else(|| number.clone(), |null| format!("NULLIF({number}, '{null}')"))
+        let _ = match null {
+            Some(null) => write!(self.selected, "NULLIF(v{number}, '{null}')"),
+            None => write!(self.selected, "v{number}"),
+        };
     }
 
-    /// Adds texts.
-    fn texts<R>(&mut self, rows: &[&R], get: fn(&R) -> Option<&str>) -> String {
+    fn texts<R>(&mut self, rows: &[&R], get: fn(&R) -> Option<&str>) {
         let mut joined = String::with_capacity(rows.iter().map(|row| 1 + get(row).map_or(1, str::len)).sum());
         let mut has_marks = false;
         for (index, row) in rows.iter().enumerate() {
@@ -105,17 +109,37 @@ impl Parts {
         if has_marks || joined.is_empty() {
             let texts = rows.iter().map(|row| Value::from(get(row).unwrap_or_default()));
             let text = self.list("text", ArrayType::String, texts);
-            return self.or_null(&text, rows.iter().map(|row| get(row).is_none()));
+            return self.select_or_null(text, rows.iter().map(|row| get(row).is_none()));
         }
-        self.values.push(joined.into());
-        self.arrays.push(format!("string_to_array(${}::text, E'\\x1f', E'\\x1e')", self.values.len()));
-        format!("v{}", self.values.len())
+        let text = self.bind(joined.into());
+        let _ = write!(self.arrays, "string_to_array(${text}::text, E'\\x1f', E'\\x1e')");
+        self.select_one(text);
     }
 
-    /// A value, or null in some rows: sea-query binds no lists with nulls in them.
-    fn or_null(&mut self, value: &str, nulls: impl Iterator<Item = bool>) -> String {
+    fn select_one(&mut self, value: usize) {
+        let _ = write!(self.selected, "v{value}");
+    }
+
+    /// Selects a value, or null in some rows: sea-query binds no lists with nulls in them.
+    fn select_or_null(&mut self, value: usize, nulls: impl Iterator<Item = bool>) {
         let is_null = self.list("boolean", ArrayType::Bool, nulls.map(Value::from));
-        format!("CASE WHEN {is_null} THEN NULL ELSE {value} END")
+        let _ = write!(self.selected, "CASE WHEN v{is_null} THEN NULL ELSE v{value} END");
+    }
+
+    /// Adds a list of values; returns its number.
+    fn list(&mut self, kind: &str, array_type: ArrayType, values: impl Iterator<Item = Value>) -> usize {
+        let list = self.bind(Value::Array(array_type, Some(Box::new(values.collect()))));
+        let _ = write!(self.arrays, "${list}::{kind}[]");
+        list
+    }
+
+    /// Adds a parameter, of which an array is to be made; returns its number.
+    fn bind(&mut self, value: Value) -> usize {
+        if !self.values.is_empty() {
+            self.arrays += ", ";
+        }
+        self.values.push(value);
+        self.values.len()
     }
 }
 

@@ -103,7 +103,7 @@ impl Store {
         let mut columns: Vec<&Column<R>> = changes.iter().map(|change| &change.column).collect();
         let is_postgres = self.codec.backend() == DbBackend::Postgres;
         for (place, change) in (1..).zip(changes) {
-            let name = self.quoted_column(&change.column);
+            let name = self.quoted_column(&change.column).to_string();
             // MySQL has two tables in the statement, PostgreSQL one that changes.
             let target = if is_postgres { name.clone() } else { format!("t.{name}") };
             match &change.when {
