@@ -1,4 +1,5 @@
-//! Runs executions in tasks of their own.
+//! Runs executions in tasks of their own. What is run is large, and a task is moved several times before it begins and when it
+//! ends: so it has a place of its own.
 
 use std::sync::Arc;
 
@@ -20,17 +21,17 @@ pub(super) fn spawn_called(
     registration: Registration,
 ) -> JoinHandle<Result<Ended, RecordError>> {
     let engine = shared.clone();
-    let running = async move { run(&engine, execution, None, registration).await };
+    let running = Box::pin(async move { run(&engine, execution, None, registration).await });
     shared.tasks.spawn(running.instrument(shared.settings.span.clone()))
 }
 
 /// Runs an execution for which nobody waits, as soon as a worker is free.
 pub(super) fn spawn(shared: &Arc<Shared>, execution: Execution, registration: Registration, place: Place) {
     let engine = shared.clone();
-    let running = async move {
+    let running = Box::pin(async move {
         let worker = engine.workers.enter(execution.workflow.id).await;
         // Errors have been logged and dealt with.
         let _ = run(&engine, execution, worker.map(|worker| (place, worker)), registration).await;
-    };
+    });
     shared.tasks.spawn(running.instrument(shared.settings.span.clone()));
 }
