@@ -36,6 +36,8 @@ enum State {
 struct Plan<'a> {
     record: &'a Record,
     state: State,
+    /// Whether this instance has the lease that the record gives away.
+    is_owned: bool,
 }
 
 impl Plan<'_> {
@@ -58,12 +60,26 @@ impl Plan<'_> {
         }
     }
 
+    /// The key and the version that the execution counts for now.
+    fn counted(&self) -> Option<(&str, i64)> {
+        match (&self.record.create, &self.record.counts) {
+            (Some(row), _) if !self.record.counts_later => Some((&row.key, row.workflow_id)),
+            (None, Some(counts)) if self.is_owned => Some((&counts.key, counts.workflow_id)),
+            _ => None,
+        }
+    }
+
     fn outcome(&self) -> Written {
         match self.state {
             State::New | State::Started | State::HandedOn => Written::Committed,
             State::EndedElsewhere | State::Gone => Written::EndedElsewhere,
         }
     }
+}
+
+/// Whether a record leaves an execution that is there to others.
+fn gives_away(record: &Record) -> bool {
+    record.create.is_none() && matches!(record.lease, LeaseChange::Wait(_))
 }
 
 /// Whether no two statements that write a record are about the same row, and none needs to see what another has changed.
@@ -74,8 +90,7 @@ fn touches_rows_once(record: &Record) -> bool {
         && !record.deletes
         && !has_both(!record.new_jobs.is_empty(), !record.job_updates.is_empty())
         && !has_both(!record.timers.is_empty(), !record.ended_timers.is_empty())
-        // One each: many of them would be as many parts.
-        && record.answered.is_none()
+        && !has_both(record.request.is_some(), record.answered.is_some())
 }
 
 impl Store {
@@ -132,6 +147,22 @@ impl Store {
         Ok(Some(written))
     }
 
+    /// The same of one record in a transaction that has passed the fence before, and written other rows since.
+    pub(super) async fn write_gathered_within(
+        &self,
+        tx: &DatabaseTransaction,
+        record: &Record,
+        owner: Owner,
+        now: DateTime<Utc>,
+    ) -> Result<Written, DbErr> {
+        let gathered = Gathered::new(tx);
+        let (written, counts) = self.write_rows(&gathered, &[record], owner, now).await?;
+        self.log_requests(&gathered, &[record]).await?;
+        gathered.carry_out().await?;
+        self.count(tx, &counts, now).await?;
+        Ok(written.first().copied().unwrap_or(Written::Committed))
+    }
+
     /// All rows but those of the counters and of the request log.
     async fn write_rows<C: ConnectionTrait>(
         &self,
@@ -160,9 +191,7 @@ impl Store {
         self.delete_jobs_of(tx, &deleted).await?;
         self.delete_executions(tx, &deleted).await?;
         let mut counts = Counts::default();
-        for row in open.iter().filter_map(|plan| plan.record.create.as_ref()) {
-            counts.add(&row.key, row.workflow_id);
-        }
+        open.iter().filter_map(|plan| plan.counted()).for_each(|(key, version)| counts.add(key, version));
         Ok((plans.iter().map(Plan::outcome).collect(), counts))
     }
 
@@ -175,10 +204,10 @@ impl Store {
         let rows: Vec<&request::Model> =
             records.iter().filter_map(|record| record.request.as_deref()).collect();
         self.insert_requests(tx, &rows).await?;
-        for answered in records.iter().filter_map(|record| record.answered.as_ref()) {
-            self.answer_request(tx, answered).await?;
-        }
-        Ok(())
+        // In one order, as everything that others may lock.
+        let mut answered: Vec<_> = records.iter().filter_map(|record| record.answered.as_ref()).collect();
+        answered.sort_unstable_by_key(|answered| answered.id);
+        self.answer_requests(tx, &answered).await
     }
 
     /// Locks the executions that have rows, and finds out what is to be done with each record.
@@ -194,36 +223,31 @@ impl Store {
         let mut ids: Vec<i64> = known.map(|record| record.execution_id).chain(freed).collect();
         ids.sort_unstable();
         let statuses: HashMap<i64, Option<i32>> = self.lock_executions(tx, &ids).await?.into_iter().collect();
-        let handed_on = self.handed_on(tx, records, owner).await?;
+        let owned = self.owned(tx, records, owner).await?;
         let plan = |record: &&'a Record| {
+            let is_owned = owned.contains(&record.execution_id);
             let state = match statuses.get(&record.execution_id) {
-                _ if handed_on.contains(&record.execution_id) => State::HandedOn,
+                _ if gives_away(record) && !is_owned => State::HandedOn,
                 _ if record.create.is_some() => State::New,
                 Some(Some(STARTED)) => State::Started,
                 Some(_) => State::EndedElsewhere,
                 None => State::Gone,
             };
-            Plan { record, state }
+            Plan { record, state, is_owned }
         };
         Ok(records.iter().map(plan).collect())
     }
 
-    /// The executions whose records give away a lease that this instance does not have.
-    async fn handed_on<C: ConnectionTrait>(
+    /// The executions that this instance has the lease of, as far as their records go by that.
+    async fn owned<C: ConnectionTrait>(
         &self,
         tx: &C,
         records: &[&Record],
         owner: Owner,
     ) -> Result<HashSet<i64>, DbErr> {
-        let gives_away =
-            |record: &&&Record| record.create.is_none() && matches!(record.lease, LeaseChange::Wait(_));
-        let mut open: HashSet<i64> =
-            records.iter().filter(gives_away).map(|record| record.execution_id).collect();
-        if !open.is_empty() {
-            let owned = self.owned_among(tx, owner, &open).await?;
-            open.retain(|id| !owned.contains(id));
-        }
-        Ok(open)
+        let asked = records.iter().filter(|record| gives_away(record) || record.counts.is_some());
+        let asked: HashSet<i64> = asked.map(|record| record.execution_id).collect();
+        if asked.is_empty() { Ok(asked) } else { self.owned_among(tx, owner, &asked).await }
     }
 
     /// Jobs by id. Of an execution that somebody else has ended, none stays pending.

@@ -16,6 +16,11 @@ pub struct Record {
     pub execution_id: i64,
     /// The execution's row, when this is the first that is written of it.
     pub create: Option<NewExecution>,
+    /// Whether the new execution is counted later, by the record that has [`Record::counts`].
+    pub counts_later: bool,
+    /// The execution that was not counted when it was created. It is as long as this instance has its lease, which the
+    /// record gives away: so it is counted once, however often the record is tried.
+    pub counts: Option<Uncounted>,
     /// The event key that an earlier execution gives up for this one.
     pub frees: Option<FreedKey>,
     /// Changes of a row that exists; they count only while its status is still 0.
@@ -39,6 +44,13 @@ pub struct Record {
     pub request: Option<Box<request::Model>>,
     /// How the request has ended whose row an earlier record has written.
     pub answered: Option<Answered>,
+}
+
+/// By what an execution is counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uncounted {
+    pub key: String,
+    pub workflow_id: i64,
 }
 
 /// An event key that an execution gives up, if it still has it and has ended.

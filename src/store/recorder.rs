@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-pub use super::record::{FreedKey, LeaseChange, Record, RecordError, Written};
+pub use super::record::{FreedKey, LeaseChange, Record, RecordError, Uncounted, Written};
 
 use self::failure::Failure;
 use self::unlogged::Unlogged;

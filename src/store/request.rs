@@ -6,6 +6,7 @@ use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, Func, LikeExpr, Query, Se
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Order};
 
 use super::insert::{Column, Get, fields};
+use super::update::Change;
 use super::{Store, own_column as column};
 
 /// The columns of a row.
@@ -43,6 +44,15 @@ pub struct Answered {
     /// The body and how it is written, where it is kept because of how the request has ended.
     pub body: Option<(String, String)>,
 }
+
+/// The columns of a row that is completed.
+const CHANGES: [Change<Answered>; 5] = [
+    Change::key("id", Get::Id(|row| Some(row.id))),
+    Change::always("status", Get::Status(|row| Some(row.status))),
+    Change::always("duration_ms", Get::Id(|row| Some(row.duration_ms))),
+    Change::given("body", Get::Text(|row| Some(&row.body.as_ref()?.0))),
+    Change::given("body_encoding", Get::Text(|row| Some(&row.body.as_ref()?.1))),
+];
 
 /// Which requests are asked for; everything that is given has to hold.
 #[derive(Clone, Debug, Default)]
@@ -89,22 +99,13 @@ impl Store {
         self.insert_rows(db, Table::Requests, &COLUMNS, rows).await
     }
 
-    /// Says how a request has ended whose row is there.
-    pub(super) async fn answer_request<C: ConnectionTrait>(
+    /// Says how requests have ended whose rows are there.
+    pub(super) async fn answer_requests<C: ConnectionTrait>(
         &self,
         db: &C,
-        answered: &Answered,
+        answered: &[&Answered],
     ) -> Result<(), DbErr> {
-        let mut update = Query::update();
-        update
-            .table(self.table(Table::Requests))
-            .value(column("status"), answered.status)
-            .value(column("duration_ms"), answered.duration_ms)
-            .and_where(Expr::col(column("id")).eq(answered.id));
-        if let Some((body, encoding)) = &answered.body {
-            update.value(column("body"), body).value(column("body_encoding"), encoding);
-        }
-        db.execute(&update).await.map(drop)
+        self.update_rows(db, Table::Requests, &CHANGES, answered).await
     }
 
     /// Requests, newest first, at most `limit`.

@@ -172,7 +172,8 @@ impl Writer {
             }
         }
         for answered in &answers {
-            if self.patiently(|| self.store.answer_request(&self.store.db, answered)).await.is_err() {
+            let one = [answered];
+            if self.patiently(|| self.store.answer_requests(&self.store.db, &one)).await.is_err() {
                 self.state.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }

@@ -8,6 +8,7 @@ use entity::status::reason;
 use super::Processor;
 use super::cut_off::wait_for_database;
 use crate::engine::run::Run;
+use crate::engine::run::waiting;
 use crate::engine::subflow;
 use crate::store::execution::ExecutionUpdate;
 use crate::store::recorder::{LeaseChange, Record, RecordError};
@@ -35,7 +36,7 @@ impl Processor {
                     tracing::error!(execution.id = run.id, reason, "jobs were refused by the database");
                     run.ended = Some(ERROR);
                     run.waits.clear();
-                    let mut last = failure(run, &record.ended_timers);
+                    let mut last = failure(run, &record);
                     if let Some(request) = &run.request {
                         request.note(Some(&run.outcome()), true, shared.ids.now(), &mut last);
                     }
@@ -49,16 +50,19 @@ impl Processor {
     }
 }
 
-/// What is left to say when the database refuses the jobs of an execution. `ended` are the timers that the
-/// refused record was to remove.
-fn failure(run: &mut Run, ended: &[i64]) -> Record {
+/// What is left to say when the database refuses the jobs of an execution: of the refused record the timers that it was
+/// to remove, and that the execution counts.
+fn failure(run: &mut Run, refused: &Record) -> Record {
+    let lease = LeaseChange::Release;
+    let counts = waiting::counts(run, &lease).or_else(|| refused.counts.clone());
     let open = run.waits.take_ended_timers();
     let update = ExecutionUpdate { status: run.ended, ..ExecutionUpdate::default() };
     Record {
         execution_id: run.id,
         update: Some(update),
-        ended_timers: open.into_iter().chain(ended.iter().copied()).collect(),
-        lease: LeaseChange::Release,
+        counts,
+        ended_timers: open.into_iter().chain(refused.ended_timers.iter().copied()).collect(),
+        lease,
         ..Record::default()
     }
 }

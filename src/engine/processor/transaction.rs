@@ -36,7 +36,10 @@ impl Processor {
             }
             return Ok(Event::Done);
         }
-        let record = record_of(run, What::Position, &self.terms(run));
+        // All executions of a workflow would wait for each other's commits if they were counted here.
+        let counts_later = run.unrecorded.is_some();
+        run.waits.is_uncounted |= counts_later;
+        let record = Record { counts_later, ..record_of(run, What::Position, &self.terms(run)) };
         match self.shared.recorder.write_within(open.transaction, &record).await {
             Ok(written) => self.note(run, written),
             Err(RecordError::Refused(reason)) => {

@@ -18,6 +18,7 @@ impl Run {
 
     /// Goes on from what an earlier run has recorded.
     pub(super) fn take_up(&mut self, recorded: Recorded, moment: &Moment<'_>) {
+        self.waits.is_uncounted = recorded.position.as_ref().is_some_and(|position| position.uncounted);
         match recorded.read(&self.workflow.graph) {
             Some(restored) => self.restore(restored, moment),
             None => {

@@ -16,6 +16,9 @@ pub(crate) struct Position {
     /// Jobs that were saved after newer ones of their nodes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     resumed: Vec<i64>,
+    /// Whether the execution has yet to be counted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uncounted: bool,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -53,7 +56,7 @@ impl Position {
         });
         let call = |call: &Call| CallAt { node: id(call.node), next: call.next.map(|(i, job)| (i, job.0)) };
         let resumed = resumed.iter().map(|job| job.0).collect();
-        Self { next, calls: calls.iter().map(call).collect(), resumed }
+        Self { next, calls: calls.iter().map(call).collect(), resumed, uncounted: false }
     }
 
     /// Where a node, by its `flow_nodes.id`, resumes with its own job.

@@ -39,7 +39,7 @@ pub(crate) fn record_of(run: &mut Run, what: What, terms: &Terms) -> Record {
         }
         What::Leaving => {
             let lease = waiting::lease(run, false, terms.expires_at);
-            Record { execution_id: run.id, lease, ..Record::default() }
+            Record { execution_id: run.id, counts: waiting::counts(run, &lease), lease, ..Record::default() }
         }
     }
 }
@@ -71,15 +71,15 @@ fn record(run: &mut Run, extent: Extent, lease: LeaseChange, terms: &Terms) -> R
         job_updates,
         timers,
         ended_timers: run.waits.take_ended_timers(),
-        lease,
         deletes: run.ended.is_some_and(|status| options.delete_execution_on_status.contains(&status)),
+        counts: waiting::counts(run, &lease),
+        lease,
         ..Record::default()
     };
     let reason = run.reason.map(str::to_owned);
     match run.unrecorded.take() {
         Some(mut row) => {
-            row.status = Some(run.ended.unwrap_or(STARTED));
-            row.reason = reason;
+            (row.status, row.reason) = (Some(run.ended.unwrap_or(STARTED)), reason);
             row.output = output.flatten();
             row.updated_at = terms.now;
             record.create = Some(row);

@@ -6,9 +6,10 @@ use chrono::{DateTime, Utc};
 use entity::{handover, timer};
 
 use super::Run;
+use super::position::Position;
 use crate::node::JobId;
 use crate::store::lease::Lease;
-use crate::store::recorder::LeaseChange;
+use crate::store::recorder::{LeaseChange, Uncounted};
 
 /// NocoBase works through its queue one by one, and keeps it in memory: after so long a request to run a node counts
 /// as lost.
@@ -16,7 +17,16 @@ pub(crate) const HANDOVER_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The lease of a run that goes on here.
 pub(crate) fn taken(run: &Run) -> LeaseChange {
-    LeaseChange::Take(at_its_place(run, 0))
+    let mut position = run.position();
+    position.uncounted = run.waits.is_uncounted;
+    LeaseChange::Take(lease_at(run, &position, 0))
+}
+
+/// What counts the execution with a record that gives its lease away, where that has yet to be done.
+pub(crate) fn counts(run: &mut Run, lease: &LeaseChange) -> Option<Uncounted> {
+    let is_given_away = matches!(lease, LeaseChange::Wait(_) | LeaseChange::Release);
+    let counts = is_given_away && std::mem::take(&mut run.waits.is_uncounted);
+    counts.then(|| Uncounted { key: run.workflow.key.clone(), workflow_id: run.workflow.id })
 }
 
 /// The lease of a run that waits, and `stays` in memory or leaves it. `expires_at` is when the execution has to be over.
@@ -28,11 +38,11 @@ pub(crate) fn lease(run: &Run, stays: bool, expires_at: Option<DateTime<Utc>>) -
     let first = run.waits.first_timer().map(|(_, due_at)| due_at);
     let expires_at = expires_at.map(|time| time.timestamp_millis());
     let due_at = first.into_iter().chain(expires_at).min().unwrap_or_default();
-    LeaseChange::Wait(at_its_place(run, due_at))
+    LeaseChange::Wait(lease_at(run, &run.position(), due_at))
 }
 
-fn at_its_place(run: &Run, due_at: i64) -> Lease {
-    Lease { workflow_id: run.workflow.id, position: Some(run.position().text()), due_at }
+fn lease_at(run: &Run, position: &Position, due_at: i64) -> Lease {
+    Lease { workflow_id: run.workflow.id, position: Some(position.text()), due_at }
 }
 
 /// The timers that have yet to be recorded, as rows. `is_visible` says whether pending delays get their rows at once.

@@ -17,6 +17,8 @@ pub(crate) struct Waits {
     ended_timers: Vec<JobId>,
     /// Whether the execution was to stay in memory when it was last recorded.
     pub is_resident: bool,
+    /// Whether the execution has yet to be counted, which is waited with until its lease is given away.
+    pub is_uncounted: bool,
 }
 
 struct Timer {

@@ -1,6 +1,6 @@
 //! Records that are written within a transaction that nodes have begun.
 
-use sea_orm::{DatabaseTransaction, DbErr, IsolationLevel, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, IsolationLevel, TransactionTrait};
 
 use super::failure::Failure;
 use super::{Recorder, Writer};
@@ -31,10 +31,16 @@ impl Recorder {
             if store.fences_late() && !store.fence(&tx, *owner).await? {
                 return Err(Failure::Fenced);
             }
-            let written = store.write_records(&tx, &[record], *owner, now()).await?;
-            self.writer.log_within(&tx, record).await?;
+            let written = match self.writer.gather_within(&tx, record).await? {
+                Some(written) => written,
+                None => {
+                    let written = store.write_records(&tx, &[record], *owner, now()).await?;
+                    self.writer.log_within(&tx, record).await?;
+                    written.first().copied().unwrap_or(Written::Committed)
+                }
+            };
             tx.commit().await?;
-            Ok(written.first().copied().unwrap_or(Written::Committed))
+            Ok(written)
         };
         written.await.map_err(|failure| match failure {
             Failure::Database(err) if Fault::of(&err) == Fault::Race => RecordError::Refused(describe(&err)),
@@ -43,7 +49,33 @@ impl Recorder {
     }
 }
 
+/// Where a transaction goes back to when a record could not be written at once.
+const SAVEPOINT: &str = "sidehook_record";
+
 impl Writer {
+    /// Writes a record with all that goes with it in as few statements as there can be, on PostgreSQL. `None` where it has
+    /// to be written one statement after the other: something in it needs that, or the request log may have failed, which
+    /// the others need not fail for.
+    async fn gather_within(
+        &self,
+        tx: &DatabaseTransaction,
+        record: &Record,
+    ) -> Result<Option<Written>, DbErr> {
+        if !self.store.may_gather(&[record]) {
+            return Ok(None);
+        }
+        if record.logs() {
+            tx.execute_unprepared(&format!("SAVEPOINT {SAVEPOINT}")).await?;
+        }
+        match self.store.write_gathered_within(tx, record, self.owner, (self.now)()).await {
+            Err(_) if record.logs() => {
+                tx.execute_unprepared(&format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}")).await?;
+                Ok(None)
+            }
+            outcome => outcome.map(Some),
+        }
+    }
+
     /// Logs a request so that the transaction can go on where that fails.
     async fn log_within(&self, tx: &DatabaseTransaction, record: &Record) -> Result<(), DbErr> {
         if !record.logs() {

@@ -7,7 +7,9 @@ use poem::listener::TcpAcceptor;
 use poem::{Request, Response, Server};
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 use crate::databases::{Kind, TestDatabase};
 use crate::fixture::{node, workflow};
@@ -15,7 +17,7 @@ use crate::process::Process;
 use crate::records::plain;
 use crate::rows::Rows;
 use crate::server::{TestServer, client, on_databases, on_every_database, prepare};
-use crate::wait::until;
+use crate::wait::{TIMEOUT, until};
 use crate::{collections, fixture};
 
 fn creating(key: &str, is_sync: bool) -> sidehook::store::workflow::NewWorkflow {
@@ -75,6 +77,40 @@ async fn a_kill_between_a_write_and_its_job_leaves_neither() {
         assert_eq!(rows.number("SELECT COUNT(*) FROM marks WHERE n = 7").await, 1, "{}", next.printed());
         assert_eq!(rows.number("SELECT COUNT(*) FROM marks").await, 1);
         assert_eq!(rows.number("SELECT COUNT(*) FROM jobs WHERE status = 1").await, 1);
+    })
+    .await;
+}
+
+/// An execution whose row was written with a record is counted at its end, whoever comes to that.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_that_is_taken_over_after_a_write_is_counted_once() {
+    on_every_database(async |database| {
+        let rows = marks(&database).await;
+        let target = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}/", target.local_addr().expect("an address"));
+        let create = json!({"collection": "marks", "params": {"values": {"n": 1}}});
+        let request = json!({"method": "GET", "url": url, "timeout": 60_000});
+        let nodes = [node("c", "create", create), node("r", "request", request)];
+        let hook = workflow("hook", true, &json!({}), &nodes);
+        rows.add(&hook).await;
+        let mut process = Process::serve(&database, &[]).await;
+        let call = tokio::spawn(client().post(process.trigger_url("hook")).json(&json!({})).send());
+        let called =
+            async || timeout(TIMEOUT, target.accept()).await.expect("a call in time").expect("a call").0;
+        let unanswered = called().await;
+        process.signal("KILL").await;
+        process.ended().await;
+        assert!(call.await.expect("no panic").is_err(), "the caller is told nothing");
+        drop(unanswered);
+        assert_eq!(rows.stats("hook", hook.id).await, "0,0", "{}", database.kind);
+        let next = Process::serve(&database, &[]).await;
+        let mut answered = called().await;
+        assert!(answered.read(&mut [0; 4096]).await.expect("a request") > 0);
+        answered.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.expect("an answer");
+        let ended = "SELECT COUNT(*) FROM executions WHERE status = 1";
+        until(async || rows.number(ended).await == 1, || next.printed()).await;
+        assert_eq!(rows.stats("hook", hook.id).await, "1,1", "{}", database.kind);
+        assert_eq!(rows.number("SELECT COUNT(*) FROM marks").await, 1);
     })
     .await;
 }

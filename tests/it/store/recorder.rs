@@ -15,7 +15,7 @@ use sidehook::store::Store;
 use sidehook::store::execution::{ExecutionUpdate, NewExecution};
 use sidehook::store::job::NewJob;
 use sidehook::store::lease::Lease;
-use sidehook::store::recorder::{LeaseChange, Record, RecordError, Recorder, Written};
+use sidehook::store::recorder::{LeaseChange, Record, RecordError, Recorder, Uncounted, Written};
 
 use crate::databases::{Kind, Server};
 use crate::fixture::{self, next_id};
@@ -101,6 +101,50 @@ async fn a_value_that_is_too_long_fails_alone() {
         assert!(matches!(outcomes[97], Err(RecordError::Refused(_))), "{:?}", outcomes[97]);
         assert_eq!(rows.executions(WORKFLOW).await.len(), 200);
         assert_eq!(rows.stats("k", WORKFLOW).await, "200,200");
+    })
+    .await;
+}
+
+/// A record is written again where the answer to its COMMIT got lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_counted_later_is_counted_once() {
+    on_every_database(async |database| {
+        let rows = Rows { store: prepare(&database, &[]).await };
+        let recorder = recorder(&rows.store).await;
+        let mut records: Vec<Record> = Vec::new();
+        for number in 0..3 {
+            let mut first = record("k", &format!("event {number}"));
+            first.create.as_mut().expect("a row").status = Some(0);
+            first.lease = LeaseChange::Take(Lease { workflow_id: WORKFLOW, ..Lease::default() });
+            first.counts_later = true;
+            let tx = recorder.begin(None).await.expect("a transaction");
+            assert_eq!(recorder.write_within(tx, &first).await.expect("it is written"), Written::Committed);
+            records.push(Record {
+                execution_id: first.execution_id,
+                update: Some(ExecutionUpdate { status: Some(1), ..ExecutionUpdate::default() }),
+                lease: LeaseChange::Release,
+                counts: Some(Uncounted { key: "k".to_owned(), workflow_id: WORKFLOW }),
+                ..Record::default()
+            });
+        }
+        assert_eq!(rows.stats("k", WORKFLOW).await, "null,null");
+        // NocoBase has ended one of them meanwhile.
+        let ended = format!(
+            "UPDATE {} SET status = -3 WHERE id = {}",
+            rows.table(Table::Executions),
+            records[2].execution_id
+        );
+        rows.store.db.execute_unprepared(&ended).await.expect("it is ended");
+        let mut outcomes = Vec::new();
+        for record in [&records[0], &records[0], &records[2], &records[2]] {
+            outcomes.push(recorder.write(record.clone()).await.expect("it is written"));
+            outcomes.dedup();
+        }
+        assert_eq!(outcomes, [Written::Committed, Written::EndedElsewhere]);
+        assert_eq!(rows.stats("k", WORKFLOW).await, "2,2");
+        recorder.write(records[1].clone()).await.expect("it is written");
+        assert_eq!(rows.stats("k", WORKFLOW).await, "3,3");
+        assert_eq!(rows.count(Table::Leases).await, 0);
     })
     .await;
 }

@@ -10,9 +10,11 @@ use serde_json::{Value, json};
 use sidehook::store::request::RequestFilter;
 use sidehook::store::workflow::NewWorkflow;
 
+use crate::collections;
 use crate::databases::Kind;
 use crate::fixture::{Node, node, workflow};
 use crate::process::Process;
+use crate::records::plain;
 use crate::rows::Rows;
 use crate::server::{TestServer, client, on_every_database, prepare};
 use crate::wait::until;
@@ -330,9 +332,13 @@ async fn a_flood_of_refusals_is_bounded_and_those_beside_it_are_let_in() {
 async fn events_are_taken_where_the_log_cannot_be_written() {
     on_every_database(async |database| {
         let server = TestServer::start(&database).await;
+        collections::create(&server, &[plain("marks", json!([{"name": "n", "type": "integer"}]))]).await;
+        server.app.collections.refresh().await.expect("the collections are read");
+        let create = json!({"collection": "marks", "params": {"values": {"n": 1}}});
         let once = json!({"idempotency": {"from": "body:n"}});
         let hooks = [
             workflow("now", true, &picking(&json!({})), &[respond(201)]),
+            workflow("writes", true, &picking(&json!({})), &[node("c", "create", create), respond(201)]),
             workflow("once", true, &picking(&once), &[respond(201)]),
             workflow("later", false, &picking(&json!({})), &[]),
         ];
@@ -340,15 +346,16 @@ async fn events_are_taken_where_the_log_cannot_be_written() {
             server.add(hook).await;
         }
         server.execute(&format!("DROP TABLE {}", server.table(Table::Requests))).await;
-        for (hook, status) in hooks.iter().zip([201, 201, 200]) {
+        for (hook, status) in hooks.iter().zip([201, 201, 201, 200]) {
             assert_eq!(post(&server, &hook.key, BODY).await, status, "{}", hook.key);
             server.settled(hook.id, 1, Duration::from_secs(60)).await;
         }
+        assert_eq!(server.number("SELECT COUNT(*) FROM marks").await, 1);
         assert_eq!(post(&server, "nobodys", BODY).await, 404);
         let metrics = server.app.metrics.measured(&[]).text();
         let lacking = metrics.lines().find(|line| line.starts_with("sidehook_request_log_failed_total"));
         let count: u64 = lacking.and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a number");
-        assert!(count >= 3, "three requests were left out: {count}");
+        assert!(count >= 4, "four requests were left out: {count}");
         server.stop().await;
     })
     .await;
