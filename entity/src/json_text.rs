@@ -33,13 +33,19 @@ fn number_from_sqlite<I: ColIdx>(row: &QueryResult, index: I) -> Result<JsonText
 
 /// A number as `JSON.stringify` writes it: `1`, `1e+21`, `null` for what is not finite.
 pub fn number_text(number: f64) -> String {
-    if !number.is_finite() {
-        return "null".to_owned();
-    }
-    if number == 0.0 {
-        return "0".to_owned();
-    }
-    ryu_js::Buffer::new().format_finite(number).to_owned()
+    let mut text = String::new();
+    write_number(&mut text, number);
+    text
+}
+
+/// Adds a number to a text, as [`number_text`] writes it.
+pub fn write_number(text: &mut String, number: f64) {
+    let mut buffer = ryu_js::Buffer::new();
+    text.push_str(match number {
+        _ if !number.is_finite() => "null",
+        0.0 => "0",
+        _ => buffer.format_finite(number),
+    });
 }
 
 #[cfg(test)]

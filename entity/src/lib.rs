@@ -23,6 +23,6 @@ pub mod workflow;
 pub mod workflow_stats;
 pub mod workflow_version_stats;
 
-pub use json_text::{JsonText, number_text};
+pub use json_text::{JsonText, number_text, write_number};
 pub use names::{Names, Table, snake_case};
 pub use timestamp::Timestamp;

@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::fmt;
 
-use entity::number_text;
+use entity::write_number;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::lengths::{Lengths, SHORT};
@@ -76,7 +76,8 @@ pub fn stringify(value: &Value) -> Option<String> {
     if is_left_out(value) {
         return None;
     }
-    let mut out = String::new();
+    // Most have room in that: so it need not grow several times.
+    let mut out = String::with_capacity(64);
     write(&mut out, value);
     Some(out)
 }
@@ -95,7 +96,7 @@ fn write(out: &mut String, value: &Value) {
         Value::Undefined | Value::Null | Value::Function(_) => out.push_str("null"),
         Value::Bool(true) => out.push_str("true"),
         Value::Bool(false) => out.push_str("false"),
-        Value::Number(number) => out.push_str(&number_text(*number)),
+        Value::Number(number) => write_number(out, *number),
         Value::Text(text) => write_text(out, text),
         Value::Date(date) => match date.to_iso() {
             Some(iso) => write_text(out, &iso),

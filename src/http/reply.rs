@@ -30,5 +30,5 @@ pub(super) fn replied(reply: Reply) -> Response {
 
 /// One byte per character: values are ISO 8859-1.
 fn value(text: &str) -> Option<HeaderValue> {
-    HeaderValue::from_bytes(&field::bytes(text)?).ok()
+    HeaderValue::try_from(field::bytes(text)?).ok()
 }

@@ -87,9 +87,9 @@ impl Run {
     /// Gives the jobs an end that something under way would have settled: the execution is over, and nobody
     /// would look for them. NocoBase leaves them pending for ever.
     pub(super) fn end_waits(&mut self, moment: &Moment<'_>) {
-        let result = Thrown::error(UNDER_WAY).to_result();
         for job in self.waits.clear() {
             if self.journal.is_pending(job) {
+                let result = Thrown::error(UNDER_WAY).to_result();
                 self.journal.settle(job, ABORTED, &result, moment.now);
             }
         }
