@@ -19,11 +19,14 @@ use crate::databases::TestDatabase;
 use crate::process::Process;
 use crate::queue::servers::{Servers, pairs};
 use crate::rows::Rows;
-use crate::server::{client, config, prepare};
+use crate::server::{config, prepare};
 use crate::wait::{TIMEOUT, until};
 
 /// So many callers send at a time.
 const CALLERS: usize = 16;
+/// A caller gives up after that time: all of them may have asked an instance that is stopped for longer than it says.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Some instances on one database, the workflows that they run, and where those send their requests to.
 pub struct Fleet<'a> {
     pub database: &'a TestDatabase,
@@ -222,7 +225,7 @@ impl<'a> Fleet<'a> {
 impl Load {
     /// Sends one request after the other; each has a number of its own. Returns those that were acknowledged.
     async fn call(self: Arc<Self>) -> BTreeSet<u64> {
-        let client = client();
+        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("an HTTP client");
         let mut numbers = BTreeSet::new();
         while self.acknowledged() < self.until.load(Ordering::SeqCst) {
             let n = self.next.fetch_add(1, Ordering::SeqCst);
