@@ -8,7 +8,7 @@ use entity::Table;
 use sea_orm::sea_query::extension::mysql::{IndexHintScope, MySqlSelectStatementExt};
 use sea_orm::sea_query::{
     Alias, CommonTableExpression, Cond, Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement,
-    UnionType, UpdateStatement, WithClause, WithQuery,
+    UnionType, WithClause, WithQuery,
 };
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, IsolationLevel};
 
@@ -54,15 +54,13 @@ impl Store {
         now: DateTime<Utc>,
         claimed: &mut Vec<i64>,
     ) -> Result<Found, DbErr> {
+        let backend = self.codec.backend();
         // InnoDB locks what is between the rows, too, so that nobody could add any, unless each statement is to see what is
         // committed by then (MySQL 9.7, "Transaction Isolation Levels").
-        let mut claiming = match self.codec.backend() {
+        let isolation = (backend == DbBackend::MySql).then_some(IsolationLevel::ReadCommitted);
+        let mut claiming = match backend {
             DbBackend::Postgres => self.claim_at_once(owner, wanted, now, claimed).await,
-            DbBackend::MySql => {
-                let isolation = Some(IsolationLevel::ReadCommitted);
-                self.try_to_claim_next(owner, wanted, now, claimed, isolation).await
-            }
-            _ => self.try_to_claim_next(owner, wanted, now, claimed, None).await,
+            _ => self.try_to_claim_next(owner, wanted, now, claimed, isolation).await,
         };
         if let Err(err) = &claiming
             && Fault::of(err) == Fault::StatementLog
@@ -228,15 +226,5 @@ impl Store {
     ) -> Result<(), DbErr> {
         let which = self.is_among(column("execution_id"), executions.iter().copied());
         db.execute(&self.giving_leases(which, owner)).await.map(drop)
-    }
-
-    fn giving_leases(&self, which: Expr, owner: Owner) -> UpdateStatement {
-        let mut update = Query::update();
-        update
-            .table(self.table(Table::Leases))
-            .value(column("instance_id"), owner.number)
-            .value(column("generation"), owner.generation)
-            .and_where(which);
-        update
     }
 }

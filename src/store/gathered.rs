@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use sea_orm::sea_query::Value;
+use sea_orm::sea_query::{SelectStatement, Value};
 use sea_orm::sqlx::postgres::PgQueryResult;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 
@@ -30,7 +30,8 @@ impl<'a> Gathered<'a> {
     }
 
     /// Adds a question that needs an answer.
-    pub(super) fn ask(&self, statement: Statement) {
+    pub(super) fn ask(&self, question: &SelectStatement) {
+        let statement = DbBackend::Postgres.build(question);
         self.parts().push(Part { statement, needs_row: true, returns: true });
     }
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use entity::status::execution::STARTED;
 use entity::{Table, lease};
-use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, IntoCondition, Query, UpdateStatement};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, JoinType};
 
 use super::insert::{Column, Get};
@@ -200,13 +200,18 @@ impl Store {
             .cond_where(of_them.clone())
             .order_by(column("execution_id"), sea_orm::Order::Asc);
         let rows = db.query_all(&select).await?;
+        db.execute(&self.giving_leases(of_them, owner)).await?;
+        rows.iter().map(|row| row.try_get_by_index(0)).collect()
+    }
+
+    /// What makes leases an owner's.
+    pub(super) fn giving_leases(&self, which: impl IntoCondition, owner: Owner) -> UpdateStatement {
         let mut update = Query::update();
         update
             .table(self.table(Table::Leases))
             .value(column("instance_id"), owner.number)
             .value(column("generation"), owner.generation)
-            .cond_where(of_them);
-        db.execute(&update).await?;
-        rows.iter().map(|row| row.try_get_by_index(0)).collect()
+            .cond_where(which);
+        update
     }
 }

@@ -127,7 +127,7 @@ impl Store {
         let gathered = Gathered::new(tx);
         // It comes first in the order of locks, and executions that are there are locked by a question of their own.
         if records.iter().all(|record| record.create.is_some()) {
-            gathered.ask(tx.get_database_backend().build(&self.fencing(owner)));
+            gathered.ask(&self.fencing(owner));
         } else if !self.fence(tx, owner).await? {
             return Ok(None);
         }

@@ -144,8 +144,8 @@ pub fn masked(head: &Head, secrets: &Secrets<'_>, params: &Value) -> Masked {
         })
         .collect();
     Masked {
-        path: taken(masked_path(&head.path, params).into()).into_owned(),
-        query: taken(masked_query(&head.query, secrets).into()).into_owned(),
+        path: plain(masked_path(&head.path, params)),
+        query: plain(masked_query(&head.query, secrets)),
         // Texts in lists are always JSON.
         headers: serde_json::to_string(&headers).unwrap_or_default(),
     }
@@ -184,8 +184,8 @@ fn masked_path(path: &str, params: &Value) -> String {
 }
 
 /// A text that every database takes, up to a length.
-pub fn plain(text: &str) -> String {
-    taken(Cow::Borrowed(text)).into_owned()
+pub fn plain<'a>(text: impl Into<Cow<'a, str>>) -> String {
+    taken(text.into()).into_owned()
 }
 
 fn taken(text: Cow<'_, str>) -> Cow<'_, str> {

@@ -19,7 +19,7 @@ use crate::databases::TestDatabase;
 use crate::process::Process;
 use crate::queue::servers::{Servers, pairs};
 use crate::rows::Rows;
-use crate::server::{config, prepare};
+use crate::server::{client, config, prepare};
 use crate::wait::{TIMEOUT, until};
 
 /// So many callers send at a time.
@@ -225,7 +225,7 @@ impl<'a> Fleet<'a> {
 impl Load {
     /// Sends one request after the other; each has a number of its own. Returns those that were acknowledged.
     async fn call(self: Arc<Self>) -> BTreeSet<u64> {
-        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("an HTTP client");
+        let client = client();
         let mut numbers = BTreeSet::new();
         while self.acknowledged() < self.until.load(Ordering::SeqCst) {
             let n = self.next.fetch_add(1, Ordering::SeqCst);
@@ -234,7 +234,8 @@ impl Load {
                 urls[rand::random_range(0..urls.len())].clone()
             };
             let body = json!({"n": n, "wait": 1 + n % 3});
-            let request = client.post(format!("{url}/api/webhooks/{}", self.key(n))).json(&body);
+            let request =
+                client.post(format!("{url}/api/webhooks/{}", self.key(n))).json(&body).timeout(PATIENCE);
             match request.send().await {
                 Ok(response) if response.status() == 200 => {
                     numbers.insert(n);
