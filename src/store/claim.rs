@@ -1,5 +1,7 @@
 //! Taking the executions that come next, without looking for them first: several instances that do so at the same time
 //! pass each other's, and no row is taken twice. SQLite has one writer at a time, so that nobody else is there to pass.
+//! Only leases are taken here, for as short a time as can be: as long as that takes, others have to pass them. What has been
+//! taken is begun with afterwards.
 
 mod at_once;
 
@@ -10,7 +12,7 @@ use sea_orm::sea_query::{
     Alias, CommonTableExpression, Cond, Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement,
     UnionType, WithClause, WithQuery,
 };
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, IsolationLevel};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, IsolationLevel, QueryResult};
 
 use super::fault::Fault;
 use super::instance::Owner;
@@ -20,10 +22,17 @@ use super::{Store, own_column as column};
 const TURNS: [&str; 4] = ["instance_id", "workflow_id", "due_at", "execution_id"];
 
 /// A place in the order in which executions of a workflow have their turns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark {
     due_at: i64,
     execution_id: i64,
+}
+
+impl Mark {
+    /// From a row of these two columns.
+    fn read(row: &QueryResult) -> Result<Self, DbErr> {
+        Ok(Self { due_at: row.try_get_by_index(0)?, execution_id: row.try_get_by_index(1)? })
+    }
 }
 
 /// What to take.
@@ -45,8 +54,8 @@ pub struct Found {
 }
 
 impl Store {
-    /// Takes the waiting executions of a workflow that come next and that nobody has locked, and starts those that have
-    /// yet to begin. Their ids are added to `claimed`; after an error they may have been taken or not.
+    /// Takes the waiting executions of a workflow that come next and whose leases nobody has locked. Their ids are added to
+    /// `claimed`; after an error they may have been taken or not.
     pub async fn claim_next(
         &self,
         owner: Owner,
@@ -91,16 +100,11 @@ impl Store {
         }
         let marks = self.lock_next(&tx, wanted, now).await?;
         let found = Found { last: marks.last().copied(), has_more: marks.len() == wanted.limit };
-        let ids: Vec<i64> = marks.iter().map(|mark| mark.execution_id).collect();
-        // Nothing is waited for, so that it does not matter that others lock executions before leases.
-        let (rows, of_others) = self.lock_free_executions(&tx, &ids).await?;
-        let ids: Vec<i64> = ids.into_iter().filter(|id| !of_others.contains(id)).collect();
-        if ids.is_empty() {
+        if marks.is_empty() {
             return Ok(found);
         }
-        let queueing: Vec<i64> = rows.iter().filter(|row| row.1.is_none()).map(|row| row.0).collect();
+        let ids: Vec<i64> = marks.iter().map(|mark| mark.execution_id).collect();
         self.give_leases(&tx, &ids, owner).await?;
-        self.start_executions(&tx, &queueing, now).await?;
         claimed.extend(&ids);
         tx.commit().await?;
         Ok(found)
@@ -113,10 +117,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Vec<Mark>, DbErr> {
         let rows = db.query_all(&self.next(wanted, now)).await?;
-        let mark = |row: &sea_orm::QueryResult| {
-            Ok(Mark { due_at: row.try_get_by_index(0)?, execution_id: row.try_get_by_index(1)? })
-        };
-        rows.iter().map(mark).collect()
+        rows.iter().map(Mark::read).collect()
     }
 
     /// Locks the leases whose turn it is, and passes those that somebody else has locked.
@@ -215,6 +216,23 @@ impl Store {
         let mut select = Query::select();
         select.column(found).from(steps).and_where(before.is_not_null()).and_where(due.is_not_null());
         select.with(WithClause::new().recursive(true).cte(cte).to_owned())
+    }
+
+    /// Starts those of some executions that have yet to begin, and returns their ids. What somebody else has locked is left
+    /// as it is, and not waited for: it is about to be ended.
+    pub async fn start_queueing(&self, executions: &[i64], now: DateTime<Utc>) -> Result<Vec<i64>, DbErr> {
+        if executions.is_empty() {
+            return Ok(Vec::new());
+        }
+        if self.codec.backend() == DbBackend::Postgres {
+            return self.start_at_once(executions, now).await;
+        }
+        let tx = self.begin().await?;
+        let locked = self.lock_free_executions(&tx, executions).await?;
+        let queueing: Vec<i64> = locked.into_iter().filter(|row| row.1.is_none()).map(|row| row.0).collect();
+        self.start_executions(&tx, &queueing, now).await?;
+        tx.commit().await?;
+        Ok(queueing)
     }
 
     /// Makes leases that have been locked one's own.

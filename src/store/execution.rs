@@ -119,26 +119,13 @@ impl Store {
         self.lock_rows(db, ids, None).await
     }
 
-    /// The same for those rows that nobody else has locked. Returns the ids of the others that still exist, too.
+    /// The same for those rows that nobody else has locked.
     pub(super) async fn lock_free_executions<C: ConnectionTrait>(
         &self,
         db: &C,
         ids: &[i64],
-    ) -> Result<(Vec<(i64, Option<i32>)>, HashSet<i64>), DbErr> {
-        let locked = self.lock_rows(db, ids, Some(LockBehavior::SkipLocked)).await?;
-        let mut others: HashSet<i64> = ids.iter().copied().collect();
-        locked.iter().for_each(|(id, _)| _ = others.remove(id));
-        if others.is_empty() {
-            return Ok((locked, others));
-        }
-        let mut select = Query::select();
-        select
-            .column(self.column("id"))
-            .from(self.table(Table::Executions))
-            .and_where(self.is_among(self.column("id"), others));
-        let rows = db.query_all(&select).await?;
-        let existing: Result<_, DbErr> = rows.iter().map(|row| row.try_get_by_index(0)).collect();
-        Ok((locked, existing?))
+    ) -> Result<Vec<(i64, Option<i32>)>, DbErr> {
+        self.lock_rows(db, ids, Some(LockBehavior::SkipLocked)).await
     }
 
     async fn lock_rows<C: ConnectionTrait>(
@@ -306,20 +293,22 @@ impl Store {
         self.db.execute(&update).await.map(drop)
     }
 
-    /// Those of the given executions that are no longer started: ended or deleted by somebody else.
+    /// Those of the given executions that somebody else has ended or deleted.
     pub async fn ended_among(&self, ids: &[i64]) -> Result<Vec<i64>, DbErr> {
         let mut ended = Vec::new();
         for ids in ids.chunks(self.codec.bind_limit()) {
+            let status = Expr::col(self.column("status"));
             let mut select = Query::select();
             select
                 .column(self.column("id"))
                 .from(self.table(Table::Executions))
                 .and_where(self.is_among(self.column("id"), ids.iter().copied()))
-                .and_where(Expr::col(self.column("status")).eq(STARTED));
+                // Without a status it has yet to begin.
+                .and_where(status.clone().is_null().or(status.eq(STARTED)));
             let rows = self.db.query_all(&select).await?;
-            let started: Result<Vec<i64>, DbErr> = rows.iter().map(|row| row.try_get_by_index(0)).collect();
-            let started = started?;
-            ended.extend(ids.iter().filter(|id| !started.contains(id)));
+            let open: Result<HashSet<i64>, DbErr> = rows.iter().map(|row| row.try_get_by_index(0)).collect();
+            let open = open?;
+            ended.extend(ids.iter().filter(|id| !open.contains(id)));
         }
         Ok(ended)
     }

@@ -62,14 +62,11 @@ pub(crate) async fn pick_up(
     let is_busy = |id: &i64| !registrations.contains_key(id);
     shared.strand(ids.iter().copied().filter(is_busy).collect());
     let mut leases = own_leases(shared, &registrations.keys().copied().collect::<Vec<_>>()).await?;
-    let mut idle: HashSet<i64> = leases.keys().copied().collect();
+    let Begun { rows, ended, locked } = begin(shared, leases.keys().copied().collect()).await?;
+    let mut idle: HashSet<i64> = leases.keys().copied().filter(|id| !locked.contains(id)).collect();
+    shared.strand(locked);
     let mut runnable = Vec::new();
-    let mut ended = Vec::new();
-    for row in shared.store.find_executions(&idle.iter().copied().collect::<Vec<_>>()).await? {
-        if row.status != Some(STARTED) {
-            ended.push(row.id);
-            continue;
-        }
+    for row in rows {
         let workflow_id = row.workflow_id.unwrap_or_default();
         let Some(workflow) = versions.get(shared, (workflow_id, row.stack.is_some())).await? else {
             if !give_up(shared, row.id).await {
@@ -108,6 +105,35 @@ pub(crate) async fn pick_up(
         spawn(shared, execution, registration, place);
     }
     Ok(())
+}
+
+/// Executions as they are found when they are to run.
+#[derive(Default)]
+struct Begun {
+    /// Those that have been started.
+    rows: Vec<execution::Model>,
+    /// Those that somebody else has ended.
+    ended: Vec<i64>,
+    /// Those that could not be started because somebody else has locked them.
+    locked: Vec<i64>,
+}
+
+/// Starts those executions that have yet to begin. Those that are gone are missing.
+async fn begin(shared: &Shared, ids: Vec<i64>) -> Result<Begun, DbErr> {
+    let mut begun = Begun::default();
+    let rows = shared.store.find_executions(&ids).await?;
+    let queueing: Vec<i64> = rows.iter().filter(|row| row.status.is_none()).map(|row| row.id).collect();
+    let started = shared.store.start_queueing(&queueing, shared.ids.now()).await?;
+    let started: HashSet<i64> = started.into_iter().collect();
+    for row in rows {
+        match row.status {
+            Some(STARTED) => begun.rows.push(row),
+            Some(_) => begun.ended.push(row.id),
+            None if started.contains(&row.id) => begun.rows.push(row),
+            None => begun.locked.push(row.id),
+        }
+    }
+    Ok(begun)
 }
 
 /// Those leases of some executions that belong to this instance, by execution.

@@ -6,8 +6,10 @@ use std::ops::Range;
 use entity::Table;
 use futures_util::future::join_all;
 use sea_orm::ConnectionTrait;
-use serde_json::json;
+use serde_json::{Value, json};
 use sidehook::app::App;
+use sidehook::clock::{Clock, SystemClock};
+use sidehook::store::claim::Wanted;
 use tokio::runtime::Handle;
 
 use super::lifecycle::{ROUNDS, looping};
@@ -209,6 +211,31 @@ async fn waiting_executions_are_shared_between_instances() {
         assert!(executions.iter().all(|execution| execution["status"] == 1), "{executions:?}");
         first.stop().await;
         second.stop().await;
+    })
+    .await;
+}
+
+/// Between taking executions and starting them an instance may be killed.
+#[tokio::test]
+async fn what_was_taken_and_not_begun_with_is_run_by_whoever_takes_it_over() {
+    on_every_database(async |database| {
+        let rows = Rows { store: prepare(&database, &[]).await };
+        let hook = workflow("k", false, &json!({}), &[node("v", "variable", json!({"value": 1}))]);
+        rows.add(&hook).await;
+        let killed = rows.store.register_instance("killed").await.expect("a number").owner;
+        let ids = wait(&rows, killed, hook.id, 3).await;
+        let wanted = Wanted { workflow_id: hook.id, after: None, limit: 5 };
+        let mut claimed = Vec::new();
+        let claiming = rows.store.claim_next(killed, wanted, SystemClock.now(), &mut claimed);
+        claiming.await.expect("claimed");
+        assert_eq!(claimed, ids);
+        rows.execute(&format!("UPDATE {} SET heartbeat_at = 1", rows.table(Table::Instances))).await;
+        let server = TestServer::start(&database).await;
+        let executions = server.settled(hook.id, 3, TIMEOUT).await;
+        let is_run = |execution: &Value| execution["status"] == 1 && execution["started"] == true;
+        assert!(executions.iter().all(is_run), "{executions:?}");
+        assert_eq!((server.count(Table::Jobs).await, server.count(Table::Leases).await), (3, 0));
+        server.stop().await;
     })
     .await;
 }

@@ -56,6 +56,11 @@ async fn claim(rows: &Rows, owner: Owner, after: Option<Mark>, limit: usize) -> 
     (claimed, found.expect("claimed"))
 }
 
+async fn start(rows: &Rows, ids: &[i64]) -> Vec<i64> {
+    let starting = rows.store.start_queueing(ids, SystemClock.now());
+    timeout(Duration::from_secs(10), starting).await.expect("nothing is waited for").expect("started")
+}
+
 /// Several instances that look for work at the same time see the same executions first.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_execution_has_one_owner() {
@@ -97,9 +102,32 @@ async fn what_somebody_has_locked_keeps_nobody_waiting() {
         let other = rows.store.db.begin().await.expect("a transaction");
         let lock = format!("SELECT {id} FROM {table} WHERE {id} = {} FOR UPDATE", ids[0]);
         other.execute_unprepared(&lock).await.expect("locked");
-        assert_eq!(claim(&rows, owner, None, 5).await.0, ids[1..]);
+        assert_eq!(claim(&rows, owner, None, 5).await.0, ids);
+        assert_eq!(start(&rows, &ids).await, ids[1..2]);
         other.rollback().await.expect("let go");
-        assert_eq!(claim(&rows, owner, None, 5).await.0, ids[..1]);
+        assert_eq!(start(&rows, &ids).await, ids[..1]);
+    })
+    .await;
+}
+
+/// A second time changes nothing, and neither does it bring back what has been ended.
+#[tokio::test]
+async fn what_has_yet_to_begin_is_started_once() {
+    on_every_database(async |database| {
+        let rows = Rows { store: prepare(&database, &[]).await };
+        let owner = rows.store.register_instance("one").await.expect("a number").owner;
+        let ids = wait(&rows, owner, WORKFLOW, 2).await;
+        let (table, id, status) = (rows.table(Table::Executions), rows.quoted("id"), rows.quoted("status"));
+        rows.execute(&format!("UPDATE {table} SET {status} = -3 WHERE {id} = {}", ids[0])).await;
+        let ended = async || rows.store.ended_among(&ids).await.expect("ids");
+        assert_eq!(ended().await, ids[..1]);
+        assert_eq!(start(&rows, &ids).await, ids[1..]);
+        assert_eq!(ended().await, ids[..1]);
+        let began = rows.executions(WORKFLOW).await;
+        assert_eq!([&began[0]["status"], &began[1]["status"]], [-3, 0]);
+        assert_eq!([&began[0]["started"], &began[1]["started"]], [false, true]);
+        assert_eq!(start(&rows, &ids).await, Vec::<i64>::new());
+        assert_eq!(rows.executions(WORKFLOW).await, began);
     })
     .await;
 }
@@ -113,8 +141,8 @@ async fn whose_number_has_changed_hands_takes_nothing() {
         let earlier = Owner { generation: owner.generation - 1, ..owner };
         let (claimed, found) = claim(&rows, earlier, None, 5).await;
         assert_eq!((claimed, found.has_more), (vec![], false));
-        let started = rows.store.find_states(&ids).await.expect("rows");
-        assert!(started.iter().all(|state| state.status.is_none()), "{started:?}");
+        let free = format!("SELECT COUNT(*) FROM {} WHERE instance_id IS NULL", rows.table(Table::Leases));
+        assert_eq!(rows.number(&free).await, 2);
         assert_eq!(claim(&rows, owner, None, 5).await.0, ids);
     })
     .await;
@@ -143,8 +171,6 @@ async fn what_comes_next_is_taken_beside_others_who_take_and_add() {
         assert_eq!((claimed, second.has_more), (ids[4..].to_vec(), false));
         let (claimed, _) = claim(&rows, owner, None, 3).await;
         assert_eq!(claimed, ids[..1], "what had been locked is left");
-        let started = rows.store.find_states(&ids).await.expect("rows");
-        assert!(started.iter().all(|state| state.status == Some(0)), "{started:?}");
     })
     .await;
 }
