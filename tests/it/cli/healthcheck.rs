@@ -1,6 +1,6 @@
 //! `sidehook healthcheck` as a container runs it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -9,6 +9,7 @@ use super::check::sidehook;
 use crate::databases::{Kind, TestDatabase};
 use crate::process::Process;
 use crate::server::prepare;
+use crate::wait::TIMEOUT;
 
 #[tokio::test]
 async fn a_healthcheck_tells_whether_events_can_be_taken() {
@@ -66,7 +67,7 @@ async fn a_healthcheck_does_not_wait_for_long() {
     let started = Instant::now();
     let outcome = sidehook(&["healthcheck", "--url", &url], &[]).await;
     assert!(!outcome.succeeded && outcome.complained.contains("does not answer within 3 s"), "{outcome:?}");
-    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert!(started.elapsed() < TIMEOUT, "{:?}", started.elapsed());
     let outcome = sidehook(&["healthcheck", "--url", &url], &[]).await;
     assert!(!outcome.succeeded && outcome.complained.contains("answers 503: busy"), "{outcome:?}");
     drop(held.await);

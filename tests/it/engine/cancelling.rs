@@ -162,7 +162,7 @@ async fn a_timeout_ends_a_loop_that_skips_all_its_rounds() {
         let process = Process::serve(&database, &[("SIDEHOOK_NUMBER_LOOP_LIMIT", "1000000000000000")]).await;
         let status = client().post(process.trigger_url("k")).send().await.expect("an answer").status();
         assert_eq!(status, 200);
-        let executions = rows.settled(hook.id, 1, Duration::from_secs(15)).await;
+        let executions = rows.settled(hook.id, 1, TIMEOUT).await;
         check_aborted(&rows, &executions[0], &json!("timeout")).await;
     })
     .await;
