@@ -7,9 +7,10 @@
 use chrono::{DateTime, Utc};
 use entity::Table;
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, IsolationLevel};
 
 use super::Store;
+use super::claim::is_refused;
 use super::fault::Fault;
 use super::instance::Owner;
 use super::lease::Lease;
@@ -63,7 +64,12 @@ impl Store {
         if executions.is_empty() {
             return Ok(Vec::new());
         }
-        match self.try_to_claim(owner, workflow_id, executions, now).await {
+        let mut claiming =
+            self.try_to_claim(owner, workflow_id, executions, now, self.locks_rows_only()).await;
+        if is_refused(&claiming) {
+            claiming = self.try_to_claim(owner, workflow_id, executions, now, None).await;
+        }
+        match claiming {
             // Whoever wins a deadlock has changed some of them. The others are still there.
             Err(err) if Fault::of(&err) == Fault::Race => Ok(Vec::new()),
             outcome => outcome,
@@ -76,8 +82,9 @@ impl Store {
         workflow_id: i64,
         executions: &[i64],
         now: DateTime<Utc>,
+        isolation: Option<IsolationLevel>,
     ) -> Result<Vec<i64>, DbErr> {
-        let tx = self.begin().await?;
+        let tx = self.begin_isolated(isolation).await?;
         if !self.fence(&tx, owner).await? {
             return Ok(Vec::new());
         }

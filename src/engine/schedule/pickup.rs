@@ -123,7 +123,8 @@ async fn begin(shared: &Shared, ids: Vec<i64>) -> Result<Begun, DbErr> {
     let mut begun = Begun::default();
     let rows = shared.store.find_executions(&ids).await?;
     let queueing: Vec<i64> = rows.iter().filter(|row| row.status.is_none()).map(|row| row.id).collect();
-    let started = shared.store.start_queueing(&queueing, shared.ids.now()).await?;
+    let starting = shared.store.start_queueing(&queueing, shared.ids.now());
+    let started = shared.limited(starting).await?;
     let started: HashSet<i64> = started.into_iter().collect();
     for row in rows {
         match row.status {

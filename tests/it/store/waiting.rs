@@ -110,6 +110,27 @@ async fn what_somebody_has_locked_keeps_nobody_waiting() {
     .await;
 }
 
+/// InnoDB reads a small table as a whole, whatever ids are asked for: it must not lock what it passes.
+#[tokio::test(flavor = "multi_thread")]
+async fn executions_are_started_beside_others_in_a_small_table() {
+    on_databases(&[Kind::Postgres, Kind::Mysql], async |database| {
+        let rows = Rows { store: prepare(&database, &[]).await };
+        let owner = rows.store.register_instance("one").await.expect("a number").owner;
+        let ids = wait(&rows, owner, WORKFLOW, 400).await;
+        let (table, id) = (rows.table(Table::Executions), rows.quoted("id"));
+        let other = rows.store.db.begin().await.expect("a transaction");
+        for one in [ids[0], ids[399]] {
+            let lock = format!("SELECT {id} FROM {table} WHERE {id} = {one} FOR UPDATE");
+            other.execute_unprepared(&lock).await.expect("locked");
+        }
+        assert_eq!(start(&rows, &ids[..256]).await, ids[1..256]);
+        let parts = tokio::join!(start(&rows, &ids[256..320]), start(&rows, &ids[320..]));
+        assert_eq!([parts.0, parts.1].concat(), ids[256..399]);
+        other.rollback().await.expect("let go");
+    })
+    .await;
+}
+
 /// A second time changes nothing, and neither does it bring back what has been ended.
 #[tokio::test]
 async fn what_has_yet_to_begin_is_started_once() {
