@@ -12,7 +12,7 @@ use sea_orm::sea_query::{
     Alias, CommonTableExpression, Cond, Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement,
     UnionType, WithClause, WithQuery,
 };
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, IsolationLevel, QueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
 
 use super::fault::Fault;
 use super::instance::Owner;
@@ -63,13 +63,10 @@ impl Store {
         now: DateTime<Utc>,
         claimed: &mut Vec<i64>,
     ) -> Result<Found, DbErr> {
-        let mut claiming = match self.codec.backend() {
+        let claiming = match self.codec.backend() {
             DbBackend::Postgres => self.claim_at_once(owner, wanted, now, claimed).await,
-            _ => self.try_to_claim_next(owner, wanted, now, claimed, self.locks_rows_only()).await,
+            _ => self.try_to_claim_next(owner, wanted, now, claimed).await,
         };
-        if is_refused(&claiming) {
-            claiming = self.try_to_claim_next(owner, wanted, now, claimed, None).await;
-        }
         match claiming {
             // Whoever wins a deadlock has some of them. The others are still there.
             Err(err) if Fault::of(&err) == Fault::Race => {
@@ -86,9 +83,8 @@ impl Store {
         wanted: Wanted,
         now: DateTime<Utc>,
         claimed: &mut Vec<i64>,
-        isolation: Option<IsolationLevel>,
     ) -> Result<Found, DbErr> {
-        let tx = self.begin_isolated(isolation).await?;
+        let tx = self.begin().await?;
         if !self.fence(&tx, owner).await? {
             return Ok(Found::default());
         }
@@ -221,36 +217,20 @@ impl Store {
         if self.codec.backend() == DbBackend::Postgres {
             return self.start_at_once(executions, now).await;
         }
-        let mut starting = self.try_to_start(executions, now, self.locks_rows_only()).await;
-        if is_refused(&starting) {
-            starting = self.try_to_start(executions, now, None).await;
-        }
-        match starting {
+        match self.try_to_start(executions, now).await {
             // Whoever wins a deadlock has changed some of them. The others are still there.
             Err(err) if Fault::of(&err) == Fault::Race => Ok(Vec::new()),
             outcome => outcome,
         }
     }
 
-    async fn try_to_start(
-        &self,
-        executions: &[i64],
-        now: DateTime<Utc>,
-        isolation: Option<IsolationLevel>,
-    ) -> Result<Vec<i64>, DbErr> {
-        let tx = self.begin_isolated(isolation).await?;
+    async fn try_to_start(&self, executions: &[i64], now: DateTime<Utc>) -> Result<Vec<i64>, DbErr> {
+        let tx = self.begin().await?;
         let locked = self.lock_free_executions(&tx, executions).await?;
         let queueing: Vec<i64> = locked.into_iter().filter(|row| row.1.is_none()).map(|row| row.0).collect();
         self.start_executions(&tx, &queueing, now).await?;
         tx.commit().await?;
         Ok(queueing)
-    }
-
-    /// How a transaction is isolated that locks rows and nothing else. InnoDB also locks what is between them, and all that it
-    /// reads on the way to them, which is the whole of a small table, unless each statement is to see what is committed by
-    /// then (MySQL 9.7, "Transaction Isolation Levels").
-    pub(super) fn locks_rows_only(&self) -> Option<IsolationLevel> {
-        (self.codec.backend() == DbBackend::MySql).then_some(IsolationLevel::ReadCommitted)
     }
 
     /// Makes leases that have been locked one's own.
@@ -263,9 +243,4 @@ impl Store {
         let which = self.is_among(column("execution_id"), executions.iter().copied());
         db.execute(&self.giving_leases(which, owner)).await.map(drop)
     }
-}
-
-/// Whether the server's log is one of statements, so that nothing can be written in that isolation.
-pub(super) fn is_refused<T>(outcome: &Result<T, DbErr>) -> bool {
-    outcome.as_ref().is_err_and(|err| Fault::of(err) == Fault::StatementLog)
 }

@@ -30,8 +30,6 @@ pub enum Fault {
     StalePlan,
     /// Something between here and PostgreSQL shares connections between clients, as PgBouncer does.
     SharedConnection,
-    /// MySQL's log is one of statements, which not every isolation of transactions can be used with.
-    StatementLog,
     MissingTable,
     MissingRight,
     /// Everything else: the statement or its values.
@@ -97,7 +95,6 @@ impl Fault {
             | Self::StalePlan => true,
             Self::Duplicate
             | Self::SharedConnection
-            | Self::StatementLog
             | Self::MissingTable
             | Self::MissingRight
             | Self::Refused => false,
@@ -171,7 +168,6 @@ fn of_mysql(number: u16) -> Option<Fault> {
         1040 | 1203 | 1226 => Fault::NoConnections,
         1044 | 1142 | 1143 | 1227 => Fault::MissingRight,
         1146 => Fault::MissingTable,
-        1665 => Fault::StatementLog,
         _ => return None,
     })
 }
@@ -231,12 +227,6 @@ mod tests {
         // SQLITE_IOERR_WRITE and SQLITE_READONLY_DBMOVED.
         assert_eq!(of_sqlite("778", "disk I/O error"), Fault::Away);
         assert_eq!(of_sqlite("1032", "attempt to write a readonly database"), Fault::ReadOnly);
-    }
-
-    #[test]
-    fn a_log_of_statements_is_told_from_a_statement_that_is_wrong() {
-        assert_eq!(of_mysql(1665), Some(Fault::StatementLog));
-        assert!(!Fault::StatementLog.is_passing());
     }
 
     #[test]

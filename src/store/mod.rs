@@ -135,16 +135,11 @@ impl Store {
     /// Begins a transaction that is going to write. On SQLite it takes the write lock at once: one that
     /// starts by reading could fail later, when another has written in between.
     async fn begin(&self) -> Result<Transaction, DbErr> {
-        self.begin_isolated(None).await
-    }
-
-    /// The same, with an isolation level other than the database's own. SQLite has but one.
-    async fn begin_isolated(&self, isolation: Option<IsolationLevel>) -> Result<Transaction, DbErr> {
-        self.db.begin_with(self.writing(isolation)).await
+        self.db.begin_with(self.writing(self.db.isolation())).await
     }
 
     /// The same for what a workflow writes, when it is its turn: such transactions leave connections to sidehook's own
-    /// statements, however many of them there are.
+    /// statements, however many of them there are. SQLite has but one isolation.
     pub async fn begin_in_turn(&self, isolation: Option<IsolationLevel>) -> Result<Transaction, DbErr> {
         self.data.begin_with(self.writing(isolation)).await
     }

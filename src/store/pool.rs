@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use sea_orm::sea_query::Value;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
-    RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, IsolationLevel,
+    QueryResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 use tokio_util::task::TaskTracker;
 
@@ -70,13 +70,29 @@ pub struct Pool {
     /// The turn of who writes to an SQLite file. Without it those who wait would look for the lock at intervals that SQLite
     /// chooses, and none would have it meanwhile.
     writing: Option<Arc<Turns>>,
+    /// How sidehook's own transactions are isolated, where that is not the database's own way.
+    isolation: Option<IsolationLevel>,
 }
 
 impl Pool {
-    pub(super) fn new(db: DatabaseConnection, retired: Retirement) -> Self {
+    /// InnoDB locks what is between rows, too, and all that it reads on the way to them, which is the whole of a small table,
+    /// unless each statement is to see what is committed by then (MySQL 9.7, "Transaction Isolation Levels"): that is how
+    /// PostgreSQL does it, too. `locks_gaps` where the server's binary log does not allow it.
+    pub(super) fn new(db: DatabaseConnection, retired: Retirement, locks_gaps: bool) -> Self {
+        let locks_rows_only = db.get_database_backend() == DbBackend::MySql && !locks_gaps;
+        let isolation = locks_rows_only.then_some(IsolationLevel::ReadCommitted);
         let turns = Arc::new(Turns::new(for_workflows(max_connections(&db))));
         let writing = is_sqlite(&db).then(|| Arc::new(Turns::new(1)));
-        Self { db, retired, beginnings: TaskTracker::new(), limit: None, turns, is_in_turn: false, writing }
+        Self {
+            db,
+            retired,
+            beginnings: TaskTracker::new(),
+            limit: None,
+            turns,
+            is_in_turn: false,
+            writing,
+            isolation,
+        }
     }
 
     /// The same pool, for statements that have an answer at once or not at all.
@@ -139,6 +155,11 @@ impl Pool {
         if self.db.get_database_backend() == DbBackend::Postgres {
             self.retired.retire();
         }
+    }
+
+    /// How a transaction of sidehook's own is to be isolated.
+    pub(super) fn isolation(&self) -> Option<IsolationLevel> {
+        self.isolation
     }
 
     /// Begins a transaction as the database does it by default.
@@ -228,7 +249,7 @@ impl Pool {
 /// A pool that was opened elsewhere.
 impl From<DatabaseConnection> for Pool {
     fn from(db: DatabaseConnection) -> Self {
-        Self::new(db, Retirement::default())
+        Self::new(db, Retirement::default(), false)
     }
 }
 

@@ -7,10 +7,9 @@
 use chrono::{DateTime, Utc};
 use entity::Table;
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, IsolationLevel};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 
 use super::Store;
-use super::claim::is_refused;
 use super::fault::Fault;
 use super::instance::Owner;
 use super::lease::Lease;
@@ -64,12 +63,7 @@ impl Store {
         if executions.is_empty() {
             return Ok(Vec::new());
         }
-        let mut claiming =
-            self.try_to_claim(owner, workflow_id, executions, now, self.locks_rows_only()).await;
-        if is_refused(&claiming) {
-            claiming = self.try_to_claim(owner, workflow_id, executions, now, None).await;
-        }
-        match claiming {
+        match self.try_to_claim(owner, workflow_id, executions, now).await {
             // Whoever wins a deadlock has changed some of them. The others are still there.
             Err(err) if Fault::of(&err) == Fault::Race => Ok(Vec::new()),
             outcome => outcome,
@@ -82,9 +76,8 @@ impl Store {
         workflow_id: i64,
         executions: &[i64],
         now: DateTime<Utc>,
-        isolation: Option<IsolationLevel>,
     ) -> Result<Vec<i64>, DbErr> {
-        let tx = self.begin_isolated(isolation).await?;
+        let tx = self.begin().await?;
         if !self.fence(&tx, owner).await? {
             return Ok(Vec::new());
         }

@@ -41,6 +41,7 @@ impl OpenError {
 pub async fn open(address: &Address, max_connections: u32) -> Result<Pool, OpenError> {
     let failed = |err: SqlxError| open_error(address, &err);
     let retired = Retirement::default();
+    let mut locks_gaps = false;
     let db = match address {
         Address::Sqlite { file, creates } => {
             sqlite::open(file, *creates, max_connections).await.map_err(failed)?
@@ -52,10 +53,11 @@ pub async fn open(address: &Address, max_connections: u32) -> Result<Pool, OpenE
         }
         Address::Mysql(server) => {
             let met = in_time(mysql::meet(server)).await.map_err(failed)?;
+            locks_gaps = met.logs_statements;
             mysql::pool(server, bounded(max_connections, met.granted), met.idle, retired.clone())
         }
     };
-    Ok(Pool::new(db, retired))
+    Ok(Pool::new(db, retired, locks_gaps))
 }
 
 /// What `DB_POOL_MAX` comes down to where the server gives fewer.

@@ -17,6 +17,9 @@ const LIMITS: &str = "SELECT CAST(@@max_user_connections AS signed), CAST(@@max_
 const OTHERS: &str = "SELECT COUNT(*) FROM information_schema.processlist \
                       WHERE id <> CONNECTION_ID() AND user = SUBSTRING_INDEX(USER(), '@', 1)";
 
+/// Whether a server writes statements to its binary log as they are. A server that knows no such format does not.
+const LOGS_STATEMENTS: &str = "SELECT CAST(@@log_bin AND @@binlog_format = 'STATEMENT' AS signed)";
+
 /// On MySQL a connection in which nothing has happened for so long is not used any more: the server is about to end it.
 const IDLE_CONNECTION: Duration = Duration::from_secs(IDLE_TRANSACTION.as_secs() / 2);
 /// MariaDB has it.
@@ -28,6 +31,8 @@ pub(super) struct Met {
     pub granted: Option<i64>,
     /// How long connections may be idle.
     pub idle: Duration,
+    /// Whether its binary log is one of statements.
+    pub logs_statements: bool,
 }
 
 fn options(server: &Server) -> MySqlConnectOptions {
@@ -69,8 +74,10 @@ pub(super) async fn meet(server: &Server) -> Result<Met, SqlxError> {
     let mut connection = MySqlConnection::connect_with(&options(server)).await?;
     let granted = ask(&mut connection).await.ok();
     let ends_transactions = connection.fetch_optional(ENDS_TRANSACTIONS).await?.is_some();
+    let asked = connection.fetch_one(LOGS_STATEMENTS).await.and_then(|row| row.try_get::<i64, _>(0));
     let _ = connection.close().await;
-    Ok(Met { granted, idle: if ends_transactions { IDLE_TIMEOUT } else { IDLE_CONNECTION } })
+    let idle = if ends_transactions { IDLE_TIMEOUT } else { IDLE_CONNECTION };
+    Ok(Met { granted, idle, logs_statements: asked.is_ok_and(|answer| answer != 0) })
 }
 
 async fn ask(connection: &mut MySqlConnection) -> Result<i64, SqlxError> {
