@@ -57,6 +57,8 @@ pub struct Server {
     software: &'static Software,
     settings: Settings,
     password: String,
+    /// What its command is given besides.
+    arguments: Vec<&'static str>,
     daemon: Daemon,
 }
 
@@ -86,7 +88,7 @@ impl Server {
         let set_up = (software.set_up)(&daemon, &password)?;
         daemon.run(set_up).await?;
         let settings = Settings { port: free_port()?, durable };
-        let mut server = Self { product, software, settings, password, daemon };
+        let mut server = Self { product, software, settings, password, arguments: Vec::new(), daemon };
         server.start_again().await?;
         Ok(server)
     }
@@ -113,9 +115,16 @@ impl Server {
 
     /// Starts the stopped server on the same port, with the same data, and waits until it accepts connections.
     pub async fn start_again(&mut self) -> Result<()> {
-        let command = (self.software.start)(self.daemon.folder(), &self.settings)?;
+        let mut command = (self.software.start)(self.daemon.folder(), &self.settings)?;
+        command.args(&self.arguments);
         self.daemon.spawn(command)?;
         self.accepts_connections().await
+    }
+
+    /// The same, from now on with further arguments.
+    pub async fn start_again_with(&mut self, arguments: &[&'static str]) -> Result<()> {
+        self.arguments.extend(arguments);
+        self.start_again().await
     }
 
     async fn accepts_connections(&mut self) -> Result<()> {

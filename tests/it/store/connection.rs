@@ -3,9 +3,10 @@
 use std::os::fd::RawFd;
 use std::time::Duration;
 
+use entity::Table;
 use filedescriptor::FileDescriptor;
 use futures_util::future::join_all;
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, IsolationLevel, Statement};
 use serde_json::json;
 use sidehook::app::open_store;
 use sidehook::store::workflow::NewWorkflow;
@@ -13,7 +14,8 @@ use socket2::SockRef;
 use tokio::time::Instant;
 
 use super::proxy::Proxy;
-use crate::databases::{Kind, TestDatabase};
+use super::waiting::wait;
+use crate::databases::{Kind, Server, TestDatabase};
 use crate::fixture::{node, workflow};
 use crate::rows::Rows;
 use crate::server::{TestServer, config, on_databases};
@@ -245,4 +247,32 @@ async fn a_role_with_few_connections_is_served_with_those() {
         server.stop().await;
     })
     .await;
+}
+
+/// Such a log refuses what is written in the isolation that is usual here: events, what waits, and what is claimed.
+#[tokio::test]
+async fn a_server_whose_binary_log_is_one_of_statements_is_written_to() {
+    let Some(mut database_server) = Server::start(Kind::Mysql, false).await else { return };
+    database_server.stop().await.expect("it stops");
+    let arguments = ["--log-bin=log", "--binlog-format=STATEMENT", "--server-id=1"];
+    database_server.start_again_with(&arguments).await.expect("it starts with a log");
+    let database = database_server.create_database().await.expect("a database");
+    let server = TestServer::start(&database).await;
+    server.execute("CREATE TABLE t (n int)").await;
+    let committed = Some(IsolationLevel::ReadCommitted);
+    let tx = server.store.begin_in_turn(committed).await.expect("a transaction");
+    let err = tx.execute_unprepared("INSERT INTO t VALUES (1)").await.expect_err("the log refuses it");
+    assert!(err.to_string().contains("BINLOG_FORMAT"), "{err}");
+    tx.rollback().await.expect("it is over");
+    let hook = workflow("k", false, &json!({}), &[node("v", "variable", json!({"value": 1}))]);
+    server.add(&hook).await;
+    let owner = server.store.register_instance("another").await.expect("a number").owner;
+    wait(&server, owner, hook.id, 20).await;
+    for _ in 0..20 {
+        assert_eq!(server.post("k", &json!({})).await.status(), 200);
+    }
+    let executions = server.settled(hook.id, 40, TIMEOUT).await;
+    assert!(executions.iter().all(|execution| execution["status"] == 1), "{executions:?}");
+    assert_eq!(server.count(Table::Jobs).await, 40);
+    server.stop().await;
 }
