@@ -12,7 +12,7 @@ use crate::wait::until;
 
 /// So many executions of the busy workflow wait; more where the other one has a queue to pass first.
 fn flood() -> usize {
-    if std::env::var(QUEUE_VARIABLE).is_ok() { 600 } else { 150 }
+    if std::env::var(QUEUE_VARIABLE).is_ok() { 600 } else { 300 }
 }
 
 /// Rounds of its loop.
