@@ -94,8 +94,9 @@ impl Store {
             return Ok(found);
         }
         let ids: Vec<i64> = marks.iter().map(|mark| mark.execution_id).collect();
-        self.give_leases(&tx, &ids, owner).await?;
-        claimed.extend(&ids);
+        let which = self.is_among(column("execution_id"), ids.iter().copied());
+        tx.execute(&self.giving_leases(which, owner)).await?;
+        claimed.extend(ids);
         tx.commit().await?;
         Ok(found)
     }
@@ -231,16 +232,5 @@ impl Store {
         self.start_executions(&tx, &queueing, now).await?;
         tx.commit().await?;
         Ok(queueing)
-    }
-
-    /// Makes leases that have been locked one's own.
-    pub(super) async fn give_leases<C: ConnectionTrait>(
-        &self,
-        db: &C,
-        executions: &[i64],
-        owner: Owner,
-    ) -> Result<(), DbErr> {
-        let which = self.is_among(column("execution_id"), executions.iter().copied());
-        db.execute(&self.giving_leases(which, owner)).await.map(drop)
     }
 }

@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use sea_orm::ConnectionTrait;
 use sidehook::clock::{Clock, SystemClock};
 use sidehook::metrics::Metrics;
+use sidehook::store::Transaction;
 use sidehook::store::claim::{Found, Mark, Wanted};
 use sidehook::store::execution::NewExecution;
 use sidehook::store::instance::Owner;
@@ -61,6 +62,17 @@ async fn start(rows: &Rows, ids: &[i64]) -> Vec<i64> {
     timeout(Duration::from_secs(10), starting).await.expect("nothing is waited for").expect("started")
 }
 
+/// Locks executions, one by one, as somebody else who is about to change them.
+async fn lock(rows: &Rows, ids: &[i64]) -> Transaction {
+    let (table, id) = (rows.table(Table::Executions), rows.quoted("id"));
+    let other = rows.store.db.begin().await.expect("a transaction");
+    for one in ids {
+        let lock = format!("SELECT {id} FROM {table} WHERE {id} = {one} FOR UPDATE");
+        other.execute_unprepared(&lock).await.expect("locked");
+    }
+    other
+}
+
 /// Several instances that look for work at the same time see the same executions first.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_execution_has_one_owner() {
@@ -99,9 +111,7 @@ async fn what_somebody_has_locked_keeps_nobody_waiting() {
         // One of them has been deleted: whoever claims it sees to its lease.
         let (table, id) = (rows.table(Table::Executions), rows.quoted("id"));
         rows.execute(&format!("DELETE FROM {table} WHERE {id} = {}", ids[2])).await;
-        let other = rows.store.db.begin().await.expect("a transaction");
-        let lock = format!("SELECT {id} FROM {table} WHERE {id} = {} FOR UPDATE", ids[0]);
-        other.execute_unprepared(&lock).await.expect("locked");
+        let other = lock(&rows, &ids[..1]).await;
         assert_eq!(claim(&rows, owner, None, 5).await.0, ids);
         assert_eq!(start(&rows, &ids).await, ids[1..2]);
         other.rollback().await.expect("let go");
@@ -117,12 +127,7 @@ async fn executions_are_started_beside_others_in_a_small_table() {
         let rows = Rows { store: prepare(&database, &[]).await };
         let owner = rows.store.register_instance("one").await.expect("a number").owner;
         let ids = wait(&rows, owner, WORKFLOW, 400).await;
-        let (table, id) = (rows.table(Table::Executions), rows.quoted("id"));
-        let other = rows.store.db.begin().await.expect("a transaction");
-        for one in [ids[0], ids[399]] {
-            let lock = format!("SELECT {id} FROM {table} WHERE {id} = {one} FOR UPDATE");
-            other.execute_unprepared(&lock).await.expect("locked");
-        }
+        let other = lock(&rows, &[ids[0], ids[399]]).await;
         assert_eq!(start(&rows, &ids[..256]).await, ids[1..256]);
         let parts = tokio::join!(start(&rows, &ids[256..320]), start(&rows, &ids[320..]));
         assert_eq!([parts.0, parts.1].concat(), ids[256..399]);
