@@ -131,6 +131,21 @@ fn work_is_ended_with_the_execution_around_it() {
 }
 
 #[test]
+fn what_a_round_has_left_behind_ends_under_the_newest_jobs() {
+    let decided = vec![Piece::Condition(true, vec![Piece::Work], vec![]), Piece::Value];
+    let branches = vec![vec![Piece::Work], decided];
+    let workflow = workflow(&[Piece::Loop(2, 0, vec![Piece::Parallel("any", branches)]), Piece::Work], false);
+    let mut world = World::new(workflow.clone(), Habits { is_sound: true, ..Habits::default() });
+    world.end(Start::Fresh);
+    world.check_steps();
+    let value = workflow.graph.find("n15").expect("the node after the condition");
+    // The work of the first round and that of the second both end under the condition of the second.
+    let ran: Vec<usize> =
+        world.ran.iter().filter(|((node, _), _)| *node == value).map(|(_, count)| *count).collect();
+    assert_eq!(ran, [2]);
+}
+
+#[test]
 fn a_failing_branch_is_told_to_the_node_around_it() {
     let branches = vec![vec![Piece::Reject], vec![Piece::Value]];
     let workflow = workflow(&[Piece::Parallel("any", branches), Piece::Value], true);

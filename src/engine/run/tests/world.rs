@@ -1,6 +1,6 @@
 //! Performs what a run asks for, in memory, and shows the run to its nodes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
 use chrono::{DateTime, Utc};
@@ -59,7 +59,7 @@ pub(super) struct World {
     /// How many nodes and works could have thrown.
     pub(super) chances: usize,
     pub(super) ran: HashMap<(NodeIndex, Option<JobId>), usize>,
-    pub(super) resumed: HashSet<(NodeIndex, JobId)>,
+    pub(super) resumed: HashMap<(NodeIndex, JobId), usize>,
 }
 
 impl World {
@@ -76,7 +76,7 @@ impl World {
             effects: 0,
             chances: 0,
             ran: HashMap::new(),
-            resumed: HashSet::new(),
+            resumed: HashMap::new(),
         }
     }
 
@@ -150,7 +150,7 @@ impl World {
         }
         match (how, input) {
             (How::Run, input) => *self.ran.entry((node, input)).or_default() += 1,
-            (How::Resume, Some(job)) => assert!(self.resumed.insert((node, job)), "{node:?} resumes twice"),
+            (How::Resume, Some(job)) => *self.resumed.entry((node, job)).or_default() += 1,
             _ => {}
         }
         if how == How::Run && self.fails() {
@@ -218,18 +218,24 @@ impl World {
         Event::Due(job)
     }
 
-    /// No step has been taken twice: each node runs once for each job before it, the first one of a loop once for
-    /// each round.
+    /// No step has been taken twice: each node runs, and hears of each job, once. Within loops it may do so once for
+    /// each round: what a round has left behind ends under the newest jobs of the nodes around it, as in NocoBase
+    /// (`findBranchParentJob` of `Processor.ts`).
     pub(super) fn check_steps(&self) {
         for ((node, input), count) in &self.ran {
-            let place = self.workflow.graph.node(*node);
-            let is_in_loop = place.parent.is_some_and(|parent| {
-                let parent = self.workflow.graph.node(parent);
-                parent.type_name == "loop" && parent.branches.iter().any(|(_, first)| first == node)
-            });
-            let limit = if is_in_loop { usize::from(MAX_ROUNDS) } else { 1 };
-            assert!(*count <= limit, "{} runs {count} times after {input:?}", place.key);
+            self.check_step(*node, *count, &format!("runs after {input:?}"));
         }
+        for ((node, job), count) in &self.resumed {
+            self.check_step(*node, *count, &format!("resumes with {job:?}"));
+        }
+    }
+
+    fn check_step(&self, node: NodeIndex, count: usize, step: &str) {
+        let graph = &self.workflow.graph;
+        let around = graph.upwards(graph.node(node).parent);
+        let loops = around.filter(|around| graph.node(*around).type_name == "loop").count();
+        let limit = usize::from(MAX_ROUNDS).pow(loops as u32);
+        assert!(count <= limit, "{} {step} {count} times", graph.node(node).key);
     }
 }
 
