@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use entity::status::job::{ERROR, PENDING, RESOLVED};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use tokio::task::coop::consume_budget;
 
 use super::calculation::library_of;
 use super::{Context, Draft, Example, JobId, Node, NodeIndex, NodeType, Outcome, Render};
@@ -245,6 +246,8 @@ async fn skip(
     let scripts = cx.scripts();
     let is_first = progress.done == 0.0 && progress.looped == 0.0;
     for _ in 0..SKIPPED_AT_ONCE {
+        // Where nothing else is done between rounds other tasks would have to wait for all of them.
+        consume_budget().await;
         if progress.looped >= length {
             return Ok(Next::Over);
         }

@@ -13,6 +13,7 @@ mod waiting;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use tokio::task::coop::consume_budget;
 use tokio::time::Instant;
 
 use self::cut_off::CutOff;
@@ -31,9 +32,6 @@ use super::watch::handover;
 use crate::node::{Context, JobId, NodeIndex};
 use crate::store::recorder::{LeaseChange, Record, RecordError, Written};
 use crate::trace::Span;
-
-/// After so many effects other tasks get their turn.
-const EFFECTS_IN_A_ROW: u32 = 256;
 
 /// Runs an execution until it ends, or waits for something that needs no process to remember it. One that has been
 /// recorded and whose run could not be is run again later.
@@ -106,7 +104,6 @@ impl Processor {
         let mut run = Run::new(id, workflow, context, unrecorded);
         run.request = request;
         let mut event = Event::Begin(start);
-        let mut effects = 0_u32;
         loop {
             event = match self.advance(&mut run, event)? {
                 Effect::Node { node, input, how } => self.run_node(&mut run, node, input, how).await,
@@ -130,10 +127,8 @@ impl Processor {
             if let Some(broken) = self.broken.take() {
                 return Err(broken);
             }
-            effects += 1;
-            if effects.is_multiple_of(EFFECTS_IN_A_ROW) {
-                tokio::task::yield_now().await;
-            }
+            // Other tasks get their turn in time.
+            consume_budget().await;
         }
     }
 
