@@ -18,11 +18,16 @@ pub(crate) struct Work {
     pub(crate) data: Value,
 }
 
-/// Everything that the cases evaluate; nothing where there is no corpus.
+/// Everything that the cases evaluate; nothing where there is no corpus, unless one was named.
 pub(crate) fn works() -> anyhow::Result<Vec<Work>> {
-    let folder = std::env::var_os("SIDEHOOK_CONFORMANCE")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance"), PathBuf::from);
-    let Ok(entries) = fs::read_dir(folder.join("cases")) else { return Ok(Vec::new()) };
+    let named = std::env::var_os("SIDEHOOK_CONFORMANCE").map(PathBuf::from);
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance");
+    let folder = named.clone().unwrap_or_else(default).join("cases");
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(_) if named.is_none() => return Ok(Vec::new()),
+        Err(err) => return Err(err).with_context(|| folder.display().to_string()),
+    };
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
     paths.sort();
     let mut works = Vec::new();

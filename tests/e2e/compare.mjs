@@ -35,12 +35,13 @@ await database.end();
 process.exit(totals.different || totals.failed ? 1 : 0);
 
 function readCases() {
-  const names = readdirSync(SIDEHOOK_CONFORMANCE)
+  const folder = `${SIDEHOOK_CONFORMANCE}/cases`;
+  const names = readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
     .sort();
   const isWanted = (name) => !wanted.length || wanted.some((part) => name.includes(part));
   const read = (name) =>
-    JSON.parse(readFileSync(`${SIDEHOOK_CONFORMANCE}/${name}`, 'utf8').replaceAll('$ECHO', echo));
+    JSON.parse(readFileSync(`${folder}/${name}`, 'utf8').replaceAll('$ECHO', echo));
   return names.filter(isWanted).map(read);
 }
 
