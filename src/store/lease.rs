@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use entity::status::execution::STARTED;
 use entity::{Table, lease};
 use sea_orm::sea_query::{Alias, Cond, Expr, ExprTrait, IntoCondition, Query, UpdateStatement};
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, JoinType};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, JoinType, Order};
 
 use super::insert::{Column, Get};
 use super::instance::{Owner, TIME_TO_LIVE, Whose};
@@ -44,6 +44,15 @@ fn columns<'a>() -> [Column<Row<'a>>; 6] {
 /// At most so many executions that were ended elsewhere are woken at a time.
 const WAKES: u64 = 500;
 
+/// Which waiting executions were found to be ended elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Woken {
+    /// How many.
+    pub executions: u64,
+    /// Where the next look begins: after this execution, or with the first one.
+    pub after: i64,
+}
+
 impl Store {
     /// Writes leases of this owner, or of nobody.
     pub(super) async fn write_leases<C: ConnectionTrait>(
@@ -71,9 +80,11 @@ impl Store {
         Ok(())
     }
 
-    /// Makes waiting executions due that somebody else has ended or deleted, so that what is kept of them goes.
-    /// Returns how many those are.
-    pub async fn wake_ended(&self, now: DateTime<Utc>) -> Result<u64, DbErr> {
+    /// Makes waiting executions due that somebody else has ended or deleted, so that what is kept of them goes. Looks at some
+    /// of those that wait, at most `looked_at`, from the one after `after` on: in a few looks at all of them.
+    pub async fn wake_ended(&self, now: DateTime<Utc>, after: i64, looked_at: u64) -> Result<Woken, DbErr> {
+        let until = self.waiting_until(after, looked_at).await?;
+        let mut woken = Woken { after: until.unwrap_or_default(), ..Woken::default() };
         let (own, execution) = (Alias::new("l"), Alias::new("e"));
         let status = Expr::col((execution.clone(), self.column("status")));
         let mut select = Query::select();
@@ -87,13 +98,19 @@ impl Store {
                 Expr::col((execution, self.column("id"))).equals((own.clone(), column("execution_id"))),
             )
             .and_where(Expr::col((own.clone(), column("instance_id"))).is_null())
+            .and_where(Expr::col((own.clone(), column("execution_id"))).gt(after))
+            .and_where(Expr::col((own.clone(), column("execution_id"))).lte(until.unwrap_or(i64::MAX)))
             .and_where(Expr::col((own, column("due_at"))).gt(now.timestamp_millis()))
             .cond_where(Cond::any().add(status.clone().is_null()).add(status.ne(STARTED)))
             .limit(WAKES);
         let rows = self.db.query_all(&select).await?;
         let ended: Vec<i64> = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
         if ended.is_empty() {
-            return Ok(0);
+            return Ok(woken);
+        }
+        if ended.len() as u64 == WAKES {
+            // There may be more of them.
+            woken.after = after;
         }
         let mut update = Query::update();
         update
@@ -101,7 +118,24 @@ impl Store {
             .value(column("due_at"), 0)
             .and_where(Expr::col(column("instance_id")).is_null())
             .and_where(Expr::col(column("execution_id")).is_in(ended));
-        Ok(self.db.execute(&update).await?.rows_affected())
+        woken.executions = self.db.execute(&update).await?.rows_affected();
+        Ok(woken)
+    }
+
+    /// The last one of those waiting executions that are looked at together, the one after `after` first; none where these
+    /// are all that are left.
+    async fn waiting_until(&self, after: i64, looked_at: u64) -> Result<Option<i64>, DbErr> {
+        let mut select = Query::select();
+        select
+            .column(column("execution_id"))
+            .from(self.table(Table::Leases))
+            .and_where(Expr::col(column("instance_id")).is_null())
+            .and_where(Expr::col(column("execution_id")).gt(after))
+            .order_by(column("execution_id"), Order::Asc)
+            .offset(looked_at.saturating_sub(1))
+            .limit(1);
+        let row = self.db.query_one(&select).await?;
+        row.map(|row| row.try_get_by_index(0)).transpose()
     }
 
     pub(super) fn is_waiting(&self, now: DateTime<Utc>) -> Cond {

@@ -226,3 +226,32 @@ async fn workflows_of_which_executions_are_due_are_found() {
     })
     .await;
 }
+
+/// What somebody else has ended is found whatever else waits, some at a time.
+#[tokio::test]
+async fn those_that_wait_for_a_time_are_looked_at_in_turn() {
+    on_every_database(async |database| {
+        let rows = Rows { store: prepare(&database, &[]).await };
+        let owner = rows.store.register_instance("one").await.expect("a number").owner;
+        let ids = wait(&rows, owner, WORKFLOW, 5).await;
+        let (leases, executions) = (rows.table(Table::Leases), rows.table(Table::Executions));
+        rows.execute(&format!("UPDATE {leases} SET due_at = {}", i64::MAX)).await;
+        for (id, status) in ids.iter().zip([-3, 0, 0, -3, 0]) {
+            let (own, ended) = (rows.quoted("id"), rows.quoted("status"));
+            rows.execute(&format!("UPDATE {executions} SET {ended} = {status} WHERE {own} = {id}")).await;
+        }
+        let look = async |after| {
+            let woken = rows.store.wake_ended(SystemClock.now(), after, 2).await.expect("looked");
+            (woken.executions, woken.after)
+        };
+        assert_eq!(look(0).await, (1, ids[1]));
+        assert_eq!(look(ids[1]).await, (1, ids[3]));
+        assert_eq!(look(ids[3]).await, (0, 0));
+        assert_eq!(look(0).await, (0, ids[1]));
+        let due = format!("SELECT execution_id FROM {leases} WHERE due_at = 0 ORDER BY execution_id");
+        let due = rows.query(&due).await;
+        let due: Vec<i64> = due.iter().map(|row| row.try_get_by_index(0).expect("an id")).collect();
+        assert_eq!(due, [ids[0], ids[3]]);
+    })
+    .await;
+}
