@@ -13,7 +13,7 @@ use tracing::Span;
 use crate::clock::Clock;
 use crate::collection::{Collections, Sources};
 use crate::config::{self, Config, MAIN};
-use crate::engine::Settings;
+use crate::engine::{Fetched, Settings};
 use crate::expr::{Object, Value};
 use crate::ids::Ids;
 use crate::node::{self, Services};
@@ -196,11 +196,12 @@ pub(super) fn span(config: &Config) -> Span {
 }
 
 /// How the engine works.
-pub(super) fn settings(config: &Config) -> Settings {
+pub(super) fn settings(config: &Config, fetched: Arc<Fetched>) -> Settings {
     Settings {
         loop_limit: config.engine.loop_limit,
         number_loop_limit: config.engine.number_loop_limit,
         workers: config.engine.workers,
+        fetched,
         sync_timeout: config.engine.sync_timeout,
         abandon_after: config.engine.abandon_after,
         nocobase_runs_workflows: config.nocobase.runs_workflows,

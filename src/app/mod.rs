@@ -168,7 +168,7 @@ impl App {
         let trusted = process.certificates.clone();
         let services = assembly::services(&config, &store, data.clone(), scripts.clone(), trusted)?;
         let documents = Documents::new(services.requests.clone(), tasks.clone());
-        let (mail, settings) = (services.mail.clone(), assembly::settings(&config));
+        let (mail, settings) = (services.mail.clone(), assembly::settings(&config, process.fetched.clone()));
         let (owner, told) = (registration.owner, (metrics.clone(), process.tracer.clone()));
         let engine = Arc::new(Engine::new(store.clone(), recorder, ids, owner, services, settings, told));
         let hooks = Hooks::new(store.clone(), config.http.api_base_path.clone(), move |hook| {

@@ -20,7 +20,7 @@ pub struct Http {
     /// `REQUEST_BODY_LIMIT`: the largest request body in bytes, written like `10mb`.
     pub body_limit: usize,
     /// `SIDEHOOK_MEMORY`: what bodies under way and the contexts of executions in memory may take, in bytes, written
-    /// like `512mb`.
+    /// like `512mb`. Executions that are fetched from the database may take half as much beside it.
     pub memory: usize,
     /// `SIDEHOOK_MAX_CONNECTIONS`: so many connections are served at a time; as many as file descriptors allow, up to
     /// 10,000, where it is not set.

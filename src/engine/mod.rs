@@ -33,6 +33,7 @@ pub(crate) use self::run::Ended;
 pub(crate) use self::run::failure::{Failure, PastJob};
 pub(crate) use self::run::request::{Kept, Request, State as RequestState, is_failure};
 pub(crate) use self::run::workflow::Workflow;
+pub(crate) use self::schedule::fetched::Fetched;
 pub(crate) use self::shared::Settings;
 pub(crate) use self::take_in::{Arrived, Earlier, Prepared};
 pub(crate) use self::watch::heartbeat::Open;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Span;
 
+use super::schedule::fetched::Fetched;
 use super::schedule::running::Running;
 use super::schedule::workers::Workers;
 use super::turns::Turns;
@@ -44,6 +45,8 @@ pub struct Settings {
     pub number_loop_limit: u64,
     /// At most so many asynchronous executions run at a time.
     pub workers: usize,
+    /// What the contexts of executions may take that were fetched from the database.
+    pub fetched: Arc<Fetched>,
     /// How long a caller waits for a synchronous workflow.
     pub sync_timeout: Duration,
     /// How long a synchronous run goes on whose caller is gone, where it changes nothing but its own rows.

@@ -11,6 +11,7 @@ pub mod environment;
 pub mod event;
 pub mod execution;
 pub mod fault;
+pub mod fetch;
 mod gathered;
 pub mod handover;
 pub mod history;

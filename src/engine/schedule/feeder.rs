@@ -2,7 +2,7 @@
 //! taken from there, and so is what NocoBase has queued, where that is run here: workflow by workflow in turn, of each the
 //! oldest first.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -51,15 +51,17 @@ impl Turns {
 
     /// Takes over which workflows have waiting executions.
     fn update(&mut self, workflows: &[i64]) {
-        self.workflows.retain(|known| workflows.contains(known));
+        let waiting: HashSet<i64> = workflows.iter().copied().collect();
+        self.workflows.retain(|known| waiting.contains(known));
         self.add(workflows.iter().copied());
         self.asked_at = Some(Instant::now());
     }
 
     /// Adds workflows that have waiting executions; those that are new come first.
     fn add(&mut self, workflows: impl IntoIterator<Item = i64>) {
+        let mut known: HashSet<i64> = self.workflows.iter().copied().collect();
         for workflow in workflows {
-            if !self.workflows.contains(&workflow) {
+            if known.insert(workflow) {
                 self.workflows.push_front(workflow);
             }
         }
@@ -93,7 +95,9 @@ pub(crate) async fn feed(shared: Arc<Shared>) {
 async fn take_waiting(shared: &Arc<Shared>, waiting: &mut Waiting) -> Result<bool, DbErr> {
     let Waiting { turns, backlog, queue, versions } = waiting;
     let now = shared.ids.now();
-    turns.add(shared.take_backlogged());
+    let backlogged = shared.take_backlogged();
+    shared.has_backlog.fetch_or(!backlogged.is_empty(), Ordering::AcqRel);
+    turns.add(backlogged);
     if queue.is_outdated() {
         queue.look(shared).await?;
         turns.add(queue.workflows());
@@ -104,7 +108,8 @@ async fn take_waiting(shared: &Arc<Shared>, waiting: &mut Waiting) -> Result<boo
         let mut workflows = shared.limited(shared.store.workflows_with_backlog(now)).await?;
         workflows.extend(queue.workflows());
         turns.update(&workflows);
-        shared.has_backlog.store(!turns.workflows.is_empty(), Ordering::Release);
+        // What was told meanwhile stays told.
+        shared.has_backlog.fetch_or(!turns.workflows.is_empty(), Ordering::AcqRel);
     }
     let turn = &mut turns.workflows;
     let rooms = turn.iter().map(|workflow| shared.workers.room(*workflow));
@@ -112,8 +117,9 @@ async fn take_waiting(shared: &Arc<Shared>, waiting: &mut Waiting) -> Result<boo
         // Each of them has as much in memory as it may: some of that has to end first.
         return Ok(false);
     };
+    let Some(memory) = shared.settings.fetched.try_room() else { return Ok(false) };
     let Some(workflow_id) = turn.remove(place) else { return Ok(false) };
-    let limit = room.div_ceil(turn.len() + 1).min(BATCH);
+    let limit = room.div_ceil(turn.len() + 1).min(BATCH).min(shared.settings.fetched.fitting());
     let next = backlog.claim(shared, workflow_id, limit).await?;
     let mut claimed = next.claimed;
     if claimed.len() < limit {
@@ -133,9 +139,12 @@ async fn take_waiting(shared: &Arc<Shared>, waiting: &mut Waiting) -> Result<boo
     for id in &claimed {
         shared.metrics.execution_waited(shared.ids.since_second_of(*id));
     }
-    if let Err(err) = pick_up(shared, &claimed, true, versions).await {
-        shared.strand(claimed);
-        return Err(err);
+    match pick_up(shared, &claimed, true, versions, memory).await {
+        Ok(others) => shared.strand(others),
+        Err(err) => {
+            shared.strand(claimed);
+            return Err(err);
+        }
     }
     Ok(true)
 }

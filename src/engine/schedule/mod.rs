@@ -2,6 +2,7 @@
 
 mod backlog;
 pub(super) mod feeder;
+pub(super) mod fetched;
 pub(super) mod pickup;
 mod queue;
 pub(super) mod running;

@@ -10,6 +10,7 @@ use entity::{JsonText, execution, lease};
 use sea_orm::DbErr;
 use tokio::time::Instant;
 
+use super::fetched::Room;
 use super::running::Registration;
 use crate::engine::execution::Execution;
 use crate::engine::run::position::Position;
@@ -19,6 +20,7 @@ use crate::engine::shared::Shared;
 use crate::engine::spawn::spawn;
 use crate::expr::{Value, json};
 use crate::store::execution::ExecutionUpdate;
+use crate::store::fetch::Fetch;
 use crate::store::recorder::{LeaseChange, Record};
 use crate::trace::Cause;
 
@@ -48,22 +50,25 @@ impl Versions {
 }
 
 /// Runs those of the executions whose leases are this instance's and which it does not run yet, from where
-/// they stand. `is_first_run` says that those without a place to go on from have not left any jobs. After an
-/// error none of them has been started.
+/// they stand. `is_first_run` says that those without a place to go on from have not left any jobs. Returns those whose
+/// contexts have had no room. After an error none of them has been started.
 pub(crate) async fn pick_up(
     shared: &Arc<Shared>,
     ids: &[i64],
     is_first_run: bool,
     versions: &mut Versions,
-) -> Result<(), DbErr> {
+    mut room: Room,
+) -> Result<Vec<i64>, DbErr> {
     let register = |id: &i64| Some((*id, shared.running.try_register(*id)?));
     let mut registrations: HashMap<i64, Registration> = ids.iter().filter_map(register).collect();
     // The run that has given one of them away may be about to end.
     let is_busy = |id: &i64| !registrations.contains_key(id);
     shared.strand(ids.iter().copied().filter(is_busy).collect());
     let mut leases = own_leases(shared, &registrations.keys().copied().collect::<Vec<_>>()).await?;
-    let Begun { rows, ended, locked } = begin(shared, leases.keys().copied().collect()).await?;
-    let mut idle: HashSet<i64> = leases.keys().copied().filter(|id| !locked.contains(id)).collect();
+    let ids: Vec<i64> = leases.keys().copied().collect();
+    let Begun { rows, ended, locked, others } = begin(shared, &ids, room.text()).await?;
+    let mut idle: HashSet<i64> = ids.into_iter().collect();
+    idle.retain(|id| !locked.contains(id) && !others.contains(id));
     shared.strand(locked);
     let mut runnable = Vec::new();
     for row in rows {
@@ -89,6 +94,7 @@ pub(crate) async fn pick_up(
         let Some(registration) = registrations.remove(&row.id) else { continue };
         let parse = |text: &JsonText| json::parse(text.0.as_bytes()).unwrap_or_default();
         let context = row.context.as_ref().map_or(Value::Null, parse);
+        let hold = Box::new(room.take(&context));
         let place = shared.workers.occupy(workflow.id);
         let execution = Execution {
             id: row.id,
@@ -100,11 +106,11 @@ pub(crate) async fn pick_up(
             caller: None,
             request: None,
             cause: Cause::default(),
-            hold: None,
+            hold: Some(hold),
         };
         spawn(shared, execution, registration, place);
     }
-    Ok(())
+    Ok(others)
 }
 
 /// Executions as they are found when they are to run.
@@ -116,12 +122,17 @@ struct Begun {
     ended: Vec<i64>,
     /// Those that could not be started because somebody else has locked them.
     locked: Vec<i64>,
+    /// Those whose contexts have no room.
+    others: Vec<i64>,
 }
 
-/// Starts those executions that have yet to begin. Those that are gone are missing.
-async fn begin(shared: &Shared, ids: Vec<i64>) -> Result<Begun, DbErr> {
-    let mut begun = Begun::default();
-    let rows = shared.store.find_executions(&ids).await?;
+/// Starts those executions that have yet to begin, as far as their contexts have room in so many bytes, as text. Those
+/// that are gone are missing.
+async fn begin(shared: &Shared, ids: &[i64], room: usize) -> Result<Begun, DbErr> {
+    let Fetch { executions: rows, others } = shared.store.fetch_executions(ids, room).await?;
+    let mut begun = Begun { others, ..Begun::default() };
+    let length = |row: &execution::Model| row.context.as_ref().map_or(0, |text| text.0.len());
+    shared.settings.fetched.note(rows.iter().map(length).sum(), rows.len());
     let queueing: Vec<i64> = rows.iter().filter(|row| row.status.is_none()).map(|row| row.id).collect();
     let starting = shared.store.start_queueing(&queueing, shared.ids.now());
     let started = shared.limited(starting).await?;

@@ -127,12 +127,12 @@ impl Workers {
         (busy, self.0.count.saturating_sub(busy))
     }
 
-    /// Waits until a worker is free.
+    /// Waits until a worker is free, and of what has been fetched not more is in memory than may.
     pub async fn any_free(&self) {
         loop {
             let mut idle = pin!(self.0.idle.notified());
             idle.as_mut().enable();
-            if self.0.state().busy < self.0.count {
+            if self.0.has_free() {
                 return;
             }
             idle.await;
@@ -148,6 +148,11 @@ impl Workers {
 impl Crew {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_free(&self) -> bool {
+        let state = self.state();
+        state.busy < self.count && state.fetched < MOST_FETCHED
     }
 
     fn worker(self: &Arc<Self>, workflow_id: i64) -> Worker {
@@ -245,7 +250,9 @@ impl Drop for Place {
             workflow.fetched -= usize::from(self.is_fetched);
         }
         state.forget_idle(self.workflow_id);
+        drop(state);
         self.crew.freed.notify_one();
+        self.crew.idle.notify_waiters();
     }
 }
 

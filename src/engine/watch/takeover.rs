@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::time::Instant;
 
+use crate::engine::schedule::fetched::Room;
 use crate::engine::schedule::pickup::{Versions, pick_up};
 use crate::engine::shared::Shared;
 use crate::store::instance::Whose;
@@ -50,23 +51,39 @@ fn run_stranded(shared: &Arc<Shared>) {
     shared.tasks.spawn(async move {
         let mut versions = Versions::default();
         for ids in executions.chunks(BATCH) {
-            if engine.stopping.run_until_cancelled(engine.workers.any_free()).await.is_none() {
-                return;
-            }
             resume(&engine, ids, &mut versions).await;
         }
     });
 }
 
-/// Picks executions up: together, or one by one where that fails because of one of them.
+/// Picks executions up, as there are workers and memory for them.
 async fn resume(engine: &Arc<Shared>, ids: &[i64], versions: &mut Versions) {
-    if pick_up(engine, ids, false, versions).await.is_ok() {
-        return;
+    let mut left = ids.to_vec();
+    while !left.is_empty() {
+        let Some(room) = room(engine).await else { return };
+        match pick_up(engine, &left, false, versions, room).await {
+            Ok(others) => left = others,
+            Err(_) => return resume_each(engine, &left, versions).await,
+        }
     }
+}
+
+/// Picks executions up one by one, where that fails because of one of them.
+async fn resume_each(engine: &Arc<Shared>, ids: &[i64], versions: &mut Versions) {
     for id in ids {
-        if let Err(err) = pick_up(engine, &[*id], false, versions).await {
+        let Some(room) = room(engine).await else { return };
+        if let Err(err) = pick_up(engine, &[*id], false, versions, room).await {
             tracing::warn!(execution.id = id, reason = %err, "an execution could not be resumed yet");
             engine.strand(vec![*id]);
         }
     }
+}
+
+/// Memory for some executions, as soon as there is some and a worker is free; none once no more work is taken.
+async fn room(engine: &Shared) -> Option<Room> {
+    let free = async {
+        engine.workers.any_free().await;
+        engine.settings.fetched.room().await
+    };
+    engine.stopping.run_until_cancelled(free).await.flatten()
 }

@@ -5,6 +5,7 @@ mod endings;
 mod flow;
 mod handover;
 mod instances;
+mod large;
 mod lifecycle;
 mod queued;
 mod running;

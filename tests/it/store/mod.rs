@@ -4,6 +4,7 @@ mod catalog;
 mod codec;
 mod connection;
 mod environment;
+pub mod fetch;
 mod instance;
 mod left_over;
 mod names;
