@@ -7,12 +7,14 @@ use serde_json::{Value, json};
 use sidehook::clock::{Clock, SystemClock};
 use sidehook::store::claim::Wanted;
 
+use crate::databases::Kind;
 use crate::fixture::{node, workflow};
+use crate::process::Process;
 use crate::rows::Rows;
-use crate::server::{TestServer, on_every_database, prepare};
+use crate::server::{TestServer, on_databases, on_every_database, prepare};
 use crate::store::fetch::write_context;
 use crate::store::waiting::wait;
-use crate::wait::TIMEOUT;
+use crate::wait::{TIMEOUT, until};
 
 /// So many wait, and so many more were taken by an instance that is gone.
 const EACH: usize = 12;
@@ -39,7 +41,7 @@ async fn contexts_that_do_not_fit_into_memory_together_are_fetched_one_after_the
             write_context(&rows, id, 3_000_000).await;
         }
         rows.execute(&format!("UPDATE {} SET heartbeat_at = 1", rows.table(Table::Instances))).await;
-        // Half a megabyte of text at a time.
+        // A quarter of a megabyte of text at a time.
         let server = TestServer::start_with(&database, &[("SIDEHOOK_MEMORY", "8mb")]).await;
         let executions = server.settled(hook.id, 2 * EACH, TIMEOUT).await;
         let is_run = |execution: &Value| execution["status"] == 1 && execution["started"] == true;
@@ -51,6 +53,31 @@ async fn contexts_that_do_not_fit_into_memory_together_are_fetched_one_after_the
             (2 * EACH as i64, 0)
         );
         server.stop().await;
+    })
+    .await;
+}
+
+/// What a process may have had in memory, in bytes: two to three times what it has with nothing to do, as it is built for tests.
+const MOST: u64 = 200 << 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_does_not_grow_by_what_waits() {
+    on_databases(&[Kind::Postgres], async |database| {
+        let rows = Rows { store: prepare(&database, &[]).await };
+        let slow = node("s", "sql", json!({"sql": "SELECT pg_sleep(0.1)"}));
+        let hook = workflow("k", false, &json!({}), &[slow]);
+        rows.add(&hook).await;
+        let gone = rows.store.register_instance("gone").await.expect("a number").owner;
+        let ids = wait(&rows, gone, hook.id, 40).await;
+        for id in &ids {
+            write_context(&rows, *id, 4_000_000).await;
+        }
+        let process =
+            Process::serve(&database, &[("SIDEHOOK_MEMORY", "16mb"), ("SIDEHOOK_WORKERS", "1")]).await;
+        until(async || rows.count(Table::Jobs).await == ids.len() as i64, || "they are not run".to_owned())
+            .await;
+        let peak = process.peak_memory();
+        assert!(peak < MOST, "{} MB", peak >> 20);
     })
     .await;
 }
