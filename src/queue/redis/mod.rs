@@ -2,81 +2,40 @@
 //! were put aside, and a key that expires for the reader's lease. What a stream has no bound for, its bytes, is counted
 //! beside it. What has to happen as one is a script.
 
+mod connection;
+mod scripts;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use redis::aio::MultiplexedConnection;
 use redis::streams::{StreamAutoClaimReply, StreamId, StreamRangeReply, StreamReadReply};
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, TlsCertificates, cmd, pipe};
+use redis::{cmd, pipe};
 use rustls_pki_types::CertificateDer;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 use tokio::time::sleep;
 
+use self::connection::{Connection, READERS, Servers, TIMEOUT, WAIT};
+use self::scripts::{BURY, LEAD, RESIGN, SETTLE, STORE};
 use super::{DUPLICATE_WINDOW, Dead, Delivered, Depth, Fault, LEASE, Lead, PATIENCE, Queue, Stored};
 use crate::config::{self, Secret};
 
-/// How long a server may take to answer.
-const TIMEOUT: Duration = Duration::from_secs(2);
 /// Before something is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long [`Queue::next`] waits where there is nothing.
-const WAIT: Duration = Duration::from_secs(1);
 /// The longest event; Redis itself takes 512 MB.
 const LONGEST: usize = 8 << 20;
 
-/// The only group of the stream, and its only consumer.
-const READERS: &str = "readers";
+/// The only consumer of the only group.
 const READER: &str = "reader";
 
-/// 0 for an event that was stored, 1 where it had been before, 2 where it does not fit.
-const STORE: &str = r"
-if redis.call('EXISTS', KEYS[3]) == 1 then return 1 end
-if tonumber(redis.call('GET', KEYS[2]) or '0') + #ARGV[1] > tonumber(ARGV[2]) then return 2 end
-redis.call('XADD', KEYS[1], '*', 'event', ARGV[1])
-redis.call('INCRBY', KEYS[2], #ARGV[1])
-redis.call('SET', KEYS[3], '1', 'PX', ARGV[3])
-return 0";
-
-/// Removes events, each an id with its bytes.
-const SETTLE: &str = r"
-for i = 2, #ARGV, 2 do
-  redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
-  if redis.call('XDEL', KEYS[1], ARGV[i]) == 1 then redis.call('DECRBY', KEYS[2], ARGV[i + 1]) end
-end
-return 0";
-
-/// Moves an event to those that were put aside.
-const BURY: &str = r"
-redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-if redis.call('XDEL', KEYS[1], ARGV[2]) == 1 then
-  redis.call('DECRBY', KEYS[2], #ARGV[3])
-  redis.call('XADD', KEYS[3], '*', 'event', ARGV[3], 'reason', ARGV[4])
-end
-return 0";
-
-/// Takes the lease, or makes it longer.
-const LEAD: &str = r"
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-if holder then return 1 end
-return 2";
-
-const RESIGN: &str = r"
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
-return 0";
-
 pub(super) struct Redis {
-    servers: Vec<Client>,
     /// For all that does not wait.
-    quick: Mutex<Option<MultiplexedConnection>>,
+    quick: Connection,
     /// For what waits for events.
-    waiting: Mutex<Option<MultiplexedConnection>>,
+    waiting: Connection,
     /// From where on what was given out before is to be given out again.
     recovers_from: Mutex<Option<String>>,
-    made: OnceCell<()>,
     keys: Keys,
     settings: config::Queue,
 }
@@ -98,20 +57,12 @@ impl Redis {
         name: &str,
         certificates: &[CertificateDer<'static>],
     ) -> anyhow::Result<Self> {
-        let client = |url: &Secret| {
-            let root_cert = (!certificates.is_empty()).then(|| pem(certificates));
-            match url.reveal().starts_with("rediss:") {
-                true => Client::build_with_tls(url.reveal(), TlsCertificates { client_tls: None, root_cert }),
-                false => Client::open(url.reveal()),
-            }
-        };
         let key = |part: &str| format!("{{{name}}}:{part}");
+        let servers = Servers::new(servers, certificates, &key("events"))?;
         Ok(Self {
-            servers: servers.iter().map(client).collect::<Result<_, _>>()?,
-            quick: Mutex::default(),
-            waiting: Mutex::default(),
+            quick: Connection::new(&servers),
+            waiting: Connection::new(&servers),
             recovers_from: Mutex::default(),
-            made: OnceCell::new(),
             keys: Keys {
                 events: key("events"),
                 bytes: key("bytes"),
@@ -123,63 +74,6 @@ impl Redis {
         })
     }
 
-    /// A connection to the first server that takes writes.
-    async fn connect(&self) -> Result<MultiplexedConnection, Fault> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(TIMEOUT))
-            .set_response_timeout(Some(WAIT + TIMEOUT));
-        let mut last = Fault::Unavailable("there are replicas only".to_owned());
-        for server in &self.servers {
-            let opened = server.get_multiplexed_async_connection_with_config(&config).await;
-            let role = match opened {
-                Ok(mut opened) => {
-                    let replication: Result<String, _> =
-                        cmd("INFO").arg("replication").query_async(&mut opened).await;
-                    replication.map(|text| (opened, text))
-                }
-                Err(err) => Err(err),
-            };
-            match role {
-                Ok((opened, text)) if text.contains("role:master") => return Ok(opened),
-                Ok(_) => {}
-                Err(err) => last = Fault::of(err),
-            }
-        }
-        Err(last)
-    }
-
-    /// Asks over one of the connections, which is opened anew after something has failed.
-    async fn ask<T: FromRedisValue>(
-        &self,
-        connection: &Mutex<Option<MultiplexedConnection>>,
-        command: &Cmd,
-    ) -> Result<T, Fault> {
-        let mut open = self.opened(connection).await?;
-        match command.query_async(&mut open).await {
-            Ok(answer) => Ok(answer),
-            Err(err) => Err(self.failed(connection, &err).await),
-        }
-    }
-
-    async fn opened(
-        &self,
-        connection: &Mutex<Option<MultiplexedConnection>>,
-    ) -> Result<MultiplexedConnection, Fault> {
-        let mut known = connection.lock().await;
-        match &*known {
-            Some(open) => Ok(open.clone()),
-            None => Ok(known.insert(self.connect().await?).clone()),
-        }
-    }
-
-    async fn failed(&self, connection: &Mutex<Option<MultiplexedConnection>>, err: &RedisError) -> Fault {
-        if err.code() == Some("OOM") {
-            return Fault::Full;
-        }
-        *connection.lock().await = None;
-        Fault::of(err)
-    }
-
     /// One attempt at storing: what [`STORE`] says, once enough replicas have it.
     async fn attempt(&self, id: &str, payload: &Bytes) -> Result<i64, Fault> {
         let Keys { events, bytes, id: prefix, .. } = &self.keys;
@@ -188,51 +82,23 @@ impl Redis {
         script.arg(&payload[..]).arg(self.settings.max_bytes).arg(milliseconds(DUPLICATE_WINDOW));
         let replicas = self.settings.replicas - 1;
         if replicas == 0 {
-            return self.ask(&self.quick, &script).await;
+            return self.quick.ask(&script).await;
         }
         let mut wait = cmd("WAIT");
         wait.arg(replicas).arg(milliseconds(TIMEOUT));
-        let mut open = self.opened(&self.quick).await?;
-        let both = pipe().add_command(script).add_command(wait).query_async(&mut open).await;
-        let (stored, having): (i64, usize) = match both {
-            Ok(both) => both,
-            Err(err) => return Err(self.failed(&self.quick, &err).await),
-        };
+        let both = self.quick.ask_all(pipe().add_command(script).add_command(wait)).await;
+        let (stored, having): (i64, usize) = both?;
         if stored != 2 && having < replicas {
             return Err(Fault::Unavailable(format!("{having} of {replicas} replicas have the event")));
         }
         Ok(stored)
     }
 
-    /// Refuses a server that loses what it has acknowledged when it is killed.
-    async fn look(&self) -> Result<(), Fault> {
-        let told: String = self.ask(&self.quick, cmd("INFO").arg("persistence")).await?;
-        if !told.contains("aof_enabled:1") {
-            return Err(Fault::Unavailable(
-                "this Redis loses what it has acknowledged when it is killed: set `appendonly yes` there, and \
-                 `appendfsync always` where its machine may lose power"
-                    .to_owned(),
-            ));
-        }
-        let mut group = cmd("XGROUP");
-        group.arg("CREATE").arg(&self.keys.events).arg(READERS).arg("0").arg("MKSTREAM");
-        let mut open = self.opened(&self.quick).await?;
-        match group.query_async::<()>(&mut open).await {
-            Err(err) if err.code() != Some("BUSYGROUP") => Err(self.failed(&self.quick, &err).await),
-            _ => Ok(()),
-        }
-    }
-
-    fn is_made(&self) -> Result<(), Fault> {
-        let unmade = || Fault::Unavailable("it has not been looked at yet".to_owned());
-        self.made.get().copied().ok_or_else(unmade)
-    }
-
     /// What has been given out before, to whomever.
     async fn given_out(&self, from: &str, most: usize) -> Result<Vec<Delivered>, Fault> {
         let mut command = cmd("XAUTOCLAIM");
         command.arg(&self.keys.events).arg(READERS).arg(READER).arg(0).arg(from).arg("COUNT").arg(most);
-        let claimed: StreamAutoClaimReply = self.ask(&self.quick, &command).await?;
+        let claimed: StreamAutoClaimReply = self.quick.ask(&command).await?;
         let next = Some(claimed.next_stream_id).filter(|next| next != "0-0");
         *self.recovers_from.lock().await = next;
         Ok(claimed.claimed.into_iter().filter_map(|entry| delivered(&entry, true)).collect())
@@ -242,7 +108,7 @@ impl Redis {
 #[async_trait]
 impl Queue for Redis {
     async fn set_up(&self) -> Result<(), Fault> {
-        self.made.get_or_try_init(|| self.look()).await.copied()
+        self.quick.reach().await
     }
 
     fn longest(&self) -> usize {
@@ -253,7 +119,6 @@ impl Queue for Redis {
         if payload.len() > LONGEST {
             return Err(Fault::TooLarge);
         }
-        self.is_made()?;
         let (begun, mut is_first) = (Instant::now(), true);
         loop {
             match self.attempt(id, &payload).await {
@@ -272,10 +137,9 @@ impl Queue for Redis {
     }
 
     async fn lead(&self, reader: &str) -> Result<Lead, Fault> {
-        self.is_made()?;
         let mut script = cmd("EVAL");
         script.arg(LEAD).arg(1).arg(&self.keys.reader).arg(reader).arg(milliseconds(LEASE));
-        let taken: i64 = self.ask(&self.quick, &script).await?;
+        let taken: i64 = self.quick.ask(&script).await?;
         Ok(match taken {
             0 => Lead::Lost,
             1 => Lead::Kept,
@@ -289,7 +153,7 @@ impl Queue for Redis {
     async fn resign(&self, reader: &str) {
         let mut script = cmd("EVAL");
         script.arg(RESIGN).arg(1).arg(&self.keys.reader).arg(reader);
-        let _ = self.ask::<i64>(&self.quick, &script).await;
+        let _ = self.quick.ask::<i64>(&script).await;
     }
 
     async fn next(&self, most: usize) -> Result<Vec<Delivered>, Fault> {
@@ -300,7 +164,7 @@ impl Queue for Redis {
         let mut command = cmd("XREADGROUP");
         command.arg("GROUP").arg(READERS).arg(READER).arg("COUNT").arg(most);
         command.arg("BLOCK").arg(milliseconds(WAIT)).arg("STREAMS").arg(&self.keys.events).arg(">");
-        let read: Result<Option<StreamReadReply>, Fault> = self.ask(&self.waiting, &command).await;
+        let read: Result<Option<StreamReadReply>, Fault> = self.waiting.ask(&command).await;
         if read.is_err() {
             // The events may have been given out, with only the answer lost.
             *self.recovers_from.lock().await = Some("0-0".to_owned());
@@ -323,7 +187,7 @@ impl Queue for Redis {
         for event in events {
             script.arg(&event.place).arg(event.payload.len());
         }
-        self.ask::<i64>(&self.quick, &script).await.map(drop)
+        self.quick.ask::<i64>(&script).await.map(drop)
     }
 
     async fn bury(&self, event: &Delivered, reason: &str) -> Result<(), Fault> {
@@ -331,23 +195,26 @@ impl Queue for Redis {
         let mut script = cmd("EVAL");
         script.arg(BURY).arg(3).arg(events).arg(bytes).arg(dead);
         script.arg(READERS).arg(&event.place).arg(&event.payload[..]).arg(reason);
-        self.ask::<i64>(&self.quick, &script).await.map(drop)
+        self.quick.ask::<i64>(&script).await.map(drop)
     }
 
     async fn depth(&self) -> Result<Depth, Fault> {
         let Keys { events, bytes, dead, .. } = &self.keys;
-        let bytes: Option<i64> = self.ask(&self.quick, cmd("GET").arg(bytes)).await?;
+        let bytes: Option<i64> = self.quick.ask(cmd("GET").arg(bytes)).await?;
+        let events: u64 = self.quick.ask(cmd("XLEN").arg(events)).await?;
+        // Where somebody has removed the stream the count is left.
+        let bytes = bytes.filter(|_| events > 0).unwrap_or_default();
         Ok(Depth {
-            events: self.ask(&self.quick, cmd("XLEN").arg(events)).await?,
-            bytes: u64::try_from(bytes.unwrap_or_default()).unwrap_or_default(),
-            dead: self.ask(&self.quick, cmd("XLEN").arg(dead)).await?,
+            events,
+            bytes: u64::try_from(bytes).unwrap_or_default(),
+            dead: self.quick.ask(cmd("XLEN").arg(dead)).await?,
         })
     }
 
     async fn dead(&self, most: usize) -> Result<Vec<Dead>, Fault> {
         let mut command = cmd("XRANGE");
         command.arg(&self.keys.dead).arg("-").arg("+").arg("COUNT").arg(most);
-        let found: StreamRangeReply = self.ask(&self.quick, &command).await?;
+        let found: StreamRangeReply = self.quick.ask(&command).await?;
         let dead = found.ids.into_iter().map(|entry| Dead {
             reason: entry.get("reason").unwrap_or_default(),
             payload: payload(&entry).unwrap_or_default(),
@@ -357,7 +224,7 @@ impl Queue for Redis {
     }
 
     async fn forget(&self, place: &str) -> Result<bool, Fault> {
-        let removed: i64 = self.ask(&self.quick, cmd("XDEL").arg(&self.keys.dead).arg(place)).await?;
+        let removed: i64 = self.quick.ask(cmd("XDEL").arg(&self.keys.dead).arg(place)).await?;
         Ok(removed > 0)
     }
 
@@ -365,7 +232,7 @@ impl Queue for Redis {
         let mut config = cmd("CONFIG");
         config.arg("GET").arg("maxmemory-policy").arg("appendfsync");
         // Hosted servers may not tell.
-        let told: HashMap<String, String> = self.ask(&self.quick, &config).await.unwrap_or_default();
+        let told: HashMap<String, String> = self.quick.ask(&config).await.unwrap_or_default();
         let mut warnings = Vec::new();
         if told.get("maxmemory-policy").is_some_and(|policy| policy.starts_with("allkeys")) {
             warnings.push(
@@ -396,21 +263,4 @@ fn payload(entry: &StreamId) -> Option<Bytes> {
 fn delivered(entry: &StreamId, is_again: bool) -> Option<Delivered> {
     let place = entry.id.clone();
     Some(Delivered { handle: place.clone(), place, payload: payload(entry)?, is_again })
-}
-
-/// Certificates as the library takes them.
-fn pem(certificates: &[CertificateDer<'static>]) -> Vec<u8> {
-    use base64::Engine as _;
-    let mut text = String::new();
-    let known = certificates.iter().map(|certificate| certificate.as_ref());
-    for certificate in known {
-        let coded = base64::engine::general_purpose::STANDARD.encode(certificate);
-        text.push_str("-----BEGIN CERTIFICATE-----\n");
-        for line in coded.as_bytes().chunks(64) {
-            text.push_str(&String::from_utf8_lossy(line));
-            text.push('\n');
-        }
-        text.push_str("-----END CERTIFICATE-----\n");
-    }
-    text.into_bytes()
 }

@@ -1,0 +1,158 @@
+//! Connections to servers of Redis. One is opened when somebody asks over it, and anew after something has failed. It is
+//! whole or not there: to a master that keeps what it has acknowledged, and with the group that reads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, Pipeline, RedisError, TlsCertificates, cmd};
+use rustls_pki_types::CertificateDer;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::config::Secret;
+use crate::queue::Fault;
+
+/// How long a server may take to answer.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a question that waits for events may wait besides.
+pub(super) const WAIT: Duration = Duration::from_secs(1);
+
+/// The only group of the stream of events.
+pub(super) const READERS: &str = "readers";
+
+/// The servers of a queue.
+pub(super) struct Servers {
+    clients: Vec<Client>,
+    /// The stream of events.
+    events: String,
+}
+
+impl Servers {
+    pub(super) fn new(
+        urls: &[Secret],
+        certificates: &[CertificateDer<'static>],
+        events: &str,
+    ) -> anyhow::Result<Arc<Self>> {
+        let client = |url: &Secret| {
+            let root_cert = (!certificates.is_empty()).then(|| pem(certificates));
+            match url.reveal().starts_with("rediss:") {
+                true => Client::build_with_tls(url.reveal(), TlsCertificates { client_tls: None, root_cert }),
+                false => Client::open(url.reveal()),
+            }
+        };
+        let clients = urls.iter().map(client).collect::<Result<_, _>>()?;
+        Ok(Arc::new(Self { clients, events: events.to_owned() }))
+    }
+
+    /// A connection to the first server that takes writes and keeps them.
+    async fn connect(&self) -> Result<MultiplexedConnection, Fault> {
+        let mut last = Fault::Unavailable("there are replicas only".to_owned());
+        for client in &self.clients {
+            match timeout(TIMEOUT, self.connect_to(client)).await {
+                Ok(Ok(Some(opened))) => return Ok(opened),
+                Ok(Ok(None)) => {}
+                Ok(Err(fault)) => last = fault,
+                Err(_) => last = Fault::Unavailable("it accepts no connection in time".to_owned()),
+            }
+        }
+        Err(last)
+    }
+
+    /// None of a replica.
+    async fn connect_to(&self, client: &Client) -> Result<Option<MultiplexedConnection>, Fault> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(TIMEOUT))
+            .set_response_timeout(Some(WAIT + TIMEOUT));
+        let opened = client.get_multiplexed_async_connection_with_config(&config).await;
+        let mut opened = opened.map_err(Fault::of)?;
+        let told: String = cmd("INFO").query_async(&mut opened).await.map_err(Fault::of)?;
+        if !told.contains("role:master") {
+            return Ok(None);
+        }
+        if !told.contains("aof_enabled:1") {
+            return Err(Fault::Unavailable(
+                "this Redis loses what it has acknowledged when it is killed: set `appendonly yes` there, and \
+                 `appendfsync always` where its machine may lose power"
+                    .to_owned(),
+            ));
+        }
+        // A server that was emptied, or that another one has replaced, has no group. From its beginning on, so that
+        // what was stored before is read, too.
+        let mut group = cmd("XGROUP");
+        group.arg("CREATE").arg(&self.events).arg(READERS).arg("0").arg("MKSTREAM");
+        match group.query_async::<()>(&mut opened).await {
+            Err(err) if err.code() != Some("BUSYGROUP") => Err(Fault::of(err)),
+            _ => Ok(Some(opened)),
+        }
+    }
+}
+
+/// One connection to whichever of the servers takes writes.
+pub(super) struct Connection {
+    servers: Arc<Servers>,
+    open: Mutex<Option<MultiplexedConnection>>,
+}
+
+impl Connection {
+    /// Nothing is opened yet.
+    pub(super) fn new(servers: &Arc<Servers>) -> Self {
+        Self { servers: servers.clone(), open: Mutex::default() }
+    }
+
+    pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Fault> {
+        let mut open = self.opened().await?;
+        match command.query_async(&mut open).await {
+            Ok(answer) => Ok(answer),
+            Err(err) => Err(self.failed(&err).await),
+        }
+    }
+
+    /// Sends commands one after the other, and waits for all answers.
+    pub(super) async fn ask_all<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, Fault> {
+        let mut open = self.opened().await?;
+        match commands.query_async(&mut open).await {
+            Ok(answers) => Ok(answers),
+            Err(err) => Err(self.failed(&err).await),
+        }
+    }
+
+    /// Whether there is one, or can be.
+    pub(super) async fn reach(&self) -> Result<(), Fault> {
+        self.opened().await.map(drop)
+    }
+
+    async fn opened(&self) -> Result<MultiplexedConnection, Fault> {
+        let mut known = self.open.lock().await;
+        match &*known {
+            Some(open) => Ok(open.clone()),
+            None => Ok(known.insert(self.servers.connect().await?).clone()),
+        }
+    }
+
+    async fn failed(&self, err: &RedisError) -> Fault {
+        if err.code() == Some("OOM") {
+            return Fault::Full;
+        }
+        // Where the group is gone (NOGROUP), the next one makes it again.
+        *self.open.lock().await = None;
+        Fault::of(err)
+    }
+}
+
+/// Certificates as the library takes them.
+fn pem(certificates: &[CertificateDer<'static>]) -> Vec<u8> {
+    use base64::Engine as _;
+    let mut text = String::new();
+    let known = certificates.iter().map(|certificate| certificate.as_ref());
+    for certificate in known {
+        let coded = base64::engine::general_purpose::STANDARD.encode(certificate);
+        text.push_str("-----BEGIN CERTIFICATE-----\n");
+        for line in coded.as_bytes().chunks(64) {
+            text.push_str(&String::from_utf8_lossy(line));
+            text.push('\n');
+        }
+        text.push_str("-----END CERTIFICATE-----\n");
+    }
+    text.into_bytes()
+}
