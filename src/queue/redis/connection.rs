@@ -1,13 +1,12 @@
 //! Connections to servers of Redis. One is opened when somebody asks over it, and anew after something has failed. It is
 //! whole or not there: to a master that keeps what it has acknowledged, and with the group that reads.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, Pipeline, RedisError, TlsCertificates, cmd};
 use rustls_pki_types::CertificateDer;
-use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::config::Secret;
@@ -91,30 +90,41 @@ impl Servers {
 /// One connection to whichever of the servers takes writes.
 pub(super) struct Connection {
     servers: Arc<Servers>,
-    open: Mutex<Option<MultiplexedConnection>>,
+    known: Mutex<Known>,
+    /// Of who opens it.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Known {
+    open: Option<Open>,
+    /// When and by what the last attempt at opening one has failed.
+    failed: Option<(Instant, Fault)>,
+    /// How many there were.
+    count: u64,
+}
+
+#[derive(Clone)]
+struct Open {
+    connection: MultiplexedConnection,
+    number: u64,
 }
 
 impl Connection {
     /// Nothing is opened yet.
     pub(super) fn new(servers: &Arc<Servers>) -> Self {
-        Self { servers: servers.clone(), open: Mutex::default() }
+        Self { servers: servers.clone(), known: Mutex::default(), turn: tokio::sync::Mutex::default() }
     }
 
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Fault> {
         let mut open = self.opened().await?;
-        match command.query_async(&mut open).await {
-            Ok(answer) => Ok(answer),
-            Err(err) => Err(self.failed(&err).await),
-        }
+        command.query_async(&mut open.connection).await.map_err(|err| self.failed(&open, &err))
     }
 
     /// Sends commands one after the other, and waits for all answers.
     pub(super) async fn ask_all<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, Fault> {
         let mut open = self.opened().await?;
-        match commands.query_async(&mut open).await {
-            Ok(answers) => Ok(answers),
-            Err(err) => Err(self.failed(&err).await),
-        }
+        commands.query_async(&mut open.connection).await.map_err(|err| self.failed(&open, &err))
     }
 
     /// Whether there is one, or can be.
@@ -122,21 +132,59 @@ impl Connection {
         self.opened().await.map(drop)
     }
 
-    async fn opened(&self) -> Result<MultiplexedConnection, Fault> {
-        let mut known = self.open.lock().await;
-        match &*known {
-            Some(open) => Ok(open.clone()),
-            None => Ok(known.insert(self.servers.connect().await?).clone()),
+    /// One at a time opens it, and others wait for that. What that one fails by, they fail by as well: they would wait
+    /// for as many attempts as they are, one after the other.
+    async fn opened(&self) -> Result<Open, Fault> {
+        let asked = Instant::now();
+        if let Some(open) = self.known().open.clone() {
+            return Ok(open);
+        }
+        let _turn = self.turn.lock().await;
+        if let Some(outcome) = self.known().since(asked) {
+            return outcome;
+        }
+        let opened = self.servers.connect().await;
+        let mut known = self.known();
+        match opened {
+            Ok(connection) => {
+                known.count += 1;
+                let open = Open { connection, number: known.count };
+                known.open = Some(open.clone());
+                Ok(open)
+            }
+            Err(fault) => {
+                known.failed = Some((Instant::now(), fault.clone()));
+                Err(fault)
+            }
         }
     }
 
-    async fn failed(&self, err: &RedisError) -> Fault {
+    /// What an answer says of the queue. The connection is not used any more, unless there is another one already.
+    fn failed(&self, over: &Open, err: &RedisError) -> Fault {
         if err.code() == Some("OOM") {
             return Fault::Full;
         }
         // Where the group is gone (NOGROUP), the next one makes it again.
-        *self.open.lock().await = None;
+        let mut known = self.known();
+        if known.open.as_ref().is_some_and(|open| open.number == over.number) {
+            known.open = None;
+        }
         Fault::of(err)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// What has come of an attempt that had not ended then.
+    fn since(&self, asked: Instant) -> Option<Result<Open, Fault>> {
+        if let Some(open) = &self.open {
+            return Some(Ok(open.clone()));
+        }
+        let failed = self.failed.as_ref().filter(|(ended, _)| *ended >= asked);
+        failed.map(|(_, fault)| Err(fault.clone()))
     }
 }
 

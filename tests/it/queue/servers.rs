@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use futures_util::future::join_all;
 use sidehook::queue::{self, Queue};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use crate::databases::daemon::Daemon;
@@ -117,18 +117,17 @@ impl Servers {
         self.servers[place].daemon.stop("KILL").await.expect("the server is killed");
     }
 
-    /// Has a server of Redis do something, and says what it has answered.
-    pub async fn tell(&self, commands: &[&str]) -> String {
+    /// Has a server of Redis do something that it answers by one line.
+    pub async fn tell(&self, command: &str) {
         assert_eq!(self.kind, Kind::Redis);
         let server = (Ipv4Addr::LOCALHOST, self.servers[0].port);
-        let mut stream = TcpStream::connect(server).await.expect("a connection");
-        let login = format!("AUTH {LOGIN}");
-        let all = [&[login.as_str()], commands, &["QUIT"]].concat().join("\r\n") + "\r\n";
-        stream.write_all(all.as_bytes()).await.expect("it takes commands");
-        let mut answers = String::new();
-        stream.read_to_string(&mut answers).await.expect("it answers");
-        assert!(!answers.lines().any(|line| line.starts_with('-')), "{commands:?}: {answers}");
-        answers
+        let mut stream = BufReader::new(TcpStream::connect(server).await.expect("a connection"));
+        for command in [&format!("AUTH {LOGIN}"), command] {
+            stream.write_all(format!("{command}\r\n").as_bytes()).await.expect("it takes commands");
+            let mut answer = String::new();
+            stream.read_line(&mut answer).await.expect("it answers");
+            assert!(!answer.is_empty() && !answer.starts_with('-'), "{command}: {answer}");
+        }
     }
 
     /// Starts it again, with its data.
