@@ -81,6 +81,8 @@ impl Servers {
         let mut group = cmd("XGROUP");
         group.arg("CREATE").arg(&self.events).arg(READERS).arg("0").arg("MKSTREAM");
         match group.query_async::<()>(&mut opened).await {
+            // That is refused where the group is there, too, and what waits has to be read all the same.
+            Err(err) if is_full(&err) => Ok(Some(opened)),
             Err(err) if err.code() != Some("BUSYGROUP") => Err(Fault::of(err)),
             _ => Ok(Some(opened)),
         }
@@ -161,7 +163,7 @@ impl Connection {
 
     /// What an answer says of the queue. The connection is not used any more, unless there is another one already.
     fn failed(&self, over: &Open, err: &RedisError) -> Fault {
-        if err.code() == Some("OOM") {
+        if is_full(err) {
             return Fault::Full;
         }
         // Where the group is gone (NOGROUP), the next one makes it again.
@@ -188,6 +190,13 @@ impl Known {
     }
 }
 
+/// Whether a server refuses what needs memory. Servers of version 6 tell that of a script in the text of another error, and
+/// of several commands the library tells texts only.
+fn is_full(err: &RedisError) -> bool {
+    let text = err.to_string();
+    err.code() == Some("OOM") || (text.contains("OOM") && text.contains("command not allowed"))
+}
+
 /// Certificates as the library takes them.
 fn pem(certificates: &[CertificateDer<'static>]) -> Vec<u8> {
     use base64::Engine as _;
@@ -203,4 +212,27 @@ fn pem(certificates: &[CertificateDer<'static>]) -> Vec<u8> {
         text.push_str("-----END CERTIFICATE-----\n");
     }
     text.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_server(text: &str) -> RedisError {
+        let answer = redis::parse_redis_value(format!("-{text}\r\n").as_bytes()).expect("an answer");
+        answer.extract_error().expect_err("an error")
+    }
+
+    #[test]
+    fn a_full_memory_is_known_in_whatever_form_it_comes() {
+        let plain = "OOM command not allowed when used memory > 'maxmemory'.";
+        let of_six = format!("ERR Error running script (call to f_1): @user_script:5: -{plain}");
+        let of_seven = format!("{plain} script: 1, on @user_script:5.");
+        for text in [plain, &of_six, &of_seven] {
+            assert!(is_full(&of_server(text)), "{text}");
+        }
+        for text in ["NOGROUP No such key", "ERR unknown command 'OOM'", "READONLY You can't write"] {
+            assert!(!is_full(&of_server(text)), "{text}");
+        }
+    }
 }

@@ -29,12 +29,17 @@ if redis.call('XDEL', KEYS[1], ARGV[2]) == 1 then
 end
 return 0";
 
-/// Takes the lease, or makes it longer.
+/// Takes the lease, or makes it longer. A server whose memory is full refuses to set keys, and has to be read all the same:
+/// a script that has written something before is not refused.
 pub(super) const LEAD: &str = r"
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
+if holder then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  return 1
+end
+redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-if holder then return 1 end
 return 2";
 
 pub(super) const RESIGN: &str = r"

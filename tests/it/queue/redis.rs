@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
 use serde_json::json;
-use sidehook::queue::{self, Fault};
+use sidehook::queue::{self, Event, Fault};
 use tokio::net::TcpListener;
 
 use super::servers::{Kind, Servers, pairs};
@@ -118,6 +118,39 @@ async fn a_server_that_falls_silent_is_noticed_while_many_wait_for_it() {
     assert!(sent.iter().all(|status| [202, 503].contains(status)), "{sent:?}");
     ready(&instance.url).await;
     assert_eq!(send(&instance, 0).await, 202);
+    rows.store.db.close().await.expect("the connection closes");
+    instance.signal("TERM").await;
+    assert!(instance.ended().await.success(), "{}", instance.printed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_memory_is_full_is_drained() {
+    let Some(servers) = Servers::start(Kind::Redis, 1).await else { return };
+    let Some(database) = TestDatabase::create(DatabaseKind::Postgres).await else { return };
+    let rows = Rows { store: prepare(&database, &[]).await };
+    let one = counting("k");
+    rows.add(&one).await;
+    // Nobody reads yet.
+    let queue = servers.open(&database).await;
+    for n in 0..10 {
+        let event = Event::new("k", &format!("key-{n}"), 1_000, json!({"body": {"n": n}}).to_string());
+        let payload = event.encode().expect("an event");
+        queue.store(&n.to_string(), payload).await.expect("stored");
+    }
+    servers.tell("CONFIG SET maxmemory-policy noeviction").await;
+    servers.tell("CONFIG SET maxmemory 1").await;
+    let refused = queue.store("10", "event".into()).await;
+    assert!(matches!(refused, Err(Fault::Full)), "{refused:?}");
+    let mut instance = Process::serve(&database, &pairs(&servers.settings())).await;
+    ready(&instance.url).await;
+    reaches(&rows, std::slice::from_ref(&one), 10).await;
+    let is_empty = async || queue.depth().await.is_ok_and(|depth| depth.events == 0);
+    until(is_empty, || instance.printed()).await;
+    assert_eq!(send(&instance, 10).await, 503);
+    servers.tell("CONFIG SET maxmemory 0").await;
+    assert_eq!(send(&instance, 10).await, 202);
+    reaches(&rows, std::slice::from_ref(&one), 11).await;
+    assert_eq!(numbers(&rows, one.id).await, (0..11).collect::<Vec<u64>>());
     rows.store.db.close().await.expect("the connection closes");
     instance.signal("TERM").await;
     assert!(instance.ended().await.success(), "{}", instance.printed());
