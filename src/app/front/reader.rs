@@ -18,7 +18,7 @@ use crate::metrics::InFront;
 use crate::queue::{self, Delivered, Fault, LEASE, Lead, Queue, RENEWAL, Seen};
 use crate::store::recorder::RecordError;
 
-/// At most so many events are read at a time: what one transaction takes.
+/// At most so many events are read at a time: what one transaction takes. The queue has a bound for their bytes.
 const BATCH: usize = 512;
 /// So often is tried to make an execution of an event before it is put aside.
 const TRIES: u32 = 5;
@@ -28,6 +28,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(200);
 /// So many events may be tried again beside those that are read.
 const TROUBLED: usize = 1_000;
+/// And so many bytes of them.
+const TROUBLED_BYTES: usize = 64 << 20;
 
 /// An event that was read and is not settled yet.
 struct Item {
@@ -150,8 +152,9 @@ impl Reader {
         // Nothing is read before that: it would become more and more.
         self.settle().await?;
         let has_due = self.items.iter().any(|item| item.tries == 0);
+        let bytes: usize = self.items.iter().map(|item| item.delivered.payload.len()).sum();
         // What could not be recorded yet comes before what follows it.
-        if !has_due && self.items.len() < TROUBLED {
+        if !has_due && self.items.len() < TROUBLED && bytes < TROUBLED_BYTES {
             let come = self.queue().next(BATCH).await?;
             self.add(come);
             self.complaint = None;

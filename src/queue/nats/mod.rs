@@ -25,7 +25,7 @@ use tokio::time::sleep;
 use self::connection::{PAUSE, TIMEOUT, connect};
 use self::streams::{Made, Names, READER, consumer, make, subject};
 use super::sequence::Sequence;
-use super::{Dead, Delivered, Depth, Fault, LEASE, Lead, PATIENCE, Queue, Stored};
+use super::{BATCH_BYTES, Dead, Delivered, Depth, Fault, LEASE, Lead, PATIENCE, Queue, Stored};
 use crate::config::{self, Secret};
 
 /// How long [`Queue::next`] waits where there is nothing.
@@ -146,7 +146,9 @@ impl Nats {
 
     async fn pull(&self, most: usize) -> Result<Vec<(u64, Delivered)>, Fault> {
         let consumer = &self.made()?.consumer;
-        let fetched = consumer.fetch().max_messages(most).expires(WAIT).messages().await;
+        // A message that is larger than what is asked for is refused, with its headers.
+        let bytes = BATCH_BYTES.max(self.client.max_payload() + OVERHEAD);
+        let fetched = consumer.fetch().max_messages(most).max_bytes(bytes).expires(WAIT).messages().await;
         let mut come = collect(fetched.map_err(Fault::of)?).await?;
         if come.is_empty() {
             let awaited = consumer.batch().max_messages(1).expires(WAIT).messages().await;

@@ -6,19 +6,22 @@ mod connection;
 mod scripts;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use redis::streams::{StreamAutoClaimReply, StreamId, StreamRangeReply, StreamReadReply};
-use redis::{cmd, pipe};
+use redis::streams::{StreamId, StreamRangeReply, StreamReadReply};
+use redis::{FromRedisValue, cmd, pipe};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
 use self::connection::{Connection, READERS, Servers, TIMEOUT, WAIT};
-use self::scripts::{BURY, LEAD, RESIGN, SETTLE, STORE};
-use super::{DUPLICATE_WINDOW, Dead, Delivered, Depth, Fault, LEASE, Lead, PATIENCE, Queue, Stored};
+use self::scripts::{AGAIN, BURY, LEAD, NEXT, RESIGN, SETTLE, STORE};
+use super::{
+    BATCH_BYTES, DUPLICATE_WINDOW, Dead, Delivered, Depth, Fault, LEASE, Lead, PATIENCE, Queue, Stored,
+};
 use crate::config::{self, Secret};
 
 /// Before something is tried again.
@@ -26,16 +29,21 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The longest event; Redis itself takes 512 MB.
 const LONGEST: usize = 8 << 20;
 
+/// So much is read at a time at least, in bytes, where reading more has failed again and again.
+const LEAST_BYTES: usize = 64 << 10;
+
 /// The only consumer of the only group.
 const READER: &str = "reader";
 
 pub(super) struct Redis {
     /// For all that does not wait.
     quick: Connection,
-    /// For what waits for events.
+    /// For what reads events, and waits for them.
     waiting: Connection,
     /// From where on what was given out before is to be given out again.
     recovers_from: Mutex<Option<String>>,
+    /// How many bytes are read at a time.
+    batch: AtomicUsize,
     keys: Keys,
     settings: config::Queue,
 }
@@ -63,6 +71,7 @@ impl Redis {
             quick: Connection::new(&servers),
             waiting: Connection::new(&servers),
             recovers_from: Mutex::default(),
+            batch: AtomicUsize::new(BATCH_BYTES),
             keys: Keys {
                 events: key("events"),
                 bytes: key("bytes"),
@@ -94,14 +103,52 @@ impl Redis {
         Ok(stored)
     }
 
+    /// Asks one of the scripts that give events out.
+    async fn give_out<T: FromRedisValue>(
+        &self,
+        script: &str,
+        most: usize,
+        from: Option<&str>,
+    ) -> Result<T, Fault> {
+        let bytes = self.batch.load(Ordering::Relaxed);
+        let mut command = cmd("EVAL");
+        command
+            .arg(script)
+            .arg(1)
+            .arg(&self.keys.events)
+            .arg(READERS)
+            .arg(READER)
+            .arg(most)
+            .arg(bytes)
+            .arg(from);
+        let given = self.waiting.ask(&command).await;
+        // Over a slow line a batch may take longer than an answer may.
+        let next = if given.is_ok() { (bytes * 2).min(BATCH_BYTES) } else { (bytes / 2).max(LEAST_BYTES) };
+        self.batch.store(next, Ordering::Relaxed);
+        given
+    }
+
     /// What has been given out before, to whomever.
     async fn given_out(&self, from: &str, most: usize) -> Result<Vec<Delivered>, Fault> {
-        let mut command = cmd("XAUTOCLAIM");
-        command.arg(&self.keys.events).arg(READERS).arg(READER).arg(0).arg(from).arg("COUNT").arg(most);
-        let claimed: StreamAutoClaimReply = self.quick.ask(&command).await?;
-        let next = Some(claimed.next_stream_id).filter(|next| next != "0-0");
-        *self.recovers_from.lock().await = next;
-        Ok(claimed.claimed.into_iter().filter_map(|entry| delivered(&entry, true)).collect())
+        let (next, found): (String, StreamRangeReply) = self.give_out(AGAIN, most, Some(from)).await?;
+        *self.recovers_from.lock().await = Some(next).filter(|next| next != "0-0");
+        Ok(found.ids.iter().filter_map(|entry| delivered(entry, true)).collect())
+    }
+
+    /// What has not been given out yet, as far as it is there.
+    async fn fresh(&self, most: usize) -> Result<Vec<Delivered>, Fault> {
+        let found: StreamRangeReply = self.give_out(NEXT, most, None).await?;
+        Ok(found.ids.iter().filter_map(|entry| delivered(entry, false)).collect())
+    }
+
+    /// The next event, once it is there. Scripts cannot wait.
+    async fn awaited(&self) -> Result<Vec<Delivered>, Fault> {
+        let mut command = cmd("XREADGROUP");
+        command.arg("GROUP").arg(READERS).arg(READER).arg("COUNT").arg(1);
+        command.arg("BLOCK").arg(milliseconds(WAIT)).arg("STREAMS").arg(&self.keys.events).arg(">");
+        let read: Option<StreamReadReply> = self.waiting.ask(&command).await?;
+        let entries = read.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids);
+        Ok(entries.filter_map(|entry| delivered(&entry, false)).collect())
     }
 }
 
@@ -161,16 +208,15 @@ impl Queue for Redis {
         if let Some(from) = from {
             return self.given_out(&from, most).await;
         }
-        let mut command = cmd("XREADGROUP");
-        command.arg("GROUP").arg(READERS).arg(READER).arg("COUNT").arg(most);
-        command.arg("BLOCK").arg(milliseconds(WAIT)).arg("STREAMS").arg(&self.keys.events).arg(">");
-        let read: Result<Option<StreamReadReply>, Fault> = self.waiting.ask(&command).await;
+        let read = match self.fresh(most).await {
+            Ok(fresh) if fresh.is_empty() => self.awaited().await,
+            read => read,
+        };
         if read.is_err() {
             // The events may have been given out, with only the answer lost.
             *self.recovers_from.lock().await = Some("0-0".to_owned());
         }
-        let entries = read?.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids);
-        Ok(entries.filter_map(|entry| delivered(&entry, false)).collect())
+        read
     }
 
     async fn hold(&self, _events: &[&Delivered]) -> Result<(), Fault> {

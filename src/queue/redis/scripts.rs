@@ -12,6 +12,36 @@ redis.call('SET', KEYS[2], bytes)
 redis.call('SET', KEYS[3], '1', 'PX', ARGV[3])
 return 0";
 
+/// The next events, until they are so many or of so many bytes. A few are asked for at a time where those so far were
+/// small: how large the next one is cannot be known.
+pub(super) const NEXT: &str = r"
+local found, bytes, most, enough = {}, 0, tonumber(ARGV[3]), tonumber(ARGV[4])
+while #found < most and bytes < enough do
+  local count = 1
+  if #found > 0 and bytes / #found * 8 < enough - bytes then count = math.min(8, most - #found) end
+  local read = redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', count, 'STREAMS', KEYS[1], '>')
+  if not read then break end
+  for _, event in ipairs(read[1][2]) do
+    found[#found + 1] = event
+    bytes = bytes + #event[2][2]
+  end
+end
+return found";
+
+/// The same of what has been given out before, to whomever, from a place on; with the place that follows, 0-0 at the end.
+pub(super) const AGAIN: &str = r"
+local found, bytes, from = {}, 0, ARGV[5]
+repeat
+  local claimed = redis.call('XAUTOCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, from, 'COUNT', 1)
+  from = claimed[1]
+  local event = claimed[2][1]
+  if event then
+    found[#found + 1] = event
+    bytes = bytes + #event[2][2]
+  end
+until from == '0-0' or #found >= tonumber(ARGV[3]) or bytes >= tonumber(ARGV[4])
+return {from, found}";
+
 /// Removes events, each an id with its bytes.
 pub(super) const SETTLE: &str = r"
 for i = 2, #ARGV, 2 do
