@@ -38,6 +38,8 @@ const READER: &str = "reader";
 pub(super) struct Redis {
     /// For all that does not wait.
     quick: Connection,
+    /// For what waits until replicas have it: it holds up all that comes after it.
+    storing: Connection,
     /// For what reads events, and waits for them.
     waiting: Connection,
     /// From where on what was given out before is to be given out again.
@@ -69,6 +71,7 @@ impl Redis {
         let servers = Servers::new(servers, certificates, &key("events"))?;
         Ok(Self {
             quick: Connection::new(&servers),
+            storing: Connection::new(&servers),
             waiting: Connection::new(&servers),
             recovers_from: Mutex::default(),
             batch: AtomicUsize::new(BATCH_BYTES),
@@ -95,7 +98,7 @@ impl Redis {
         }
         let mut wait = cmd("WAIT");
         wait.arg(replicas).arg(milliseconds(TIMEOUT));
-        let both = self.quick.ask_all(pipe().add_command(script).add_command(wait)).await;
+        let both = self.storing.ask_all(pipe().add_command(script).add_command(wait)).await;
         let (stored, having): (i64, usize) = both?;
         if stored != 2 && having < replicas {
             return Err(Fault::Unavailable(format!("{having} of {replicas} replicas have the event")));

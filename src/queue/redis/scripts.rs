@@ -1,9 +1,13 @@
 //! What has to happen as one in a server of Redis.
 
 /// 0 for an event that was stored, 1 where it had been before, 2 where it does not fit. Where nothing waits the bytes are
-/// counted anew: somebody may have removed the stream alone.
+/// counted anew: somebody may have removed the stream alone. An event that had been stored before is written for, too: WAIT
+/// counts the replicas that have what was last written over its connection, all of them where nothing was.
 pub(super) const STORE: &str = r"
-if redis.call('EXISTS', KEYS[3]) == 1 then return 1 end
+if redis.call('EXISTS', KEYS[3]) == 1 then
+  redis.call('PEXPIRE', KEYS[3], redis.call('PTTL', KEYS[3]))
+  return 1
+end
 local bytes = #ARGV[1]
 if redis.call('XLEN', KEYS[1]) > 0 then bytes = bytes + tonumber(redis.call('GET', KEYS[2]) or '0') end
 if bytes > tonumber(ARGV[2]) then return 2 end

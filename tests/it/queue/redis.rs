@@ -155,3 +155,20 @@ async fn a_server_whose_memory_is_full_is_drained() {
     instance.signal("TERM").await;
     assert!(instance.ended().await.success(), "{}", instance.printed());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_attempt_waits_for_replicas_as_well() {
+    let Some(mut servers) = Servers::start(Kind::Redis, 1).await else { return };
+    servers.replicate().await;
+    let database = TestDatabase::create(DatabaseKind::Sqlite).await.expect("SQLite can always be had");
+    let queue = servers.open(&database).await;
+    let is_stored = async || queue.store("1", "event".into()).await.is_ok();
+    until(is_stored, || "the replica never has it".to_owned()).await;
+    servers.stall(1);
+    for _ in 0..2 {
+        // Another connection has written nothing yet.
+        let queue = servers.open(&database).await;
+        let stored = queue.store("2", "event".into()).await;
+        assert!(matches!(stored, Err(Fault::Unavailable(_))), "the replica does not have it: {stored:?}");
+    }
+}
