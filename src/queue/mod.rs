@@ -146,6 +146,9 @@ pub trait Queue: Send + Sync {
     /// What was put aside, oldest first.
     async fn dead(&self, most: usize) -> Result<Vec<Dead>, Fault>;
 
+    /// The one of them that has this place.
+    async fn dead_at(&self, place: &str) -> Result<Option<Dead>, Fault>;
+
     /// Removes one of those; whether it was there.
     async fn forget(&self, place: &str) -> Result<bool, Fault>;
 

@@ -115,15 +115,8 @@ impl Redis {
     ) -> Result<T, Fault> {
         let bytes = self.batch.load(Ordering::Relaxed);
         let mut command = cmd("EVAL");
-        command
-            .arg(script)
-            .arg(1)
-            .arg(&self.keys.events)
-            .arg(READERS)
-            .arg(READER)
-            .arg(most)
-            .arg(bytes)
-            .arg(from);
+        command.arg(script).arg(1).arg(&self.keys.events);
+        command.arg(READERS).arg(READER).arg(most).arg(bytes).arg(from);
         let given = self.waiting.ask(&command).await;
         // Over a slow line a batch may take longer than an answer may.
         let next = if given.is_ok() { (bytes * 2).min(BATCH_BYTES) } else { (bytes / 2).max(LEAST_BYTES) };
@@ -142,6 +135,19 @@ impl Redis {
     async fn fresh(&self, most: usize) -> Result<Vec<Delivered>, Fault> {
         let found: StreamRangeReply = self.give_out(NEXT, most, None).await?;
         Ok(found.ids.iter().filter_map(|entry| delivered(entry, false)).collect())
+    }
+
+    /// What was put aside, from a place to another one.
+    async fn put_aside(&self, from: &str, to: &str, most: usize) -> Result<Vec<Dead>, Fault> {
+        let mut command = cmd("XRANGE");
+        command.arg(&self.keys.dead).arg(from).arg(to).arg("COUNT").arg(most);
+        let found: StreamRangeReply = self.quick.ask(&command).await?;
+        let dead = found.ids.into_iter().map(|entry| Dead {
+            reason: entry.get("reason").unwrap_or_default(),
+            payload: payload(&entry).unwrap_or_default(),
+            place: entry.id,
+        });
+        Ok(dead.collect())
     }
 
     /// The next event, once it is there. Scripts cannot wait.
@@ -261,15 +267,16 @@ impl Queue for Redis {
     }
 
     async fn dead(&self, most: usize) -> Result<Vec<Dead>, Fault> {
-        let mut command = cmd("XRANGE");
-        command.arg(&self.keys.dead).arg("-").arg("+").arg("COUNT").arg(most);
-        let found: StreamRangeReply = self.quick.ask(&command).await?;
-        let dead = found.ids.into_iter().map(|entry| Dead {
-            reason: entry.get("reason").unwrap_or_default(),
-            payload: payload(&entry).unwrap_or_default(),
-            place: entry.id,
-        });
-        Ok(dead.collect())
+        self.put_aside("-", "+", most).await
+    }
+
+    async fn dead_at(&self, place: &str) -> Result<Option<Dead>, Fault> {
+        // To others the server answers that they are no places, and - and + are all.
+        let is_number = |part: &str| part.parse::<u64>().is_ok();
+        if !place.split_once('-').is_some_and(|(time, number)| is_number(time) && is_number(number)) {
+            return Ok(None);
+        }
+        Ok(self.put_aside(place, place, 1).await?.pop())
     }
 
     async fn forget(&self, place: &str) -> Result<bool, Fault> {
