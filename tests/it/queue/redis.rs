@@ -47,6 +47,20 @@ async fn a_server_that_was_emptied_is_read_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_forgets_is_refused_with_each_connection() {
+    let Some(servers) = Servers::start(Kind::Redis, 1).await else { return };
+    let database = TestDatabase::create(DatabaseKind::Sqlite).await.expect("SQLite can always be had");
+    let queue = servers.open(&database).await;
+    servers.tell("CONFIG SET appendonly no").await;
+    servers.tell("CLIENT KILL TYPE normal SKIPME yes").await;
+    let is_refused = async || {
+        let refused = queue.depth().await.err();
+        refused.is_some_and(|fault| fault.to_string().contains("set `appendonly yes` there"))
+    };
+    until(is_refused, || "it is used all the same".to_owned()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_recorded_is_settled_later_where_it_cannot_be_at_once() {
     let Some(servers) = Servers::start(Kind::Redis, 1).await else { return };
     let Some(database) = TestDatabase::create(DatabaseKind::Postgres).await else { return };
