@@ -17,8 +17,8 @@ use crate::telemetry::Log;
 
 /// How long it may take until the queue answers.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Events that were put aside are read in parts of so many.
-const PART: usize = 100;
+/// Events that were put aside are read in parts of so many, which may be of 8 MB each.
+const PART: usize = 8;
 
 /// Says how much waits and how much was put aside.
 #[derive(Args)]
@@ -92,30 +92,50 @@ impl List {
 
 impl Replay {
     async fn run(self) -> anyhow::Result<()> {
-        let mut left = self.places;
         let (queue, _log) = open(self.settings).await?;
-        let mut count = 0;
-        loop {
-            let found = queue.dead(PART.max(left.len() * PART)).await?;
-            let wanted: Vec<&Dead> =
-                found.iter().filter(|dead| self.all || left.contains(&dead.place)).collect();
-            for dead in &wanted {
-                // Where the settings of the queue take it for the same event, it would not be stored.
-                let id = format!("replayed:{}:{}", dead.place, uuid::Uuid::new_v4());
-                queue::revive(&*queue, dead, &id).await.context("the event was left where it is")?;
-                count += 1;
-            }
-            left.retain(|place| !wanted.iter().any(|dead| dead.place == *place));
-            if wanted.is_empty() || !self.all {
-                break;
+        let (mut count, mut missing) = (0, None);
+        if self.all {
+            count = replay_all(&*queue).await?;
+        }
+        for place in self.places {
+            match queue.dead_at(&place).await? {
+                Some(dead) => {
+                    replay(&*queue, &dead).await?;
+                    count += 1;
+                }
+                None => missing = missing.or(Some(place)),
             }
         }
         output::line(format!("{count} events are in the queue again"))?;
-        match left.first() {
+        match missing {
             Some(place) => bail!("no event has the place {place}; `sidehook queue dead` lists them"),
             None => Ok(()),
         }
     }
+}
+
+/// Puts back as many events as there are now, oldest first. What comes meanwhile is behind them: those that are put aside
+/// once more would be put back for ever.
+async fn replay_all(queue: &dyn queue::Queue) -> anyhow::Result<usize> {
+    let there = usize::try_from(queue.depth().await?.dead)?;
+    let mut count = 0;
+    while count < there {
+        let found = queue.dead(PART.min(there - count)).await?;
+        if found.is_empty() {
+            break;
+        }
+        for dead in &found {
+            replay(queue, dead).await?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+async fn replay(queue: &dyn queue::Queue, dead: &Dead) -> anyhow::Result<()> {
+    // Where the settings of the queue take it for the same event, it would not be stored.
+    let id = format!("replayed:{}:{}", dead.place, uuid::Uuid::new_v4());
+    queue::revive(queue, dead, &id).await.context("the event was left where it is")
 }
 
 fn line(dead: &Dead) -> String {

@@ -33,6 +33,10 @@ pub const RENEWAL: Duration = Duration::from_secs(1);
 #[cfg(any(feature = "nats", feature = "redis"))]
 const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
 
+/// So much is read at a time, in bytes of events: they are in memory until they are settled.
+#[cfg(any(feature = "nats", feature = "redis"))]
+const BATCH_BYTES: usize = 32 << 20;
+
 /// How long storing an event may take, with all attempts: until another server leads where one has died.
 #[cfg(any(feature = "nats", feature = "redis"))]
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -124,8 +128,8 @@ pub trait Queue: Send + Sync {
     /// Lets another one read at once.
     async fn resign(&self, reader: &str);
 
-    /// The next events in their order, at most so many, those that an earlier reader has left first. Waits a moment
-    /// where there are none.
+    /// The next events in their order, those that an earlier reader has left first: at most so many, and no more than
+    /// some 32 MB of them, but one at least however large it is. Waits a moment where there are none.
     async fn next(&self, most: usize) -> Result<Vec<Delivered>, Fault>;
 
     /// These are still being worked on.
@@ -141,6 +145,9 @@ pub trait Queue: Send + Sync {
 
     /// What was put aside, oldest first.
     async fn dead(&self, most: usize) -> Result<Vec<Dead>, Fault>;
+
+    /// The one of them that has this place.
+    async fn dead_at(&self, place: &str) -> Result<Option<Dead>, Fault>;
 
     /// Removes one of those; whether it was there.
     async fn forget(&self, place: &str) -> Result<bool, Fault>;

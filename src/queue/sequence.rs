@@ -9,14 +9,23 @@ pub(super) struct Sequence<T> {
     /// The number that is to come next.
     next: u64,
     early: BTreeMap<u64, T>,
-    waits_since: Option<Instant>,
+    waits: Option<Waiting>,
     patience: Duration,
+}
+
+/// What is waited for.
+#[derive(Clone, Copy)]
+struct Waiting {
+    number: u64,
+    since: Instant,
+    /// The last one that had come when the waiting began: all that is missing before it has been missing as long.
+    last: u64,
 }
 
 impl<T> Sequence<T> {
     /// Begins with that number. What has not come after so long is gone.
     pub(super) fn new(next: u64, patience: Duration) -> Self {
-        Self { next, early: BTreeMap::new(), waits_since: None, patience }
+        Self { next, early: BTreeMap::new(), waits: None, patience }
     }
 
     /// Takes what has come, and returns what is its turn, in order: all that is older than what has been given out
@@ -24,24 +33,31 @@ impl<T> Sequence<T> {
     pub(super) fn sort(&mut self, come: impl IntoIterator<Item = (u64, T)>, now: Instant) -> Vec<T> {
         self.early.extend(come);
         let mut sorted = Vec::new();
-        let later = self.early.split_off(&self.next);
-        sorted.extend(std::mem::replace(&mut self.early, later).into_values());
+        self.take_before(self.next, &mut sorted);
         self.take_run(&mut sorted);
-        let Some((first, _)) = self.early.first_key_value() else {
-            self.waits_since = None;
-            return sorted;
-        };
-        let first = *first;
-        if !sorted.is_empty() {
-            self.waits_since = None;
-        }
-        let since = *self.waits_since.get_or_insert(now);
-        if now.duration_since(since) >= self.patience {
-            self.next = first;
-            self.waits_since = None;
+        let waiting = self.wait(now);
+        if let Some(waiting) = waiting.filter(|waiting| now.duration_since(waiting.since) >= self.patience) {
+            // A thousand gaps are given up together, or they would be waited for one after the other.
+            self.next = waiting.last + 1;
+            self.take_before(self.next, &mut sorted);
             self.take_run(&mut sorted);
+            self.wait(now);
         }
         sorted
+    }
+
+    /// What is waited for from now on, or has been for a while.
+    fn wait(&mut self, now: Instant) -> Option<Waiting> {
+        let last = self.early.last_key_value().map(|(last, _)| *last);
+        let number = self.next;
+        let goes_on = self.waits.filter(|waiting| waiting.number == number);
+        self.waits = last.map(|last| goes_on.unwrap_or(Waiting { number, since: now, last }));
+        self.waits
+    }
+
+    fn take_before(&mut self, number: u64, sorted: &mut Vec<T>) {
+        let later = self.early.split_off(&number);
+        sorted.extend(std::mem::replace(&mut self.early, later).into_values());
     }
 
     fn take_run(&mut self, sorted: &mut Vec<T>) {
@@ -82,8 +98,21 @@ mod tests {
     fn what_does_not_come_is_given_up() {
         let (mut sequence, now) = (Sequence::new(1, PATIENCE), Instant::now());
         assert!(sequence.sort(pairs(&[2, 4]), now).is_empty());
-        assert_eq!(sequence.sort(pairs(&[]), now + PATIENCE), [2]);
-        assert!(sequence.sort(pairs(&[]), now + PATIENCE).is_empty(), "each gap is waited for");
-        assert_eq!(sequence.sort(pairs(&[]), now + PATIENCE * 2), [4]);
+        let meanwhile = now + PATIENCE / 2;
+        assert!(sequence.sort(pairs(&[7]), meanwhile).is_empty());
+        assert_eq!(sequence.sort(pairs(&[]), now + PATIENCE), [2, 4], "all that is missing before 4");
+        assert!(sequence.sort(pairs(&[]), now + PATIENCE).is_empty(), "5 and 6 are waited for");
+        assert_eq!(sequence.sort(pairs(&[5]), now + PATIENCE), [5]);
+        assert!(sequence.sort(pairs(&[]), now + PATIENCE * 2 - PATIENCE / 2).is_empty());
+        assert_eq!(sequence.sort(pairs(&[3, 8]), now + PATIENCE * 2), [3, 7, 8]);
+    }
+
+    #[test]
+    fn many_gaps_take_as_long_as_one() {
+        let (mut sequence, now) = (Sequence::new(1, PATIENCE), Instant::now());
+        let even: Vec<u64> = (1..=1_000).map(|number| number * 2).collect();
+        assert!(sequence.sort(pairs(&even), now).is_empty());
+        assert_eq!(sequence.sort(pairs(&[]), now + PATIENCE), even);
+        assert_eq!(sequence.sort(pairs(&[2_001]), now + PATIENCE), [2_001]);
     }
 }

@@ -18,7 +18,7 @@ use crate::metrics::InFront;
 use crate::queue::{self, Delivered, Fault, LEASE, Lead, Queue, RENEWAL, Seen};
 use crate::store::recorder::RecordError;
 
-/// At most so many events are read at a time: what one transaction takes.
+/// At most so many events are read at a time: what one transaction takes. The queue has a bound for their bytes.
 const BATCH: usize = 512;
 /// So often is tried to make an execution of an event before it is put aside.
 const TRIES: u32 = 5;
@@ -28,6 +28,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(200);
 /// So many events may be tried again beside those that are read.
 const TROUBLED: usize = 1_000;
+/// And so many bytes of them.
+const TROUBLED_BYTES: usize = 64 << 20;
 
 /// An event that was read and is not settled yet.
 struct Item {
@@ -50,7 +52,8 @@ enum Fate {
 
 /// Reads for as long as it is polled.
 pub(in crate::app) async fn read(app: Arc<App>, front: Arc<Front>) {
-    let mut reader = Reader { app, front, items: Vec::new(), leads: false, complaint: None };
+    let mut reader =
+        Reader { app, front, items: Vec::new(), recorded: Vec::new(), leads: false, complaint: None };
     let mut renewal = interval(RENEWAL);
     loop {
         renewal.tick().await;
@@ -70,6 +73,8 @@ struct Reader {
     front: Arc<Front>,
     /// In the order in which they were read.
     items: Vec<Item>,
+    /// Recorded, and not settled because the queue did not answer.
+    recorded: Vec<Delivered>,
     leads: bool,
     /// What was said last.
     complaint: Option<String>,
@@ -102,12 +107,12 @@ impl Reader {
         match led {
             Ok(Lead::Taken) => {
                 tracing::info!("this sidehook reads the queue in front of the database");
-                self.items.clear();
+                self.forget();
                 self.leads = true;
             }
             Ok(Lead::Kept) => self.leads = true,
             Ok(Lead::Lost) => {
-                self.items.clear();
+                self.forget();
                 self.leads = false;
             }
             // Until the lease is over nobody else reads.
@@ -121,6 +126,12 @@ impl Reader {
         {
             self.complain(&fault);
         }
+    }
+
+    /// What is not settled is given out again, to whoever reads.
+    fn forget(&mut self) {
+        self.items.clear();
+        self.recorded.clear();
     }
 
     /// Says that all of these, and what is tried again later, are still worked on.
@@ -138,9 +149,12 @@ impl Reader {
 
     /// Reads some events and records what is due.
     async fn turn(&mut self) -> Result<(), Fault> {
+        // Nothing is read before that: it would become more and more.
+        self.settle().await?;
         let has_due = self.items.iter().any(|item| item.tries == 0);
+        let bytes: usize = self.items.iter().map(|item| item.delivered.payload.len()).sum();
         // What could not be recorded yet comes before what follows it.
-        if !has_due && self.items.len() < TROUBLED {
+        if !has_due && self.items.len() < TROUBLED && bytes < TROUBLED_BYTES {
             let come = self.queue().next(BATCH).await?;
             self.add(come);
             self.complaint = None;
@@ -193,12 +207,21 @@ impl Reader {
         left.append(&mut self.items);
         self.items = left;
         self.app.metrics.in_front(InFront::Consumed, recorded.len());
-        let settled: Vec<&Delivered> = recorded.iter().map(|item| &item.delivered).collect();
-        self.queue().settle(&settled).await?;
-        self.bury(dead).await?;
+        self.recorded.extend(recorded.into_iter().map(|item| item.delivered));
+        let settled = self.settle().await;
+        // Those that are to be put aside are kept nowhere else.
+        let buried = self.bury(dead).await;
         if waits {
             sleep(PAUSE).await;
         }
+        settled.and(buried)
+    }
+
+    /// Settles what is recorded. Where that fails it is kept for the next turn.
+    async fn settle(&mut self) -> Result<(), Fault> {
+        let recorded: Vec<&Delivered> = self.recorded.iter().collect();
+        self.queue().settle(&recorded).await?;
+        self.recorded.clear();
         Ok(())
     }
 

@@ -11,8 +11,8 @@ use async_nats::connection::State;
 use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::context::{Context, ContextBuilder, PublishError, PublishErrorKind};
 use async_nats::jetstream::kv::{CreateErrorKind, UpdateErrorKind};
-use async_nats::jetstream::message::{Message, PublishMessage};
-use async_nats::jetstream::stream::{DiscardPolicy, StorageType};
+use async_nats::jetstream::message::{Message, PublishMessage, StreamMessage};
+use async_nats::jetstream::stream::{DiscardPolicy, RawMessageError, RawMessageErrorKind, StorageType};
 use async_nats::jetstream::{self, ErrorCode};
 use async_nats::{Client, HeaderMap};
 use async_trait::async_trait;
@@ -25,7 +25,7 @@ use tokio::time::sleep;
 use self::connection::{PAUSE, TIMEOUT, connect};
 use self::streams::{Made, Names, READER, consumer, make, subject};
 use super::sequence::Sequence;
-use super::{Dead, Delivered, Depth, Fault, LEASE, Lead, PATIENCE, Queue, Stored};
+use super::{BATCH_BYTES, Dead, Delivered, Depth, Fault, LEASE, Lead, PATIENCE, Queue, Stored};
 use crate::config::{self, Secret};
 
 /// How long [`Queue::next`] waits where there is nothing.
@@ -146,7 +146,9 @@ impl Nats {
 
     async fn pull(&self, most: usize) -> Result<Vec<(u64, Delivered)>, Fault> {
         let consumer = &self.made()?.consumer;
-        let fetched = consumer.fetch().max_messages(most).expires(WAIT).messages().await;
+        // A message that is larger than what is asked for is refused, with its headers.
+        let bytes = BATCH_BYTES.max(self.client.max_payload() + OVERHEAD);
+        let fetched = consumer.fetch().max_messages(most).max_bytes(bytes).expires(WAIT).messages().await;
         let mut come = collect(fetched.map_err(Fault::of)?).await?;
         if come.is_empty() {
             let awaited = consumer.batch().max_messages(1).expires(WAIT).messages().await;
@@ -271,18 +273,18 @@ impl Queue for Nats {
         let (mut found, mut from) = (Vec::new(), state.first_sequence);
         while found.len() < most && from <= state.last_sequence && state.messages > 0 {
             let next = stream.raw_message_builder().sequence(from);
-            let Ok(message) = next.next_by_subject(subject(&self.names.dead)).send().await else {
-                break;
-            };
+            let next = next.next_by_subject(subject(&self.names.dead)).send().await;
+            let Some(message) = there(next)? else { break };
             from = message.sequence + 1;
-            let reason = message.headers.get(REASON).map(|value| value.as_str().to_owned());
-            found.push(Dead {
-                place: message.sequence.to_string(),
-                reason: reason.unwrap_or_default(),
-                payload: message.payload,
-            });
+            found.push(dead(message));
         }
         Ok(found)
+    }
+
+    async fn dead_at(&self, place: &str) -> Result<Option<Dead>, Fault> {
+        let Ok(sequence) = place.parse() else { return Ok(None) };
+        let message = self.made()?.dead.get_raw_message(sequence).await;
+        Ok(there(message)?.map(dead))
     }
 
     async fn forget(&self, place: &str) -> Result<bool, Fault> {
@@ -341,6 +343,20 @@ fn delivered(message: Message) -> Option<(u64, Delivered)> {
     let handle = message.reply.as_ref()?.to_string();
     let payload = message.message.payload;
     Some((sequence, Delivered { place, handle, payload, is_again: deliveries > 1 }))
+}
+
+/// A message that was asked for, where there is one.
+fn there(message: Result<StreamMessage, RawMessageError>) -> Result<Option<StreamMessage>, Fault> {
+    match message {
+        Ok(message) => Ok(Some(message)),
+        Err(err) if err.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
+        Err(err) => Err(Fault::of(err)),
+    }
+}
+
+fn dead(message: StreamMessage) -> Dead {
+    let reason = message.headers.get(REASON).map(|value| value.as_str().to_owned());
+    Dead { place: message.sequence.to_string(), reason: reason.unwrap_or_default(), payload: message.payload }
 }
 
 fn fault(err: &PublishError) -> Fault {

@@ -108,10 +108,18 @@ impl Daemon {
 
     /// Sends the program `signal` and waits until it has ended.
     pub async fn stop(&mut self, signal: &str) -> Result<()> {
+        if self.program.is_some() {
+            self.signal(signal)?;
+            self.wait().await?;
+        }
+        Ok(())
+    }
+
+    /// Sends the program `signal`, and leaves it at that.
+    pub fn signal(&self, signal: &str) -> Result<()> {
         let Some(program) = &self.program else { return Ok(()) };
         let sent = Command::new("kill").args(["-s", signal, &program.id().to_string()]).status()?;
         ensure!(sent.success(), "cannot send {signal}: {sent}");
-        self.wait().await?;
         Ok(())
     }
 

@@ -4,10 +4,11 @@ use serde_json::json;
 use sidehook::queue::{Event, Seen};
 
 use super::servers::pairs;
-use super::world::{check, counting, depth, numbers, on_every_queue, ready};
+use super::world::{Senders, check, counting, depth, numbers, on_every_queue, reaches, ready, recorded};
 use crate::fixture::{node, workflow};
-use crate::queue::world::{Senders, reaches};
-use crate::server::TestServer;
+use crate::process::Process;
+use crate::rows::Rows;
+use crate::server::{TestServer, prepare};
 use crate::wait::until;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,6 +81,32 @@ async fn an_event_that_comes_twice_is_one_execution() {
         assert_eq!(numbers(&server, one.id).await, [0, 1]);
         assert_eq!(server.executions(failing.id).await.len(), 1);
         server.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_large_events_are_recorded() {
+    const EVENTS: usize = 200;
+    on_every_queue(async |servers, database| {
+        let queue = servers.open(&database).await;
+        let filling = "x".repeat(1_000_000);
+        for n in 0..EVENTS {
+            let context = json!({"body": {"n": n, "filling": filling}}).to_string();
+            let event = Event::new("k", &format!("key-{n}"), 1_000, context).encode().expect("an event");
+            queue.store(&n.to_string(), event).await.expect("stored");
+        }
+        let rows = Rows { store: prepare(&database, &[]).await };
+        let one = counting("k");
+        rows.add(&one).await;
+        let mut instance = Process::serve(&database, &pairs(&servers.settings())).await;
+        reaches(&rows, std::slice::from_ref(&one), EVENTS).await;
+        let is_empty = async || queue.depth().await.is_ok_and(|depth| depth.events == 0);
+        until(is_empty, || instance.printed()).await;
+        assert_eq!(recorded(&rows, std::slice::from_ref(&one)).await, EVENTS, "each of them once");
+        rows.store.db.close().await.expect("the connection closes");
+        instance.signal("TERM").await;
+        assert!(instance.ended().await.success(), "{}", instance.printed());
     })
     .await;
 }

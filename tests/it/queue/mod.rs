@@ -4,6 +4,7 @@
 mod burst;
 mod flow;
 mod poison;
+mod redis;
 pub mod servers;
 mod trouble;
 pub mod world;

@@ -1,7 +1,7 @@
 //! Events that cannot become executions are put aside after five tries, and can be put back.
 
 use serde_json::json;
-use sidehook::queue::{Event, Queue};
+use sidehook::queue::{Event, Lead, Queue};
 
 use super::servers::pairs;
 use super::world::{counting, numbers, on_every_queue, reaches, ready};
@@ -65,6 +65,38 @@ async fn what_cannot_become_an_execution_is_put_aside_and_can_be_put_back() {
         rows.store.db.close().await.expect("the connection closes");
         instance.signal("TERM").await;
         assert!(instance.ended().await.success(), "{}", instance.printed());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_put_aside_late_can_be_put_back() {
+    const EVENTS: u64 = 120;
+    on_every_queue(async |servers, database| {
+        let queue = servers.open(&database).await;
+        assert_eq!(queue.lead("test").await.expect("an answer"), Lead::Taken);
+        for n in 0..EVENTS {
+            queue.store(&n.to_string(), "event".into()).await.expect("stored");
+        }
+        while depth(&*queue).await != Some((0, EVENTS)) {
+            for event in queue.next(100).await.expect("an answer") {
+                queue.bury(&event, "a test").await.expect("put aside");
+            }
+        }
+        let dead = queue.dead(1_000).await.expect("an answer");
+        let last = dead.last().expect("an event").place.clone();
+        let mut environment = database.env();
+        environment.extend(servers.settings());
+        let replayed = run(&["queue", "replay", &last, "no-place"], &pairs(&environment)).await;
+        assert!(!replayed.status.success(), "one of them is not there");
+        let told = String::from_utf8_lossy(&replayed.stderr).into_owned();
+        assert!(told.contains("no event has the place no-place"), "{told}");
+        assert_eq!(depth(&*queue).await, Some((1, EVENTS - 1)));
+        assert!(queue.dead_at(&last).await.expect("an answer").is_none());
+        let replayed = run(&["queue", "replay", "--all"], &pairs(&environment)).await;
+        let told = String::from_utf8_lossy(&replayed.stdout).into_owned();
+        assert!(told.contains("119 events are in the queue again"), "{told}");
+        assert_eq!(depth(&*queue).await, Some((EVENTS, 0)));
     })
     .await;
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use futures_util::future::join_all;
 use sidehook::queue::{self, Queue};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use crate::databases::daemon::Daemon;
@@ -79,7 +80,7 @@ impl Servers {
         }
         let started = match kind {
             Kind::Nats => nats(count).await,
-            Kind::Redis => redis().await,
+            Kind::Redis => redis(None).await.map(|server| vec![server]),
         };
         let servers = started.unwrap_or_else(|error| panic!("{program} does not start: {error:#}"));
         Some(Self { kind, servers })
@@ -114,6 +115,30 @@ impl Servers {
     /// Kills one of them.
     pub async fn kill(&mut self, place: usize) {
         self.servers[place].daemon.stop("KILL").await.expect("the server is killed");
+    }
+
+    /// Starts a server of Redis that is a replica of the first one.
+    pub async fn replicate(&mut self) {
+        let replica = redis(Some(self.servers[0].port)).await;
+        self.servers.push(replica.expect("the replica starts"));
+    }
+
+    /// One of them does nothing any more, and its connections stay open.
+    pub fn stall(&self, place: usize) {
+        self.servers[place].daemon.signal("STOP").expect("the server is stopped");
+    }
+
+    /// Has a server of Redis do something that it answers by one line.
+    pub async fn tell(&self, command: &str) {
+        assert_eq!(self.kind, Kind::Redis);
+        let server = (Ipv4Addr::LOCALHOST, self.servers[0].port);
+        let mut stream = BufReader::new(TcpStream::connect(server).await.expect("a connection"));
+        for command in [&format!("AUTH {LOGIN}"), command] {
+            stream.write_all(format!("{command}\r\n").as_bytes()).await.expect("it takes commands");
+            let mut answer = String::new();
+            stream.read_line(&mut answer).await.expect("it answers");
+            assert!(!answer.is_empty() && !answer.starts_with('-'), "{command}: {answer}");
+        }
     }
 
     /// Starts it again, with its data.
@@ -174,18 +199,20 @@ async fn nats(count: usize) -> Result<Vec<Server>> {
     Ok(servers)
 }
 
-async fn redis() -> Result<Vec<Server>> {
+/// A replica of the server on the port of another one.
+async fn redis(master: Option<u16>) -> Result<Server> {
     let (daemon, port) = (Daemon::new("redis", "KILL", &["redis", "nobody"])?, free_port()?);
-    let settings =
-        ["--bind 127.0.0.1", "--appendonly yes", "--appendfsync always", "--save", "--requirepass"];
+    let settings = ["--bind 127.0.0.1", "--appendonly yes", "--appendfsync always", "--masterauth", LOGIN];
     let mut arguments: Vec<String> =
         settings.iter().flat_map(|setting| setting.split(' ')).map(str::to_owned).collect();
-    arguments.insert(arguments.len() - 1, String::new());
-    arguments.extend([LOGIN.to_owned(), "--port".to_owned(), port.to_string(), "--dir".to_owned()]);
-    arguments.push(text(daemon.folder()));
+    arguments.extend(["--save", "", "--requirepass", LOGIN].map(str::to_owned));
+    arguments.extend(["--port".to_owned(), port.to_string(), "--dir".to_owned(), text(daemon.folder())]);
+    if let Some(master) = master {
+        arguments.extend(["--replicaof".to_owned(), "127.0.0.1".to_owned(), master.to_string()]);
+    }
     let mut server = Server { daemon, port, arguments, program: "redis-server" };
     server.start().await?;
-    Ok(vec![server])
+    Ok(server)
 }
 
 fn text(path: &Path) -> String {
