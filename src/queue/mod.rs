@@ -119,7 +119,8 @@ pub trait Queue: Send + Sync {
     /// The longest event, in bytes.
     fn longest(&self) -> usize;
 
-    /// Stores an event, and returns once the queue has it for good.
+    /// Stores an event, and returns once the queue has it for good. Full is what holds as much as may wait, as far as
+    /// [`Queue::depth`] has lately told.
     async fn store(&self, id: &str, payload: Bytes) -> Result<Stored, Fault>;
 
     /// Becomes or stays the one reader, for [`LEASE`].

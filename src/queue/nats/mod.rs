@@ -2,6 +2,7 @@
 //! bucket whose only key is the reader's lease. Written for servers from 2.9 on.
 
 mod connection;
+mod room;
 mod streams;
 
 use std::error::Error as _;
@@ -23,6 +24,7 @@ use tokio::sync::{Mutex, OnceCell};
 use tokio::time::sleep;
 
 use self::connection::{PAUSE, TIMEOUT, connect};
+use self::room::{RESERVE, Room};
 use self::streams::{Made, Names, READER, consumer, make, subject};
 use super::sequence::Sequence;
 use super::{BATCH_BYTES, Dead, Delivered, Depth, Fault, LEASE, Lead, PATIENCE, Queue, Stored};
@@ -44,6 +46,9 @@ pub(super) struct Nats {
     client: Client,
     context: Context,
     names: Names,
+    /// Of the events, and of those that were put aside.
+    room: Room,
+    room_aside: Room,
     settings: config::Queue,
     made: OnceCell<Made>,
     reading: Mutex<Reading>,
@@ -73,6 +78,8 @@ impl Nats {
             context: context.build(client.clone()),
             client,
             names: Names::of(name),
+            room: Room::new(settings.max_bytes),
+            room_aside: Room::new(settings.max_bytes),
             settings: settings.clone(),
             made: OnceCell::new(),
             reading: Mutex::default(),
@@ -177,6 +184,7 @@ impl Queue for Nats {
     }
 
     async fn store(&self, id: &str, payload: Bytes) -> Result<Stored, Fault> {
+        self.room.take(payload.len())?;
         let message = PublishMessage::build().payload(payload).message_id(id);
         self.store_in(&self.names.events, message).await
     }
@@ -251,6 +259,7 @@ impl Queue for Nats {
     }
 
     async fn bury(&self, event: &Delivered, reason: &str) -> Result<(), Fault> {
+        self.room_aside.take(event.payload.len() + reason.len())?;
         let mut headers = HeaderMap::new();
         // A header has one line.
         headers.insert(REASON, reason.replace(|c: char| !(' '..='~').contains(&c), " ").as_str());
@@ -264,6 +273,8 @@ impl Queue for Nats {
         let made = self.made()?;
         let events = made.events.get_info().await.map_err(Fault::of)?.state;
         let dead = made.dead.get_info().await.map_err(Fault::of)?.state;
+        self.room.holds(events.bytes);
+        self.room_aside.holds(dead.bytes);
         Ok(Depth { events: events.messages, bytes: events.bytes, dead: dead.messages })
     }
 
@@ -305,7 +316,11 @@ impl Queue for Nats {
             }
         };
         differs("replicas", config.num_replicas.to_string(), self.settings.replicas.to_string());
-        differs("max_bytes", config.max_bytes.to_string(), self.settings.max_bytes.to_string());
+        differs(
+            "max_bytes",
+            config.max_bytes.to_string(),
+            self.settings.max_bytes.saturating_add(RESERVE).to_string(),
+        );
         let max_age = self.settings.max_age.unwrap_or_default();
         differs("max_age", format!("{:?}", config.max_age), format!("{max_age:?}"));
         if config.storage != StorageType::File {

@@ -6,6 +6,7 @@ use async_nats::jetstream::context::{Context, CreateStreamError, CreateStreamErr
 use async_nats::jetstream::kv::Store;
 use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
 
+use super::room::RESERVE;
 use crate::config;
 use crate::queue::{DUPLICATE_WINDOW, Fault, LEASE};
 
@@ -64,7 +65,7 @@ impl Wanted<'_> {
             subjects: vec![subject(name)],
             storage: StorageType::File,
             num_replicas: self.0.replicas,
-            max_bytes: i64::try_from(self.0.max_bytes).unwrap_or(i64::MAX),
+            max_bytes: i64::try_from(self.0.max_bytes.saturating_add(RESERVE)).unwrap_or(i64::MAX),
             // What does not fit is refused: nothing that waits is thrown away for it.
             discard: DiscardPolicy::New,
             duplicate_window: DUPLICATE_WINDOW,
@@ -122,7 +123,7 @@ fn unmade(err: CreateStreamError) -> Fault {
         return Fault::of(err);
     }
     Fault::of(format!(
-        "{err}: NATS keeps room for SIDEHOOK_QUEUE_MAX_BYTES twice, for what waits and for what was put aside; raise its \
+        "{err}: NATS keeps room for SIDEHOOK_QUEUE_MAX_BYTES and 64 MB twice, for what waits and for what was put aside; raise its \
          max_file or lower the setting"
     ))
 }
