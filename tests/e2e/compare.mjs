@@ -40,8 +40,7 @@ function readCases() {
     .filter((name) => name.endsWith('.json'))
     .sort();
   const isWanted = (name) => !wanted.length || wanted.some((part) => name.includes(part));
-  const read = (name) =>
-    JSON.parse(readFileSync(`${folder}/${name}`, 'utf8').replaceAll('$ECHO', echo));
+  const read = (name) => JSON.parse(readFileSync(`${folder}/${name}`, 'utf8').replaceAll('$ECHO', echo));
   return names.filter(isWanted).map(read);
 }
 
