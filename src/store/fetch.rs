@@ -32,7 +32,7 @@ impl Store {
         let (context, has_room) = (Alias::new("context"), Alias::new("has_room"));
         let bytes = || {
             let text = self.codec.json_column(self.column("context"));
-            Expr::from(Func::coalesce([Func::cust("octet_length").arg(text).into(), Expr::val(0)]))
+            Expr::from(Func::coalesce([Func::cust("octet_length").arg(text).into(), Expr::cust("0")]))
         };
         let mut window = WindowStatement::new();
         window.order_by(self.column("id"), Order::Asc);
@@ -54,7 +54,8 @@ impl Store {
         }
         select
             .expr_as(Expr::case(fits(), Expr::col(context.clone())), context)
-            .expr_as(Expr::case(fits(), 1).finally(0), has_room)
+            // A parameter would have no type of a number on MySQL.
+            .expr_as(Expr::case(fits(), Expr::cust("1")).finally(Expr::cust("0")), has_room)
             .from_subquery(inner, sized)
             .order_by(Alias::new("id"), Order::Asc);
         for row in self.db.query_all(&select).await? {
