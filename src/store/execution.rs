@@ -101,6 +101,11 @@ fn changes<'a>() -> [Change<Changed<'a>>; 5] {
     ]
 }
 
+/// What is read of an execution that is to run, beside its context.
+pub(super) const READ: [&str; 8] =
+    ["id", "workflowId", "key", "eventKey", "status", "dispatched", "startedAt", "expiresAt"];
+pub(super) const READ_JSON: [&str; 2] = ["stack", "output"];
+
 impl Store {
     pub(super) async fn insert_executions<C: ConnectionTrait>(
         &self,
@@ -185,11 +190,9 @@ impl Store {
             return Ok(Vec::new());
         }
         let mut select = Query::select();
-        self.select(
-            &mut select,
-            &["id", "workflowId", "key", "eventKey", "status", "dispatched", "startedAt", "expiresAt"],
-        );
-        self.select_json(&mut select, &["context", "stack", "output"]);
+        self.select(&mut select, &READ);
+        self.select_json(&mut select, &["context"]);
+        self.select_json(&mut select, &READ_JSON);
         select
             .from(self.table(Table::Executions))
             .and_where(self.is_among(self.column("id"), ids.iter().copied()))

@@ -5,11 +5,7 @@ use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, Query, WindowStatement};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Order};
 
 use super::Store;
-
-/// What an execution is run from, beside its context.
-const COLUMNS: [&str; 8] =
-    ["id", "workflowId", "key", "eventKey", "status", "dispatched", "startedAt", "expiresAt"];
-const JSON_COLUMNS: [&str; 2] = ["stack", "output"];
+use super::execution::{READ, READ_JSON};
 
 /// Executions that were asked for.
 #[derive(Default)]
@@ -37,9 +33,9 @@ impl Store {
         let mut window = WindowStatement::new();
         window.order_by(self.column("id"), Order::Asc);
         let mut inner = Query::select();
-        self.select(&mut inner, &COLUMNS);
+        self.select(&mut inner, &READ);
         self.select_json(&mut inner, &["context"]);
-        self.select_json(&mut inner, &JSON_COLUMNS);
+        self.select_json(&mut inner, &READ_JSON);
         inner
             .expr_as(bytes(), length.clone())
             .expr_window_as(bytes().sum(), window, until.clone())
@@ -49,7 +45,7 @@ impl Store {
         let is_first = || Expr::col(until.clone()).eq(Expr::col(length.clone()));
         let fits = || Expr::col(until.clone()).lte(room).or(is_first());
         let mut select = Query::select();
-        for field in COLUMNS.iter().chain(&JSON_COLUMNS) {
+        for field in READ.iter().chain(&READ_JSON) {
             select.column(Alias::new(entity::snake_case(field)));
         }
         select

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::future::join_all;
 use serde_json::json;
 use sidehook::queue::{self, Event, Fault};
+use sidehook::store::workflow::NewWorkflow;
 use tokio::net::TcpListener;
 
 use super::servers::{Kind, Servers, pairs};
@@ -20,6 +21,38 @@ use crate::wait::until;
 /// How many send at once.
 const SENDERS: usize = 40;
 
+/// A server of Redis and a database with the workflow `k`, which counts.
+struct World {
+    servers: Servers,
+    database: TestDatabase,
+    rows: Rows,
+    one: NewWorkflow,
+}
+
+impl World {
+    async fn start() -> Option<Self> {
+        let servers = Servers::start(Kind::Redis, 1).await?;
+        let database = TestDatabase::create(DatabaseKind::Postgres).await?;
+        let rows = Rows { store: prepare(&database, &[]).await };
+        let one = counting("k");
+        rows.add(&one).await;
+        Some(Self { servers, database, rows, one })
+    }
+}
+
+/// A sidehook that takes events.
+async fn serve(database: &TestDatabase, servers: &Servers) -> Process {
+    let instance = Process::serve(database, &pairs(&servers.settings())).await;
+    ready(&instance.url).await;
+    instance
+}
+
+async fn stop(mut instance: Process, rows: Rows) {
+    rows.store.db.close().await.expect("the connection closes");
+    instance.signal("TERM").await;
+    assert!(instance.ended().await.success(), "{}", instance.printed());
+}
+
 /// Sends a number to the workflow `k`, and says what was answered.
 async fn send(instance: &Process, n: u64) -> u16 {
     let request = client().post(instance.trigger_url("k")).json(&json!({"n": n}));
@@ -28,22 +61,15 @@ async fn send(instance: &Process, n: u64) -> u16 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_was_emptied_is_read_again() {
-    let Some(servers) = Servers::start(Kind::Redis, 1).await else { return };
-    let Some(database) = TestDatabase::create(DatabaseKind::Postgres).await else { return };
-    let rows = Rows { store: prepare(&database, &[]).await };
-    let one = counting("k");
-    rows.add(&one).await;
-    let mut instance = Process::serve(&database, &pairs(&servers.settings())).await;
-    ready(&instance.url).await;
+    let Some(World { servers, database, rows, one }) = World::start().await else { return };
+    let instance = serve(&database, &servers).await;
     for (n, emptying) in [(1, "FLUSHALL"), (2, "DEL {sidehook}:events"), (3, "PING")] {
         until(async || send(&instance, n).await == 202, || instance.printed()).await;
         reaches(&rows, std::slice::from_ref(&one), usize::try_from(n).expect("a count")).await;
         servers.tell(emptying).await;
     }
     assert_eq!(numbers(&rows, one.id).await, [1, 2, 3], "{}", instance.printed());
-    rows.store.db.close().await.expect("the connection closes");
-    instance.signal("TERM").await;
-    assert!(instance.ended().await.success(), "{}", instance.printed());
+    stop(instance, rows).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,13 +88,8 @@ async fn a_server_that_forgets_is_refused_with_each_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_recorded_is_settled_later_where_it_cannot_be_at_once() {
-    let Some(servers) = Servers::start(Kind::Redis, 1).await else { return };
-    let Some(database) = TestDatabase::create(DatabaseKind::Postgres).await else { return };
-    let rows = Rows { store: prepare(&database, &[]).await };
-    let one = counting("k");
-    rows.add(&one).await;
-    let mut instance = Process::serve(&database, &pairs(&servers.settings())).await;
-    ready(&instance.url).await;
+    let Some(World { servers, database, rows, one }) = World::start().await else { return };
+    let instance = serve(&database, &servers).await;
     let queue = servers.open(&database).await;
     servers.tell("ACL SETUSER default -xack").await;
     assert_eq!(send(&instance, 1).await, 202);
@@ -79,9 +100,7 @@ async fn what_is_recorded_is_settled_later_where_it_cannot_be_at_once() {
     let is_empty = async || queue.depth().await.is_ok_and(|depth| depth.events == 0);
     until(is_empty, || instance.printed()).await;
     assert_eq!(numbers(&rows, one.id).await, [1]);
-    rows.store.db.close().await.expect("the connection closes");
-    instance.signal("TERM").await;
-    assert!(instance.ended().await.success(), "{}", instance.printed());
+    stop(instance, rows).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,12 +134,8 @@ async fn nobody_waits_in_line_for_a_server_that_does_not_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_falls_silent_is_noticed_while_many_wait_for_it() {
-    let Some(servers) = Servers::start(Kind::Redis, 1).await else { return };
-    let Some(database) = TestDatabase::create(DatabaseKind::Postgres).await else { return };
-    let rows = Rows { store: prepare(&database, &[]).await };
-    rows.add(&counting("k")).await;
-    let mut instance = Process::serve(&database, &pairs(&servers.settings())).await;
-    ready(&instance.url).await;
+    let Some(World { servers, database, rows, .. }) = World::start().await else { return };
+    let instance = serve(&database, &servers).await;
     servers.tell("CLIENT PAUSE 20000").await;
     let sent = join_all((0..SENDERS as u64).map(async |n| send(&instance, n).await));
     let health = format!("{}/health/ready", instance.url);
@@ -132,18 +147,12 @@ async fn a_server_that_falls_silent_is_noticed_while_many_wait_for_it() {
     assert!(sent.iter().all(|status| [202, 503].contains(status)), "{sent:?}");
     ready(&instance.url).await;
     assert_eq!(send(&instance, 0).await, 202);
-    rows.store.db.close().await.expect("the connection closes");
-    instance.signal("TERM").await;
-    assert!(instance.ended().await.success(), "{}", instance.printed());
+    stop(instance, rows).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_memory_is_full_is_drained() {
-    let Some(servers) = Servers::start(Kind::Redis, 1).await else { return };
-    let Some(database) = TestDatabase::create(DatabaseKind::Postgres).await else { return };
-    let rows = Rows { store: prepare(&database, &[]).await };
-    let one = counting("k");
-    rows.add(&one).await;
+    let Some(World { servers, database, rows, one }) = World::start().await else { return };
     // Nobody reads yet.
     let queue = servers.open(&database).await;
     for n in 0..10 {
@@ -155,8 +164,7 @@ async fn a_server_whose_memory_is_full_is_drained() {
     servers.tell("CONFIG SET maxmemory 1").await;
     let refused = queue.store("10", "event".into()).await;
     assert!(matches!(refused, Err(Fault::Full)), "{refused:?}");
-    let mut instance = Process::serve(&database, &pairs(&servers.settings())).await;
-    ready(&instance.url).await;
+    let instance = serve(&database, &servers).await;
     reaches(&rows, std::slice::from_ref(&one), 10).await;
     let is_empty = async || queue.depth().await.is_ok_and(|depth| depth.events == 0);
     until(is_empty, || instance.printed()).await;
@@ -165,9 +173,7 @@ async fn a_server_whose_memory_is_full_is_drained() {
     assert_eq!(send(&instance, 10).await, 202);
     reaches(&rows, std::slice::from_ref(&one), 11).await;
     assert_eq!(numbers(&rows, one.id).await, (0..11).collect::<Vec<u64>>());
-    rows.store.db.close().await.expect("the connection closes");
-    instance.signal("TERM").await;
-    assert!(instance.ended().await.success(), "{}", instance.printed());
+    stop(instance, rows).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
